@@ -1,0 +1,7 @@
+package main
+
+import (
+	_ "k8s.io/api/apps/v1"
+)
+
+func main() {}
