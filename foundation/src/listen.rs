@@ -1,0 +1,286 @@
+//! The accept loop: TCP, TLS, the peer's certificates, limits and draining.
+//!
+//! It binds every socket of the program and hands each request, with a
+//! [`Peer`] in its extensions, to a service. It knows no routes.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt};
+
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request's head.
+const HEADER_LIMIT: Duration = Duration::from_secs(15);
+/// How long open requests may go on after the shutdown was asked for.
+const DRAIN_LIMIT: Duration = Duration::from_millis(500);
+/// Connections served at once; the rest wait in the kernel's queue.
+const CONNECTION_LIMIT: usize = 4096;
+
+/// Who is on the other end of a connection; in every request's extensions.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The remote address.
+    pub addr: SocketAddr,
+    /// The verified client certificate chain, leaf first; empty without one.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+/// A bound socket that does not accept yet: its address is known before
+/// what it will serve is made.
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `addr`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The operating system's, with the address in it.
+    pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let tcp = TcpListener::bind(addr).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
+        })?;
+        let addr = tcp.local_addr()?;
+        Ok(Self { tcp, addr })
+    }
+
+    /// The address that was bound.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves `service` over TLS until `shutdown` is cancelled, then drains.
+    pub async fn serve<S>(self, tls: Arc<ServerConfig>, service: S, shutdown: CancellationToken)
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        self.run(
+            Some(tokio_rustls::TlsAcceptor::from(tls)),
+            service,
+            shutdown,
+        )
+        .await;
+    }
+
+    /// Serves `service` without TLS: for local helpers and examples only.
+    pub async fn serve_plain<S>(self, service: S, shutdown: CancellationToken)
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        self.run(None, service, shutdown).await;
+    }
+
+    async fn run<S>(
+        self,
+        tls: Option<tokio_rustls::TlsAcceptor>,
+        service: S,
+        shutdown: CancellationToken,
+    ) where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        let permits = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+        let connections = tokio_util::task::TaskTracker::new();
+        loop {
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+                break;
+            };
+            let (tcp, addr) = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = self.tcp.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        // Out of file descriptors, or the peer is gone already.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        continue;
+                    }
+                },
+            };
+            let connection = connection(tcp, addr, tls.clone(), service.clone(), shutdown.clone());
+            connections.spawn(async move {
+                connection.await;
+                drop(permit);
+            });
+        }
+        drop(self.tcp);
+        connections.close();
+        let _ = tokio::time::timeout(DRAIN_LIMIT, connections.wait()).await;
+    }
+}
+
+async fn connection<S>(
+    tcp: TcpStream,
+    addr: SocketAddr,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    service: S,
+    shutdown: CancellationToken,
+) where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let _ = tcp.set_nodelay(true);
+    match tls {
+        None => {
+            let peer = Peer {
+                addr,
+                certificates: Arc::from([]),
+            };
+            http_connection(TokioIo::new(tcp), peer, service, shutdown).await;
+        }
+        Some(acceptor) => {
+            let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await;
+            let Ok(Ok(stream)) = handshake else {
+                tracing::debug!(%addr, "no TLS handshake");
+                return;
+            };
+            let certificates = stream
+                .get_ref()
+                .1
+                .peer_certificates()
+                .map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect())
+                .unwrap_or_else(|| Arc::from([]));
+            let peer = Peer { addr, certificates };
+            http_connection(TokioIo::new(stream), peer, service, shutdown).await;
+        }
+    }
+}
+
+async fn http_connection<I, S>(io: I, peer: Peer, service: S, shutdown: CancellationToken)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let with_peer = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer.clone());
+        service.clone().oneshot(request)
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(250);
+    let connection =
+        builder.serve_connection_with_upgrades(io, TowerToHyperService::new(with_peer));
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::{Ca, client_config};
+    use jiff::Timestamp;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn now() -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn get(addr: SocketAddr, config: rustls::ClientConfig) -> io::Result<String> {
+        let tcp = TcpStream::connect(addr).await?;
+        let mut tls = tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect("127.0.0.1".try_into().expect("a name"), tcp)
+            .await?;
+        tls.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await?;
+        let mut answer = String::new();
+        tls.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    fn tell_peer() -> impl Service<
+        http::Request<Body>,
+        Response = http::Response<Body>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static {
+        tower::service_fn(|request: http::Request<Body>| async move {
+            let peer = request.extensions().get::<Peer>().expect("a peer");
+            Ok(http::Response::new(Body::from(format!(
+                "{} certificates",
+                peer.certificates.len()
+            ))))
+        })
+    }
+
+    #[tokio::test]
+    async fn requests_carry_the_peer_and_shutdown_ends_the_loop() {
+        let ca = Ca::new("edge", now()).expect("a CA");
+        let leaf = ca.issue_server(&["127.0.0.1"], now()).expect("a leaf");
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("bound");
+        let addr = listener.addr();
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(listener.serve(
+            leaf.server_config().expect("TLS"),
+            tell_peer(),
+            shutdown.clone(),
+        ));
+        let config = client_config(ca.roots().expect("roots")).expect("a client");
+        let answer = get(addr, config).await.expect("an answer");
+        assert!(answer.ends_with("0 certificates"), "{answer}");
+        shutdown.cancel();
+        served.await.expect("the loop ends");
+        assert!(TcpStream::connect(addr).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let first = Listener::bind(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("bound");
+        let error = Listener::bind(first.addr()).await.expect_err("taken");
+        assert!(error.to_string().contains(&first.addr().to_string()));
+    }
+}

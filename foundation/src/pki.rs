@@ -1,0 +1,345 @@
+//! A small P-256 certificate authority.
+//!
+//! rolecall has two kinds of CA and never lets one stand in for the other:
+//! the *edge* CA of the identity provider and the AWS fronts, which people may
+//! put into a browser's trust, and one CA a cluster, for its serving and
+//! client certificates. Keys live in memory and are made anew at every start.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+/// How far before `now` a certificate starts: clients whose clock is a little
+/// behind accept it too.
+const BACKDATE: Duration = Duration::from_secs(3600);
+/// Chromium refuses leaves that live longer than 398 days.
+const LEAF_LIFETIME: Duration = Duration::from_secs(397 * 24 * 3600);
+const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// A certificate authority that issues serving and client certificates.
+pub struct Ca {
+    name: String,
+    pem: String,
+    der: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate with its private key.
+pub struct Leaf {
+    /// The leaf alone; the root is what the other side has.
+    pub certificate: CertificateDer<'static>,
+    /// PEM of the certificate.
+    pub certificate_pem: String,
+    key: KeyPair,
+}
+
+/// Why a certificate could not be made; with valid names it never happens.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot make a certificate: {}", self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rcgen::Error> for Error {
+    fn from(error: rcgen::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<rustls::Error> for Error {
+    fn from(error: rustls::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Debug for Ca {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ca").field("name", &self.name).finish()
+    }
+}
+
+impl fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Leaf")
+    }
+}
+
+impl Ca {
+    /// Makes a CA called `name` (its common name), valid from shortly before
+    /// `now` for ten years.
+    ///
+    /// # Errors
+    /// When the name cannot be written into a certificate.
+    pub fn new(name: &str, now: Timestamp) -> Result<Self, Error> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(name, None);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        set_validity(&mut params, now, CA_LIFETIME);
+        let certificate = params.self_signed(&key)?;
+        Ok(Self {
+            name: name.to_owned(),
+            pem: certificate.pem(),
+            der: certificate.der().clone(),
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// PEM of the CA's certificate: what clients are told to trust.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// DER of the CA's certificate.
+    pub fn der(&self) -> &CertificateDer<'static> {
+        &self.der
+    }
+
+    /// A root store with this CA alone.
+    ///
+    /// # Errors
+    /// Never for a certificate that this type made.
+    pub fn roots(&self) -> Result<RootCertStore, Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone())?;
+        Ok(roots)
+    }
+
+    /// A serving certificate for `names` (host names and IP addresses).
+    ///
+    /// # Errors
+    /// When a name is not a valid DNS name.
+    pub fn issue_server(&self, names: &[&str], now: Timestamp) -> Result<Leaf, Error> {
+        let mut params = CertificateParams::new(
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>(),
+        )?;
+        params.distinguished_name = common_name(names.first().unwrap_or(&"rolecall"), None);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(params, now)
+    }
+
+    /// A client certificate as Kubernetes reads it: the common name is the
+    /// user, the organization a group. (rcgen keeps one value an attribute, so
+    /// one group is all there is room for.)
+    ///
+    /// # Errors
+    /// When a name cannot be written into a certificate.
+    pub fn issue_client(
+        &self,
+        user: &str,
+        group: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Leaf, Error> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(user, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, now)
+    }
+
+    fn issue(&self, mut params: CertificateParams, now: Timestamp) -> Result<Leaf, Error> {
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        set_validity(&mut params, now, LEAF_LIFETIME);
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Leaf {
+            certificate: certificate.der().clone(),
+            certificate_pem: certificate.pem(),
+            key,
+        })
+    }
+}
+
+impl Leaf {
+    /// PEM of the private key (PKCS #8), for a kubeconfig.
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
+    }
+
+    /// A TLS server that never asks for a client certificate: browsers would
+    /// prompt for one on the login page.
+    ///
+    /// # Errors
+    /// When rustls refuses the key, which it does not for ours.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, Error> {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.clone()], self.key_der())?;
+        Ok(with_alpn(config))
+    }
+
+    /// A TLS server that asks for a client certificate of `client_ca` and also
+    /// serves clients that have none, as kube-apiserver does.
+    ///
+    /// # Errors
+    /// When the CA's certificate cannot be used as a root.
+    pub fn server_config_with_client_auth(
+        &self,
+        client_ca: &Ca,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(client_ca.roots()?), provider())
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| Error(error.to_string()))?;
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![self.certificate.clone()], self.key_der())?;
+        Ok(with_alpn(config))
+    }
+}
+
+/// The one crypto provider of the program.
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    static PROVIDER: std::sync::OnceLock<Arc<rustls::crypto::CryptoProvider>> =
+        std::sync::OnceLock::new();
+    PROVIDER
+        .get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .clone()
+}
+
+/// Makes [`provider`] the process default, for libraries that ask for one.
+/// Safe to call more than once.
+pub fn install_provider() {
+    // The second caller gets an error that says that the first one was there.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// A TLS client configuration that trusts `roots` and nothing else.
+///
+/// # Errors
+/// When the provider does not support TLS 1.2 or 1.3, which ours does.
+pub fn client_config(roots: RootCertStore) -> Result<rustls::ClientConfig, Error> {
+    Ok(rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+fn with_alpn(mut config: ServerConfig) -> Arc<ServerConfig> {
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+fn common_name(name: &str, organization: Option<&str>) -> DistinguishedName {
+    let mut dn = DistinguishedName::new();
+    if let Some(organization) = organization {
+        dn.push(DnType::OrganizationName, organization);
+    }
+    dn.push(DnType::CommonName, name);
+    dn
+}
+
+fn set_validity(params: &mut CertificateParams, now: Timestamp, lifetime: Duration) {
+    let second =
+        |at: Timestamp| time_of(at.as_second()).unwrap_or(rcgen::date_time_ymd(1975, 1, 1));
+    params.not_before = second(now - BACKDATE);
+    params.not_after = second(now.saturating_add(lifetime).unwrap_or(now));
+}
+
+fn time_of(unix: i64) -> Option<time::OffsetDateTime> {
+    time::OffsetDateTime::from_unix_timestamp(unix).ok()
+}
+
+/// Whether `name` is an IP address, which certificates and URLs spell
+/// differently from host names.
+pub fn is_ip(name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use x509_parser::prelude::{FromDer, X509Certificate};
+
+    fn now() -> Timestamp {
+        "2026-11-23T00:00:00Z".parse().expect("a valid timestamp")
+    }
+
+    #[test]
+    fn a_client_certificate_names_the_user_and_the_group() {
+        let ca = Ca::new("cluster", now()).expect("a CA");
+        let leaf = ca
+            .issue_client("kubernetes-admin", Some("system:masters"), now())
+            .expect("a leaf");
+        let (_, parsed) = X509Certificate::from_der(&leaf.certificate).expect("DER");
+        let subject = parsed.subject();
+        let cn = subject.iter_common_name().next().expect("a CN");
+        assert_eq!(cn.as_str().expect("text"), "kubernetes-admin");
+        let groups: Vec<_> = subject
+            .iter_organization()
+            .map(|o| o.as_str().expect("text"))
+            .collect();
+        assert_eq!(groups, ["system:masters"]);
+    }
+
+    #[test]
+    fn two_fresh_cas_share_no_key() {
+        let a = Ca::new("edge", now()).expect("a CA");
+        let b = Ca::new("edge", now()).expect("a CA");
+        assert_ne!(a.pem(), b.pem());
+    }
+
+    #[test]
+    fn a_leaf_of_one_ca_is_not_trusted_by_another() {
+        let edge = Ca::new("edge", now()).expect("a CA");
+        let cluster = Ca::new("cluster", now()).expect("a CA");
+        let leaf = edge
+            .issue_server(&["127.0.0.1", "localhost"], now())
+            .expect("a leaf");
+        let trusted_by = |ca: &Ca| {
+            let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(
+                Arc::new(ca.roots().expect("roots")),
+                provider(),
+            )
+            .build()
+            .expect("a verifier");
+            use rustls::client::danger::ServerCertVerifier;
+            verifier
+                .verify_server_cert(
+                    &leaf.certificate,
+                    &[],
+                    &"127.0.0.1".try_into().expect("a name"),
+                    &[],
+                    rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(
+                        now().as_second().unsigned_abs(),
+                    )),
+                )
+                .is_ok()
+        };
+        assert!(trusted_by(&edge));
+        assert!(!trusted_by(&cluster));
+    }
+
+    #[test]
+    fn private_keys_do_not_print() {
+        let ca = Ca::new("edge", now()).expect("a CA");
+        let leaf = ca.issue_server(&["localhost"], now()).expect("a leaf");
+        assert_eq!(format!("{ca:?} {leaf:?}"), "Ca { name: \"edge\" } Leaf");
+    }
+}
