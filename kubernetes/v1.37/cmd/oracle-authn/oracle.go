@@ -1,0 +1,351 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"runtime"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/spf13/pflag"
+
+	"k8s.io/apiserver/pkg/apis/apiserver"
+	apiservervalidation "k8s.io/apiserver/pkg/apis/apiserver/validation"
+	authenticationcel "k8s.io/apiserver/pkg/authentication/cel"
+	"k8s.io/apiserver/plugin/pkg/authenticator/token/oidc"
+	_ "k8s.io/kubernetes/pkg/features" // registers the feature gates
+	"k8s.io/kubernetes/pkg/kubeapiserver/options"
+)
+
+// How the server decodes the file of --authentication-config; not exported.
+//
+//go:linkname loadAuthenticationConfigFromData k8s.io/kubernetes/pkg/kubeapiserver/options.loadAuthenticationConfigFromData
+func loadAuthenticationConfigFromData(data []byte) (*apiserver.AuthenticationConfiguration, error)
+
+// Makes the first use of another issuer's distributed claim wait for that
+// issuer's discovery, which a server does beside the request.
+//
+//go:linkname synchronizeTokenIDVerifierForTest k8s.io/apiserver/plugin/pkg/authenticator/token/oidc.synchronizeTokenIDVerifierForTest
+var synchronizeTokenIDVerifierForTest bool
+
+type testCase struct {
+	ID    json.RawMessage     `json:"id"`
+	Now   string              `json:"now"`
+	Token string              `json:"token"`
+	Keys  json.RawMessage     `json:"keys"`
+	Algs  []string            `json:"algs"`
+	JWT   json.RawMessage     `json:"jwt"`
+	Flags json.RawMessage     `json:"flags"`
+	HTTP  map[string]response `json:"http"`
+
+	// Validation of a whole file instead of a token.
+	Config            *string  `json:"config"`
+	DisallowedIssuers []string `json:"disallowedIssuers"`
+}
+
+// response is what an issuer of distributed claims answers.
+type response struct {
+	Status      int    `json:"status"`
+	ContentType string `json:"contentType"`
+	Body        string `json:"body"`
+}
+
+type flags struct {
+	IssuerURL      *string           `json:"issuerURL"`
+	ClientID       *string           `json:"clientID"`
+	UsernameClaim  *string           `json:"usernameClaim"`
+	UsernamePrefix *string           `json:"usernamePrefix"`
+	GroupsClaim    *string           `json:"groupsClaim"`
+	GroupsPrefix   *string           `json:"groupsPrefix"`
+	SigningAlgs    []string          `json:"signingAlgs"`
+	RequiredClaims map[string]string `json:"requiredClaims"`
+}
+
+type verdict struct {
+	ID     json.RawMessage `json:"id,omitempty"`
+	Result string          `json:"result"`
+	Error  string          `json:"error,omitempty"`
+	User   *userInfo       `json:"user,omitempty"`
+}
+
+type userInfo struct {
+	Username string              `json:"username"`
+	UID      string              `json:"uid"`
+	Groups   []string            `json:"groups"`
+	Extra    map[string][]string `json:"extra"`
+}
+
+// authenticator is Kubernetes' authenticator with a clock of ours; err tells
+// why there is none.
+type authenticator struct {
+	oidc.AuthenticatorTokenWithHealthCheck
+	now    time.Time
+	cancel context.CancelFunc
+	err    error
+}
+
+type oracle struct {
+	compiler       authenticationcel.Compiler
+	authenticators map[[sha256.Size]byte]*authenticator
+}
+
+// More authenticators than this are not kept.
+const keep = 4096
+
+func newOracle() *oracle {
+	synchronizeTokenIDVerifierForTest = true
+	return &oracle{
+		compiler:       authenticationcel.NewDefaultCompiler(),
+		authenticators: map[[sha256.Size]byte]*authenticator{},
+	}
+}
+
+func (o *oracle) answer(line []byte) (v verdict) {
+	var c testCase
+	if err := json.Unmarshal(line, &c); err != nil {
+		return verdict{Result: "malformed", Error: err.Error()}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			v = verdict{ID: c.ID, Result: "panic", Error: fmt.Sprint(p)}
+		}
+	}()
+	if c.Config != nil {
+		if _, err := o.configuration([]byte(*c.Config), c.DisallowedIssuers); err != nil {
+			return verdict{ID: c.ID, Result: "invalid-config", Error: err.Error()}
+		}
+		return verdict{ID: c.ID, Result: "valid-config"}
+	}
+
+	now := time.Now()
+	if c.Now != "" {
+		t, err := time.Parse(time.RFC3339Nano, c.Now)
+		if err != nil {
+			return verdict{ID: c.ID, Result: "malformed", Error: err.Error()}
+		}
+		now = t.UTC()
+	}
+	if (c.JWT == nil) == (c.Flags == nil) {
+		return verdict{ID: c.ID, Result: "malformed", Error: `one of "jwt" and "flags" is needed`}
+	}
+	a := o.authenticator(&c)
+	if a.err != nil {
+		return verdict{ID: c.ID, Result: "invalid-config", Error: a.err.Error()}
+	}
+	a.now = now
+	response, ok, err := a.AuthenticateToken(context.Background(), c.Token)
+	if err != nil {
+		return verdict{ID: c.ID, Result: "rejected", Error: err.Error()}
+	}
+	if !ok {
+		return verdict{ID: c.ID, Result: "not-mine"}
+	}
+	u := &userInfo{
+		Username: response.User.GetName(), UID: response.User.GetUID(),
+		Groups: response.User.GetGroups(), Extra: response.User.GetExtra(),
+	}
+	if u.Groups == nil {
+		u.Groups = []string{}
+	}
+	if u.Extra == nil {
+		u.Extra = map[string][]string{}
+	}
+	return verdict{ID: c.ID, Result: "accepted", User: u}
+}
+
+// configuration decodes and validates a configuration as the server does that
+// starts.
+func (o *oracle) configuration(data []byte, disallowedIssuers []string) (*apiserver.AuthenticationConfiguration, error) {
+	config, err := loadAuthenticationConfigFromData(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := apiservervalidation.ValidateAuthenticationConfiguration(o.compiler, config, disallowedIssuers).ToAggregate(); err != nil {
+		return nil, fmt.Errorf("invalid authentication configuration: %w", err)
+	}
+	return config, nil
+}
+
+// fromFlags is the server's own way from its --oidc-* flags.
+func fromFlags(data json.RawMessage) (*apiserver.AuthenticationConfiguration, []string, error) {
+	var f flags
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, nil, err
+	}
+	o := options.NewBuiltInAuthenticationOptions().WithOIDC()
+	set := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)
+	o.AddFlags(set)
+	var args []string
+	for name, value := range map[string]*string{
+		"oidc-issuer-url": f.IssuerURL, "oidc-client-id": f.ClientID,
+		"oidc-username-claim": f.UsernameClaim, "oidc-username-prefix": f.UsernamePrefix,
+		"oidc-groups-claim": f.GroupsClaim, "oidc-groups-prefix": f.GroupsPrefix,
+	} {
+		if value != nil {
+			args = append(args, "--"+name+"="+*value)
+		}
+	}
+	if len(f.SigningAlgs) > 0 {
+		args = append(args, "--oidc-signing-algs="+strings.Join(f.SigningAlgs, ","))
+	}
+	if err := set.Parse(args); err != nil {
+		return nil, nil, err
+	}
+	if len(f.RequiredClaims) > 0 {
+		o.OIDC.RequiredClaims = f.RequiredClaims
+	}
+	if errs := o.Validate(); len(errs) > 0 {
+		return nil, nil, errors.Join(errs...)
+	}
+	config, err := o.ToAuthenticationConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(config.AuthenticationConfig.JWT) == 0 {
+		return nil, nil, errors.New("the flags configure no authenticator")
+	}
+	return config.AuthenticationConfig, config.OIDCSigningAlgs, nil
+}
+
+func (o *oracle) authenticator(c *testCase) *authenticator {
+	h := sha256.New()
+	extra, _ := json.Marshal([]any{c.Algs, c.HTTP})
+	for _, part := range [][]byte{c.JWT, c.Flags, c.Keys, extra} {
+		fmt.Fprintf(h, "%d:", len(part))
+		h.Write(part)
+	}
+	key := [sha256.Size]byte(h.Sum(nil))
+	if a, ok := o.authenticators[key]; ok {
+		return a
+	}
+	if len(o.authenticators) >= keep {
+		for _, a := range o.authenticators {
+			if a.cancel != nil {
+				a.cancel()
+			}
+		}
+		clear(o.authenticators)
+	}
+	a := o.newAuthenticator(c)
+	o.authenticators[key] = a
+	return a
+}
+
+func (o *oracle) newAuthenticator(c *testCase) *authenticator {
+	var config *apiserver.AuthenticationConfiguration
+	var err error
+	algs := oidc.AllValidSigningAlgorithms()
+	if c.Flags != nil {
+		config, algs, err = fromFlags(c.Flags)
+	} else {
+		config, err = o.configuration([]byte(`{"apiVersion":"apiserver.config.k8s.io/v1","kind":"AuthenticationConfiguration","jwt":[`+string(c.JWT)+`]}`), nil)
+	}
+	if err != nil {
+		return &authenticator{err: err}
+	}
+	if c.Algs != nil {
+		algs = c.Algs
+	}
+	jwt := config.JWT[0]
+
+	transport, err := newIssuer(jwt.Issuer, c)
+	if err != nil {
+		return &authenticator{err: err}
+	}
+	a := &authenticator{}
+	opts := oidc.Options{
+		JWTAuthenticator:     jwt,
+		Client:               &http.Client{Transport: transport},
+		Compiler:             o.compiler,
+		SupportedSigningAlgs: algs,
+	}
+	// The field is not exported.
+	now := reflect.ValueOf(&opts).Elem().FieldByName("now")
+	*(*func() time.Time)(unsafe.Pointer(now.UnsafeAddr())) = func() time.Time { return a.now }
+
+	ctx, cancel := context.WithCancel(context.Background())
+	a.cancel = cancel
+	a.AuthenticatorTokenWithHealthCheck, a.err = oidc.New(ctx, opts)
+	if a.err != nil {
+		cancel()
+		return a
+	}
+	// Discovery runs beside; the health check tells its end.
+	for {
+		err := a.HealthCheck()
+		if err == nil || !strings.HasSuffix(err.Error(), " is not initialized") {
+			return a
+		}
+		runtime.Gosched()
+	}
+}
+
+const jwksURL = "https://jwks.oracle.invalid/keys"
+
+// issuer serves, in the process, the discovery document and the keys.
+type issuer struct {
+	discoveryURL string
+	discovery    []byte
+	keys         []byte
+	others       map[string]response
+}
+
+func newIssuer(i apiserver.Issuer, c *testCase) (*issuer, error) {
+	at := i.DiscoveryURL
+	if at == "" {
+		at = strings.TrimSuffix(i.URL, "/") + "/.well-known/openid-configuration"
+	}
+	u, err := url.Parse(at)
+	if err != nil {
+		return nil, err
+	}
+	document, err := json.Marshal(map[string]string{"issuer": i.URL, "jwks_uri": jwksURL})
+	if err != nil {
+		return nil, err
+	}
+	keys := []byte(c.Keys)
+	var text string
+	if json.Unmarshal(keys, &text) == nil && keys[0] == '"' {
+		keys = []byte(text) // the body word for word
+	}
+	return &issuer{u.String(), document, keys, c.HTTP}, nil
+}
+
+func (i *issuer) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer := response{Status: http.StatusOK, ContentType: "application/json"}
+	switch at := req.URL.String(); at {
+	case jwksURL:
+		answer.Body = string(i.keys)
+	case i.discoveryURL:
+		answer.Body = string(i.discovery)
+	default:
+		other, ok := i.others[at]
+		if !ok {
+			return nil, fmt.Errorf("dial tcp: lookup %s: no such host", req.URL.Hostname())
+		}
+		if other.Status != 0 {
+			answer.Status = other.Status
+		}
+		if other.ContentType != "" {
+			answer.ContentType = other.ContentType
+		}
+		answer.Body = other.Body
+	}
+	return &http.Response{
+		Status:     fmt.Sprintf("%d %s", answer.Status, http.StatusText(answer.Status)),
+		StatusCode: answer.Status,
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {answer.ContentType}},
+		Body:          io.NopCloser(strings.NewReader(answer.Body)),
+		ContentLength: int64(len(answer.Body)),
+		Request:       req,
+	}, nil
+}
