@@ -1,0 +1,313 @@
+//! Request bodies: their size, their format, and which kind they say they
+//! are (apiserver, `handlers/create.go`, `handlers/rest.go`).
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use super::media::{Media, SUPPORTED};
+use super::status::{MAX_REQUEST_BODY, Status};
+use super::{parse, protobuf, yaml};
+
+/// A kind, fully qualified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind<'a> {
+    /// The API group, empty for core.
+    pub group: &'a str,
+    /// For example `v1`.
+    pub version: &'a str,
+    /// For example `Pod`.
+    pub kind: &'a str,
+}
+
+impl Kind<'_> {
+    /// `group/version`, or the version alone for the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+}
+
+/// An object out of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The object, with `apiVersion` and `kind` filled in.
+    pub object: Value,
+    /// Fields that were given twice, as Kubernetes names them for strict
+    /// validation: `duplicate field "spec.x"`. The last one counts.
+    pub duplicates: Vec<String>,
+}
+
+/// Reads a body up to the API server's own limit.
+///
+/// # Errors
+/// 413 for a larger one, 400 where the client stops in the middle.
+pub async fn read_body(body: Body) -> Result<Bytes, Status> {
+    match Limited::new(body, MAX_REQUEST_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Status::request_entity_too_large(MAX_REQUEST_BODY))
+        }
+        Err(_) => Err(Status::bad_request("unexpected EOF")),
+    }
+}
+
+/// Reads the object that a request to an endpoint of `expected` carries.
+/// `apiVersion` and `kind` may be missing, and are filled in then.
+///
+/// # Errors
+/// 415 for an unknown format, 400 for what cannot be read or is another kind.
+pub fn decode_body(
+    content_type: Option<&str>,
+    bytes: &[u8],
+    expected: Kind<'_>,
+) -> Result<Decoded, Status> {
+    let media = Media::of_content_type(content_type)
+        .ok_or_else(|| Status::unsupported_media_type(&SUPPORTED))?;
+    let decoded = match media {
+        Media::Json => parse_json(bytes, expected)?,
+        Media::Yaml => Decoded {
+            object: yaml::decode(bytes).map_err(|why| unrecognized(expected, &why, bytes))?,
+            duplicates: Vec::new(),
+        },
+        Media::Protobuf => return decode_protobuf(bytes, expected),
+    };
+    let Decoded { object, duplicates } = decoded;
+    let Value::Object(object) = object else {
+        return Err(unrecognized(expected, &not_an_object(&object), bytes));
+    };
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (kind, api_version) = (text("kind").to_owned(), text("apiVersion").to_owned());
+    check_kind(&kind, &api_version, expected)?;
+    Ok(Decoded {
+        object: Value::Object(with_type(object, expected)),
+        duplicates,
+    })
+}
+
+fn decode_protobuf(bytes: &[u8], expected: Kind<'_>) -> Result<Decoded, Status> {
+    let envelope = protobuf::open(bytes).map_err(|why| unrecognized(expected, &why, bytes))?;
+    check_kind(&envelope.kind, &envelope.api_version, expected)?;
+    let object = envelope
+        .decode_as(&expected.api_version(), expected.kind)
+        .ok_or_else(|| {
+            // Kinds without generated messages have no protobuf upstream either.
+            Status::unsupported_media_type(&SUPPORTED[..2])
+        })?
+        .map_err(|why| {
+            Status::bad_request(format!(
+                "{} in version {} cannot be handled as a {}: {why}",
+                expected.kind,
+                super::quote(expected.version),
+                expected.kind,
+            ))
+        })?;
+    Ok(Decoded {
+        object: Value::Object(object),
+        duplicates: Vec::new(),
+    })
+}
+
+fn parse_json(bytes: &[u8], expected: Kind<'_>) -> Result<Decoded, Status> {
+    match parse::json(bytes) {
+        Ok((object, duplicates)) => Ok(Decoded { object, duplicates }),
+        Err(why) => {
+            let why = format!("couldn't get version/kind; json parse error: {why}");
+            Err(unrecognized(expected, &why, bytes))
+        }
+    }
+}
+
+fn not_an_object(value: &Value) -> String {
+    let name = match value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        _ => "number",
+    };
+    format!(
+        "couldn't get version/kind; json parse error: json: cannot unmarshal {name} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
+    )
+}
+
+/// The two mismatches that Kubernetes words differently: another version of
+/// the kind, and another kind.
+fn check_kind(kind: &str, api_version: &str, expected: Kind<'_>) -> Result<(), Status> {
+    let kind = if kind.is_empty() { expected.kind } else { kind };
+    let wanted = expected.api_version();
+    let api_version = if api_version.is_empty() {
+        wanted.as_str()
+    } else {
+        api_version
+    };
+    if kind == expected.kind && api_version == wanted {
+        return Ok(());
+    }
+    let (_, version) = split_api_version(api_version);
+    let cannot = |why: &str| {
+        Status::bad_request(format!(
+            "{kind} in version {} cannot be handled as a {}: {why}",
+            super::quote(version),
+            expected.kind
+        ))
+    };
+    if !protobuf::knows(api_version, kind) {
+        return Err(cannot(&format!(
+            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            super::quote(kind),
+            super::quote(api_version)
+        )));
+    }
+    if kind == expected.kind {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
+        )));
+    }
+    Err(cannot(&format!(
+        "converting (v1.{kind}) to ({}.{}): unknown conversion",
+        internal_package(expected.group),
+        expected.kind
+    )))
+}
+
+/// Splits `group/version`.
+pub fn split_api_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+/// The Go package of a group's internal types, which Kubernetes' conversion
+/// errors name.
+fn internal_package(group: &str) -> &str {
+    match group.split('.').next().unwrap_or_default() {
+        "" => "core",
+        package => package,
+    }
+}
+
+fn with_type(mut object: Map<String, Value>, expected: Kind<'_>) -> Map<String, Value> {
+    object.shift_remove("kind");
+    object.shift_remove("apiVersion");
+    let mut out = Map::with_capacity(object.len() + 2);
+    out.insert("kind".to_owned(), expected.kind.into());
+    out.insert("apiVersion".to_owned(), expected.api_version().into());
+    out.extend(object);
+    out
+}
+
+fn unrecognized(expected: Kind<'_>, why: &str, bytes: &[u8]) -> Status {
+    Status::bad_request(format!(
+        "the object provided is unrecognized (must be of type {}): {why} ({})",
+        expected.kind,
+        summary(bytes)
+    ))
+}
+
+/// The first 30 bytes of a body that could not be read: as they stand where
+/// they look like JSON, in hexadecimal else.
+fn summary(bytes: &[u8]) -> String {
+    const LENGTH: usize = 30;
+    if bytes.is_empty() {
+        return "<empty>".to_owned();
+    }
+    let head = &bytes[..bytes.len().min(LENGTH)];
+    let mut text = if bytes[0] == b'{' {
+        String::from_utf8_lossy(head).into_owned()
+    } else {
+        head.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    if bytes.len() > LENGTH {
+        text.push_str(" ...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    const POD: Kind<'static> = Kind {
+        group: "",
+        version: "v1",
+        kind: "Pod",
+    };
+
+    fn refused(content_type: &str, body: &[u8]) -> String {
+        decode_body(Some(content_type), body, POD)
+            .expect_err("refused")
+            .message
+    }
+
+    #[test]
+    fn the_type_may_be_left_out() {
+        let decoded = decode_body(None, br#"{"metadata":{"name":"p"}}"#, POD).expect("a pod");
+        assert_eq!(
+            decoded.object,
+            json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}})
+        );
+    }
+
+    #[test]
+    fn yaml_and_protobuf_give_the_same_object_as_json() {
+        let object = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}});
+        let yaml =
+            b"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}\n";
+        let decoded = decode_body(Some("application/yaml"), yaml, POD).expect("a pod");
+        assert_eq!(decoded.object, object);
+        let bytes = protobuf::encode(&object).expect("Pod is in the table");
+        let decoded =
+            decode_body(Some("application/vnd.kubernetes.protobuf"), &bytes, POD).expect("a pod");
+        assert_eq!(decoded.object["metadata"], object["metadata"]);
+        assert_eq!(decoded.object["spec"]["containers"][0]["name"], "c");
+    }
+
+    #[rstest]
+    #[case(br#"{"kind":"ConfigMap","apiVersion":"v1"}"#, r#"ConfigMap in version "v1" cannot be handled as a Pod: converting (v1.ConfigMap) to (core.Pod): unknown conversion"#)]
+    #[case(br#"{"kind":"Pot","apiVersion":"v1"}"#, r#"Pot in version "v1" cannot be handled as a Pod: no kind "Pot" is registered for version "v1" in scheme "pkg/api/legacyscheme/scheme.go:30""#)]
+    #[case(
+        b"",
+        "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"
+    )]
+    #[case(
+        b"{\"a\": nonsense and more and more",
+        "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: invalid character 'o' in literal null (expecting 'u') ({\"a\": nonsense and more and mo ...)"
+    )]
+    #[case(
+        b"hello",
+        "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: invalid character 'h' looking for beginning of value (68656c6c6f)"
+    )]
+    fn what_is_no_pod_is_refused_in_kubernetes_words(#[case] body: &[u8], #[case] message: &str) {
+        assert_eq!(refused("application/json", body), message);
+    }
+
+    #[test]
+    fn another_format_is_415() {
+        let status = decode_body(Some("text/plain"), b"x", POD).expect_err("refused");
+        assert_eq!(status.code, 415);
+        assert_eq!(
+            status.message,
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_over_three_mebibytes_is_413() {
+        assert_eq!(
+            read_body(Body::from(vec![b' '; MAX_REQUEST_BODY]))
+                .await
+                .map(|b| b.len()),
+            Ok(3_145_728)
+        );
+        let status = read_body(Body::from(vec![b' '; MAX_REQUEST_BODY + 1]))
+            .await
+            .expect_err("too large");
+        assert_eq!(status.code, 413);
+        assert_eq!(status.message, "Request entity too large: limit is 3145728");
+    }
+}
