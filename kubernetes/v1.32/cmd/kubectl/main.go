@@ -2,10 +2,7 @@
 package main
 
 import (
-	"os"
-
 	"k8s.io/component-base/cli"
-	"k8s.io/component-base/logs"
 	"k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/util"
 
@@ -13,7 +10,6 @@ import (
 )
 
 func main() {
-	logs.GlogSetter(cmd.GetLogVerbosity(os.Args)) // before the command reads its files
 	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
 		util.CheckErr(err)
 	}

@@ -51,6 +51,7 @@ type verdict struct {
 	Result any             `json:"result,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Code   int32           `json:"code,omitempty"`
+	Cause  string          `json:"cause,omitempty"` // where the error does not tell it
 }
 
 func main() {
@@ -108,6 +109,9 @@ func answer(line []byte) (v verdict) {
 		if status, ok := err.(apierrors.APIStatus); ok {
 			v.Code = status.Status().Code
 		}
+		if u, ok := err.(unprocessable); ok {
+			v.Cause = u.cause.Error()
+		}
 		return v
 	}
 	return verdict{ID: c.ID, Result: result}
@@ -148,7 +152,7 @@ func apply(c testCase) (any, error) {
 		}
 		patched, err := patch.Apply(c.Original)
 		if err != nil {
-			return nil, unprocessable(err)
+			return nil, newUnprocessable(err)
 		}
 		return json.RawMessage(patched), nil
 	case "merge":
@@ -169,12 +173,21 @@ func interpretStrategicMergePatchError(err error) error {
 	case mergepatch.ErrBadJSONDoc, mergepatch.ErrBadPatchFormatForPrimitiveList, mergepatch.ErrBadPatchFormatForRetainKeys, mergepatch.ErrBadPatchFormatForSetElementOrderList, mergepatch.ErrUnsupportedStrategicMergePatchFormat:
 		return apierrors.NewBadRequest(err.Error())
 	case mergepatch.ErrNoListOfLists, mergepatch.ErrPatchContentNotMatchRetainKeys:
-		return unprocessable(err)
+		return newUnprocessable(err)
 	default:
 		return err
 	}
 }
 
-func unprocessable(err error) error {
-	return apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
+// unprocessable is what the server answers; it keeps the cause to itself.
+type unprocessable struct {
+	*apierrors.StatusError
+	cause error
+}
+
+func newUnprocessable(err error) error {
+	return unprocessable{
+		apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false),
+		err,
+	}
 }
