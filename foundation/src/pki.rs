@@ -15,6 +15,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -239,6 +240,35 @@ pub fn client_config(roots: RootCertStore) -> Result<rustls::ClientConfig, Error
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+/// As [`client_config`], with a client certificate to show.
+///
+/// # Errors
+/// When rustls refuses the key, which it does not for ours.
+pub fn client_config_with_identity(
+    roots: RootCertStore,
+    identity: &Leaf,
+) -> Result<rustls::ClientConfig, Error> {
+    Ok(rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![identity.certificate.clone()], identity.key_der())?)
+}
+
+/// The certificates of a PEM file as roots.
+///
+/// # Errors
+/// When there is none in it.
+pub fn roots_from_pem(pem: &str) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        roots.add(certificate.map_err(|error| Error(format!("not PEM: {error}")))?)?;
+    }
+    if roots.is_empty() {
+        return Err(Error("no certificate in the PEM".to_owned()));
+    }
+    Ok(roots)
 }
 
 fn with_alpn(mut config: ServerConfig) -> Arc<ServerConfig> {
