@@ -1,7 +1,9 @@
 //! Kubernetes' role based access control as a pure library: values in,
 //! decisions out, with the reasons Kubernetes would give.
 //!
-//! A [`Policy`] holds roles and bindings, [`decide`] answers a request. [`escalation`] and [`validate`] are what the API server
+//! A [`Policy`] holds roles and bindings, [`decide`] answers a request,
+//! [`explain`](explain()) says by which way it was allowed or what single change would
+//! have allowed it. [`escalation`] and [`validate`] are what the API server
 //! asks before it stores a role or a binding, [`aggregation`] is what its
 //! controller manager does afterwards, and [`bootstrap`] is what a new
 //! cluster starts with.
@@ -28,6 +30,7 @@ pub mod aggregation;
 pub mod attributes;
 pub mod bootstrap;
 pub mod escalation;
+pub mod explain;
 pub mod objects;
 pub mod policy;
 mod quote;
@@ -39,6 +42,7 @@ pub mod version;
 pub mod wire;
 
 pub use attributes::{Attributes, OwnedAttributes, OwnedTarget, OwnedUser, Target, User};
+pub use explain::{Edit, Explanation, NearestMiss, explain};
 pub use objects::{
     API_GROUP, Binding, LabelSelector, Object, PolicyRule, Requirement, Role, RoleRef, SubjectRef,
 };

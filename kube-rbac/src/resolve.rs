@@ -2,7 +2,7 @@
 //!
 //! The walk ([`visit`]) is Kubernetes' `VisitRulesFor`
 //! (`pkg/registry/rbac/validation/rule.go`) and is generic over who looks on:
-//! [`decide`] keeps nothing, an explanation keeps the way.
+//! [`decide`] keeps nothing, [`explain`](mod@crate::explain) keeps the way.
 //! Where Kubernetes takes bindings in the order of a Go map, that is in none,
 //! this takes them by name.
 

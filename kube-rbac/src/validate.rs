@@ -7,7 +7,7 @@
 
 use crate::objects::{API_GROUP, Binding, LabelSelector, Object, PolicyRule, Role, SubjectRef};
 use crate::quote::quote;
-use crate::wire::{Fields, ParseError, parse_object, role_ref_json};
+use crate::wire::{Fields, ParseError, parse_object, rbac_kind, role_ref_json};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -411,7 +411,8 @@ struct OwnerReference {
 
 impl Metadata {
     fn of(json: &Value) -> Result<Self, ParseError> {
-        let fields = Fields::new("ObjectMeta", "metadata", json.get("metadata"))?;
+        let kind = rbac_kind(json)?;
+        let fields = Fields::root(kind, json).child("metadata", "ObjectMeta")?;
         let owner_references = fields.each("ownerReferences", "OwnerReference", |fields| {
             Ok(OwnerReference {
                 api_version: fields.string("apiVersion")?,

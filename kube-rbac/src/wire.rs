@@ -20,7 +20,7 @@ pub enum ParseError {
         /// The struct and the path in it, as `PolicyRule.rules.verbs`.
         field: String,
         /// The type that should have been there, as `[]string`.
-        expected: &'static str,
+        expected: String,
     },
 }
 
@@ -30,13 +30,13 @@ pub enum ParseError {
 /// without strict field validation. `null` is the same as absent.
 pub fn parse_object(json: &Value) -> Result<Object, ParseError> {
     let kind = rbac_kind(json)?;
-    let metadata = Fields::new("ObjectMeta", "metadata", json.get("metadata"))?;
+    let fields = Fields::root(kind, json);
+    let metadata = fields.child("metadata", "ObjectMeta")?;
     let name = metadata.string("name")?;
     let labels = metadata.strings_by_key("labels")?;
     let annotations = metadata.strings_by_key("annotations")?;
     let namespace = metadata.string("namespace")?;
     let namespace = matches!(kind, Kind::Role | Kind::RoleBinding).then_some(namespace);
-    let fields = Fields::new(kind.name(), "", Some(json))?;
     Ok(match kind {
         Kind::Role | Kind::ClusterRole => {
             let rules = fields.each("rules", "PolicyRule", parse_rule)?;
@@ -72,7 +72,7 @@ pub fn parse_object(json: &Value) -> Result<Object, ParseError> {
 /// Reads a list of rules, such as the `rules` of a role.
 pub fn parse_rules(json: &Value) -> Result<Vec<PolicyRule>, ParseError> {
     let wrapped = json!({ "rules": json });
-    Fields::new("Role", "", Some(&wrapped))?.each("rules", "PolicyRule", parse_rule)
+    Fields::root(Kind::Role, &wrapped).each("rules", "PolicyRule", parse_rule)
 }
 
 /// The object as Kubernetes' API prints it.
@@ -279,26 +279,45 @@ pub(crate) struct Fields<'j> {
 }
 
 impl<'j> Fields<'j> {
-    pub(crate) fn new(
+    /// The fields of the object itself.
+    pub(crate) fn root(kind: Kind, json: &'j Value) -> Self {
+        Fields {
+            go_type: kind.name(),
+            path: String::new(),
+            json: json.as_object(),
+        }
+    }
+
+    /// The fields of an object inside this one.
+    pub(crate) fn child(
+        &self,
+        name: &str,
         go_type: &'static str,
-        path: &str,
-        json: Option<&'j Value>,
-    ) -> Result<Self, ParseError> {
+    ) -> Result<Fields<'j>, ParseError> {
+        match self.get(name) {
+            None => Ok(Fields {
+                go_type,
+                path: self.inside(name),
+                json: None,
+            }),
+            Some(json) => self.item(name, go_type, json),
+        }
+    }
+
+    fn item(
+        &self,
+        name: &str,
+        go_type: &'static str,
+        json: &'j Value,
+    ) -> Result<Fields<'j>, ParseError> {
         let json = match json {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(map)) => Some(map),
-            Some(other) => {
-                let field = path.to_owned();
-                return Err(ParseError::WrongType {
-                    found: go_kind(other),
-                    field,
-                    expected: go_type,
-                });
-            }
+            Value::Null => None,
+            Value::Object(map) => Some(map),
+            other => return Err(self.wrong(name, other, &format!("v1.{go_type}"))),
         };
         Ok(Fields {
             go_type,
-            path: path.to_owned(),
+            path: self.inside(name),
             json,
         })
     }
@@ -347,14 +366,10 @@ impl<'j> Fields<'j> {
             None => Ok(Vec::new()),
             Some(Value::Array(list)) => list
                 .iter()
-                .map(|item| parse(&Fields::new(go_type, &self.inside(name), Some(item))?))
+                .map(|item| parse(&self.item(name, go_type, item)?))
                 .collect(),
-            Some(other) => Err(self.wrong(name, other, go_type)),
+            Some(other) => Err(self.wrong(name, other, &format!("[]v1.{go_type}"))),
         }
-    }
-
-    fn child(&self, name: &str, go_type: &'static str) -> Result<Fields<'j>, ParseError> {
-        Fields::new(go_type, &self.inside(name), self.get(name))
     }
 
     fn element(&self, name: &str, item: &Value) -> Result<String, ParseError> {
@@ -373,12 +388,12 @@ impl<'j> Fields<'j> {
         }
     }
 
-    fn wrong(&self, name: &str, found: &Value, expected: &'static str) -> ParseError {
+    fn wrong(&self, name: &str, found: &Value, expected: &str) -> ParseError {
         let field = format!("{}.{}", self.go_type, self.inside(name));
         ParseError::WrongType {
             found: go_kind(found),
             field,
-            expected,
+            expected: expected.to_owned(),
         }
     }
 }
