@@ -1,0 +1,445 @@
+//! Strict decoding as `sigs.k8s.io/json` does it for Kubernetes: keys compared
+//! exactly, a value of a wrong type an error, and then all fields that are
+//! unknown or come twice reported together.
+
+use std::borrow::Cow;
+
+use super::{
+    AnonymousAuthConfig, AuthenticationConfiguration, ClaimMappings, ClaimOrExpression,
+    ClaimValidationRule, ExtraMapping, Issuer, JwtAuthenticator, PrefixedClaimOrExpression,
+    UserValidationRule,
+};
+use crate::go::json::{self, Kind, Raw};
+use crate::go::quote::quote;
+
+const GROUP: &str = "apiserver.config.k8s.io";
+const KIND: &str = "AuthenticationConfiguration";
+
+pub(super) fn configuration(text: &str) -> Result<AuthenticationConfiguration, String> {
+    if text.is_empty() {
+        return Err("empty config data".to_owned());
+    }
+    let raw = json::parse(text.as_bytes())?;
+    let header = |name: &str| {
+        let value = raw
+            .members()
+            .filter(|(key, _)| key == name)
+            .last()
+            .map(|(_, value)| value.text());
+        value.unwrap_or_default()
+    };
+    let (kind, version) = (header("kind"), header("apiVersion"));
+    if kind.is_empty() {
+        return Err(format!("Object 'Kind' is missing in '{text}'"));
+    }
+    if version.is_empty() {
+        return Err(format!("Object 'apiVersion' is missing in '{text}'"));
+    }
+    let known = matches!(
+        version.strip_prefix(GROUP),
+        Some("/v1" | "/v1beta1" | "/v1alpha1")
+    ) && kind == KIND;
+    if !known {
+        return Err(format!(
+            "no kind {} is registered for version {}",
+            quote(&kind),
+            quote(&version)
+        ));
+    }
+    let mut decoder = Decoder {
+        version: version.rsplit('/').next().unwrap_or("v1"),
+        ..Decoder::default()
+    };
+    let mut configuration = AuthenticationConfiguration::default();
+    decoder.object(raw, &Place::root(KIND), |d, key, value, place| {
+        match key {
+            "kind" | "apiVersion" => d.string(value, place, &mut String::new()),
+            "jwt" => d.list(
+                value,
+                place,
+                "JWTAuthenticator",
+                &mut configuration.jwt,
+                Decoder::jwt,
+            ),
+            "anonymous" if value.kind() == Kind::Null => configuration.anonymous = None,
+            "anonymous" => d.anonymous(
+                value,
+                place,
+                configuration.anonymous.get_or_insert_default(),
+            ),
+            _ => return false,
+        }
+        true
+    });
+    decoder.finish(configuration)
+}
+
+pub(super) fn jwt_authenticator(text: &str) -> Result<JwtAuthenticator, String> {
+    let raw = json::parse(text.as_bytes())?;
+    let mut decoder = Decoder::default();
+    let mut jwt = JwtAuthenticator::default();
+    decoder.jwt(raw, &Place::root("JWTAuthenticator"), &mut jwt);
+    decoder.finish(jwt)
+}
+
+/// Where a value stands: `jwt[0].issuer` in strict errors, and in a type error
+/// the names of the fields alone after the struct that holds the value.
+#[derive(Clone)]
+struct Place {
+    path: String,
+    fields: String,
+    within: &'static str,
+}
+
+impl Place {
+    fn root(within: &'static str) -> Self {
+        Self {
+            path: String::new(),
+            fields: String::new(),
+            within,
+        }
+    }
+
+    fn field(&self, name: &str, within: &'static str) -> Self {
+        let join = |base: &str| {
+            if base.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{base}.{name}")
+            }
+        };
+        Self {
+            path: join(&self.path),
+            fields: join(&self.fields),
+            within,
+        }
+    }
+
+    fn index(&self, i: usize) -> Self {
+        Self {
+            path: format!("{}[{i}]", self.path),
+            ..self.clone()
+        }
+    }
+}
+
+struct Decoder<'v> {
+    version: &'v str,
+    mismatch: Option<String>,
+    strict: Vec<String>,
+}
+
+impl Default for Decoder<'_> {
+    fn default() -> Self {
+        Self {
+            version: "v1",
+            mismatch: None,
+            strict: Vec::new(),
+        }
+    }
+}
+
+impl Decoder<'_> {
+    fn finish<T>(self, decoded: T) -> Result<T, String> {
+        match self.mismatch {
+            Some(error) => Err(error),
+            None if self.strict.is_empty() => Ok(decoded),
+            None => Err(format!("strict decoding error: {}", self.strict.join(", "))),
+        }
+    }
+
+    /// The members of a struct; `field` says whether it knows the key.
+    fn object<'a>(
+        &mut self,
+        raw: Raw<'a>,
+        place: &Place,
+        mut field: impl FnMut(&mut Self, &str, Raw<'a>, &Place) -> bool,
+    ) {
+        match raw.kind() {
+            Kind::Object => {}
+            Kind::Null => return,
+            kind => {
+                let go_type = format!("{}.{}", self.version, place.within);
+                return self.mismatch(kind, place, &go_type);
+            }
+        }
+        let mut seen: Vec<Cow<'_, str>> = Vec::new();
+        for (key, value) in raw.members() {
+            let place = place.field(&key, place.within);
+            if seen.contains(&key) {
+                self.strict
+                    .push(format!("duplicate field {}", quote(&place.path)));
+            } else if !field(self, &key, value, &place) {
+                self.strict
+                    .push(format!("unknown field {}", quote(&place.path)));
+            }
+            seen.push(key);
+        }
+    }
+
+    fn mismatch(&mut self, kind: Kind, place: &Place, go_type: &str) {
+        let error = if place.fields.is_empty() {
+            kind.mismatch(go_type)
+        } else {
+            kind.field_mismatch(&format!("{}.{}", place.within, place.fields), go_type)
+        };
+        self.mismatch.get_or_insert(error);
+    }
+
+    fn string(&mut self, value: Raw<'_>, place: &Place, target: &mut String) {
+        match value.kind() {
+            Kind::String => *target = value.text().into_owned(),
+            Kind::Null => {}
+            kind => self.mismatch(kind, place, "string"),
+        }
+    }
+
+    fn list<T: Default>(
+        &mut self,
+        value: Raw<'_>,
+        place: &Place,
+        element: &'static str,
+        target: &mut Vec<T>,
+        decode: impl Fn(&mut Self, Raw<'_>, &Place, &mut T),
+    ) {
+        match value.kind() {
+            Kind::Array => {}
+            Kind::Null => return,
+            kind => {
+                let go_type = if element == "string" {
+                    "[]string".to_owned()
+                } else {
+                    format!("[]{}.{element}", self.version)
+                };
+                return self.mismatch(kind, place, &go_type);
+            }
+        }
+        for (i, raw) in value.elements().enumerate() {
+            let mut item = T::default();
+            decode(self, raw, &place.index(i), &mut item);
+            target.push(item);
+        }
+    }
+
+    fn anonymous(&mut self, value: Raw<'_>, place: &Place, target: &mut AnonymousAuthConfig) {
+        let place = Place {
+            within: "AnonymousAuthConfig",
+            ..place.clone()
+        };
+        self.object(value, &place, |d, key, value, place| {
+            match key {
+                "enabled" => match value.as_bool() {
+                    Ok(enabled) => target.enabled = enabled,
+                    Err(_) => d.mismatch(value.kind(), place, "bool"),
+                },
+                "conditions" => {
+                    d.list(
+                        value,
+                        place,
+                        "AnonymousAuthCondition",
+                        &mut target.conditions,
+                        |d, raw, place, path| {
+                            let place = Place {
+                                within: "AnonymousAuthCondition",
+                                ..place.clone()
+                            };
+                            d.object(raw, &place, |d, key, value, place| {
+                                let known = key == "path";
+                                if known {
+                                    d.string(value, place, path);
+                                }
+                                known
+                            });
+                        },
+                    );
+                }
+                _ => return false,
+            }
+            true
+        });
+    }
+
+    fn jwt(&mut self, value: Raw<'_>, place: &Place, jwt: &mut JwtAuthenticator) {
+        let place = Place {
+            within: "JWTAuthenticator",
+            ..place.clone()
+        };
+        self.object(value, &place, |d, key, value, place| {
+            match key {
+                "issuer" => d.issuer(value, place, &mut jwt.issuer),
+                "claimValidationRules" => d.list(
+                    value,
+                    place,
+                    "ClaimValidationRule",
+                    &mut jwt.claim_validation_rules,
+                    Self::claim_validation_rule,
+                ),
+                "claimMappings" => d.claim_mappings(value, place, &mut jwt.claim_mappings),
+                "userValidationRules" => d.list(
+                    value,
+                    place,
+                    "UserValidationRule",
+                    &mut jwt.user_validation_rules,
+                    Self::user_validation_rule,
+                ),
+                _ => return false,
+            }
+            true
+        });
+    }
+
+    fn issuer(&mut self, value: Raw<'_>, place: &Place, issuer: &mut Issuer) {
+        let place = Place {
+            within: "Issuer",
+            ..place.clone()
+        };
+        self.object(value, &place, |d, key, value, place| {
+            let target = match key {
+                "url" => &mut issuer.url,
+                "discoveryURL" => &mut issuer.discovery_url,
+                "certificateAuthority" => &mut issuer.certificate_authority,
+                "audienceMatchPolicy" => {
+                    let go_type = format!("{}.AudienceMatchPolicyType", d.version);
+                    return d.named_string(
+                        value,
+                        place,
+                        &go_type,
+                        &mut issuer.audience_match_policy,
+                    );
+                }
+                "egressSelectorType" => {
+                    let go_type = format!("{}.EgressSelectorType", d.version);
+                    return d.named_string(
+                        value,
+                        place,
+                        &go_type,
+                        &mut issuer.egress_selector_type,
+                    );
+                }
+                "audiences" => {
+                    d.list(value, place, "string", &mut issuer.audiences, Self::string);
+                    return true;
+                }
+                _ => return false,
+            };
+            d.string(value, place, target);
+            true
+        });
+    }
+
+    /// A string that has a type of its own in Go.
+    fn named_string(
+        &mut self,
+        value: Raw<'_>,
+        place: &Place,
+        go_type: &str,
+        target: &mut String,
+    ) -> bool {
+        match value.kind() {
+            Kind::String | Kind::Null => self.string(value, place, target),
+            kind => self.mismatch(kind, place, go_type),
+        }
+        true
+    }
+
+    /// A struct of nothing but strings.
+    fn strings<const N: usize>(
+        &mut self,
+        value: Raw<'_>,
+        place: &Place,
+        within: &'static str,
+        mut fields: [(&str, &mut String); N],
+    ) {
+        let place = Place {
+            within,
+            ..place.clone()
+        };
+        self.object(value, &place, |d, key, value, place| {
+            let field = fields.iter_mut().find(|(name, _)| *name == key);
+            field.is_some_and(|(_, target)| {
+                d.string(value, place, target);
+                true
+            })
+        });
+    }
+
+    fn claim_validation_rule(
+        &mut self,
+        value: Raw<'_>,
+        place: &Place,
+        rule: &mut ClaimValidationRule,
+    ) {
+        let fields = [
+            ("claim", &mut rule.claim),
+            ("requiredValue", &mut rule.required_value),
+            ("expression", &mut rule.expression),
+            ("message", &mut rule.message),
+        ];
+        self.strings(value, place, "ClaimValidationRule", fields);
+    }
+
+    fn user_validation_rule(
+        &mut self,
+        value: Raw<'_>,
+        place: &Place,
+        rule: &mut UserValidationRule,
+    ) {
+        let fields = [
+            ("expression", &mut rule.expression),
+            ("message", &mut rule.message),
+        ];
+        self.strings(value, place, "UserValidationRule", fields);
+    }
+
+    fn claim_mappings(&mut self, value: Raw<'_>, place: &Place, mappings: &mut ClaimMappings) {
+        let place = Place {
+            within: "ClaimMappings",
+            ..place.clone()
+        };
+        self.object(value, &place, |d, key, value, place| {
+            match key {
+                "username" => d.prefixed(value, place, &mut mappings.username),
+                "groups" => d.prefixed(value, place, &mut mappings.groups),
+                "uid" => {
+                    let ClaimOrExpression { claim, expression } = &mut mappings.uid;
+                    let fields = [("claim", claim), ("expression", expression)];
+                    d.strings(value, place, "ClaimOrExpression", fields);
+                }
+                "extra" => d.list(
+                    value,
+                    place,
+                    "ExtraMapping",
+                    &mut mappings.extra,
+                    Self::extra,
+                ),
+                _ => return false,
+            }
+            true
+        });
+    }
+
+    fn extra(&mut self, value: Raw<'_>, place: &Place, extra: &mut ExtraMapping) {
+        let fields = [
+            ("key", &mut extra.key),
+            ("valueExpression", &mut extra.value_expression),
+        ];
+        self.strings(value, place, "ExtraMapping", fields);
+    }
+
+    fn prefixed(&mut self, value: Raw<'_>, place: &Place, mapping: &mut PrefixedClaimOrExpression) {
+        let place = Place {
+            within: "PrefixedClaimOrExpression",
+            ..place.clone()
+        };
+        self.object(value, &place, |d, key, value, place| {
+            match key {
+                "claim" => d.string(value, place, &mut mapping.claim),
+                "expression" => d.string(value, place, &mut mapping.expression),
+                "prefix" if value.kind() == Kind::Null => mapping.prefix = None,
+                "prefix" => d.string(value, place, mapping.prefix.get_or_insert_default()),
+                _ => return false,
+            }
+            true
+        });
+    }
+}
