@@ -1,0 +1,287 @@
+//! RSA keys made ahead of time, because making one takes a sixth of a second
+//! and up to half of one, which nobody should wait for.
+//!
+//! A bank keeps keys in the user's cache folder (0700, files 0600), so that a
+//! fresh process finds some; each key is drawn once, by one process, and is
+//! gone from the folder before it is first used. Without a folder the keys
+//! are kept in memory.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use tokio::sync::OnceCell;
+
+use crate::domain::Error;
+use crate::domain::keys::{Key, PoolKeys};
+
+/// How many keys a bank with a folder keeps ready.
+const AHEAD: usize = 8;
+
+/// A cheap handle on one bank.
+#[derive(Clone, Debug)]
+pub struct KeyBank(Arc<Bank>);
+
+#[derive(Debug)]
+struct Bank {
+    folder: Option<PathBuf>,
+    ahead: usize,
+    in_memory: Mutex<VecDeque<Key>>,
+    filling: AtomicBool,
+}
+
+impl KeyBank {
+    /// A bank in `folder`, which is made when it is first filled. Nothing is
+    /// read or made here.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self::new(Some(folder.into()), AHEAD)
+    }
+
+    /// A bank in memory that keeps `ahead` keys ready.
+    pub fn in_memory(ahead: usize) -> Self {
+        Self::new(None, ahead)
+    }
+
+    fn new(folder: Option<PathBuf>, ahead: usize) -> Self {
+        Self(Arc::new(Bank {
+            folder,
+            ahead,
+            in_memory: Mutex::default(),
+            filling: AtomicBool::new(false),
+        }))
+    }
+
+    /// Fills the bank on a thread of its own, unless one is at it.
+    pub fn refill(&self) {
+        if self.0.filling.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let bank = self.clone();
+        let filler = std::thread::Builder::new().name("keybank".into());
+        // Without a thread the bank stays empty, and who draws makes the key.
+        if filler.spawn(move || bank.0.fill()).is_err() {
+            self.0.filling.store(false, Ordering::Release);
+        }
+    }
+
+    /// Draws a key, or makes one where there is none: never on an async
+    /// thread.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when no key can be made.
+    pub fn draw(&self) -> Result<Key, Error> {
+        let drawn = self.0.take();
+        if self.0.ahead > 0 {
+            self.refill();
+        }
+        drawn.map_or_else(make, Ok)
+    }
+
+    fn draw_two(&self) -> Result<PoolKeys, Error> {
+        Ok(PoolKeys {
+            id: Arc::new(self.draw()?),
+            access: Arc::new(self.draw()?),
+            retired: Vec::new(),
+        })
+    }
+
+    /// The keys of a new pool, drawn when first asked for.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        Arc::new(KeyRing {
+            bank: self.clone(),
+            keys: OnceCell::new(),
+        })
+    }
+}
+
+impl Bank {
+    fn memory(&self) -> MutexGuard<'_, VecDeque<Key>> {
+        self.in_memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<Key> {
+        let in_memory = self.memory().pop_front();
+        in_memory.or_else(|| self.folder.as_deref().and_then(take_from))
+    }
+
+    fn fill(&self) {
+        loop {
+            while self.count() < self.ahead {
+                if let Err(error) = self.put_one() {
+                    tracing::warn!(%error, "the key bank cannot be filled");
+                    self.filling.store(false, Ordering::Release);
+                    return;
+                }
+            }
+            self.filling.store(false, Ordering::Release);
+            // A key drawn between the last count and here found this thread
+            // still at work and started none.
+            if self.count() >= self.ahead || self.filling.swap(true, Ordering::AcqRel) {
+                return;
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.folder
+            .as_deref()
+            .map_or_else(|| self.memory().len(), |folder| files(folder).len())
+    }
+
+    fn put_one(&self) -> io::Result<()> {
+        let pair = generate().map_err(|error| io::Error::other(error.to_string()))?;
+        match &self.folder {
+            Some(folder) => put_into(folder, &pair),
+            None => {
+                let key = named(pair).map_err(|error| io::Error::other(error.to_string()))?;
+                self.memory().push_back(key);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn make() -> Result<Key, Error> {
+    named(generate()?)
+}
+
+fn generate() -> Result<KeyPair, Error> {
+    KeyPair::generate(KeySize::Rsa2048)
+        .map_err(|_| Error::Internal("An RSA key could not be made.".into()))
+}
+
+/// A `kid` as Cognito's are: 32 random bytes in base64.
+fn named(pair: KeyPair) -> Result<Key, Error> {
+    Ok(Key::new(STANDARD.encode(random::<32>()?), pair))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| Error::Internal("The system gives no randomness.".into()))?;
+    Ok(bytes)
+}
+
+const READY: &str = "der";
+const TAKEN: &str = "taken";
+const UNFINISHED: &str = "new";
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == READY))
+        .collect()
+}
+
+/// Makes the folder if need be, for nobody but us.
+fn prepare(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+fn put_into(folder: &Path, pair: &KeyPair) -> io::Result<()> {
+    prepare(folder)?;
+    let der: Pkcs8V1Der<'_> = pair
+        .as_der()
+        .map_err(|_| io::Error::other("an RSA key has no PKCS#8 form"))?;
+    let name = random::<12>().map_err(|error| io::Error::other(error.to_string()))?;
+    let name = URL_SAFE_NO_PAD.encode(name);
+    let unfinished = folder.join(&name).with_extension(UNFINISHED);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    let written = file
+        .write_all(der.as_ref())
+        .and_then(|()| fs::rename(&unfinished, unfinished.with_extension(READY)));
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+/// Takes one key out of the folder. Of several processes that want the same
+/// file one succeeds in renaming it; only that one reads it, and it is gone
+/// before the key is used.
+fn take_from(folder: &Path) -> Option<Key> {
+    files(folder).into_iter().find_map(|ready| {
+        let taken = ready.with_extension(TAKEN);
+        fs::rename(&ready, &taken).ok()?;
+        let der = fs::read(&taken);
+        fs::remove_file(&taken).ok()?;
+        named(KeyPair::from_pkcs8(&der.ok()?).ok()?).ok()
+    })
+}
+
+/// One pool's keys, drawn when first needed.
+#[derive(Debug)]
+pub struct KeyRing {
+    bank: KeyBank,
+    keys: OnceCell<ArcSwap<PoolKeys>>,
+}
+
+impl KeyRing {
+    /// The keys; waits for them on a blocking thread where the bank is empty.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when no key can be made.
+    pub async fn keys(&self) -> Result<Arc<PoolKeys>, Error> {
+        let keys = self
+            .keys
+            .get_or_try_init(|| async { Ok::<_, Error>(ArcSwap::from_pointee(self.draw().await?)) })
+            .await?;
+        Ok(keys.load_full())
+    }
+
+    /// Begins drawing where an async runtime runs, so that the first sign-in
+    /// need not wait.
+    pub fn prefetch(self: &Arc<Self>) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let ring = Arc::clone(self);
+            // Whoever needs the keys asks again and gets the error.
+            runtime.spawn(async move { drop(ring.keys().await) });
+        }
+    }
+
+    /// Replaces both keys; the former ones stay published if `keep`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when no key can be made.
+    pub async fn rotate(&self, keep: bool) -> Result<(), Error> {
+        let old = self.keys().await?;
+        let mut new = self.draw().await?;
+        if keep {
+            new.retired = old.published().cloned().collect();
+        }
+        if let Some(keys) = self.keys.get() {
+            keys.store(Arc::new(new));
+        }
+        Ok(())
+    }
+
+    async fn draw(&self) -> Result<PoolKeys, Error> {
+        let bank = self.bank.clone();
+        tokio::task::spawn_blocking(move || bank.draw_two())
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?
+    }
+}

@@ -1,0 +1,1 @@
+//! Seed files: pools and people described in one small file.
