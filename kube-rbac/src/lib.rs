@@ -31,6 +31,7 @@ pub mod attributes;
 pub mod bootstrap;
 pub mod escalation;
 pub mod explain;
+mod hash;
 pub mod objects;
 pub mod policy;
 mod quote;

@@ -4,25 +4,34 @@
 //! Everything inside is a persistent map: a clone costs a few reference
 //! counts and shares all that is not changed later, the default roles too.
 
+use crate::hash::BuildNameHasher;
 use crate::objects::{Binding, Object, Role, SubjectRef};
-use imbl::{HashMap, OrdMap};
+use imbl::shared_ptr::DefaultSharedPtr;
+use imbl::{GenericHashMap, OrdMap, OrdSet};
 use std::sync::Arc;
+
+/// A persistent map by name.
+type Names<V> = GenericHashMap<Arc<str>, V, BuildNameHasher, DefaultSharedPtr>;
 
 /// Roles and bindings. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     cluster: Scope,
-    namespaces: OrdMap<Arc<str>, Scope>,
+    namespaces: Names<Scope>,
+    /// The names of the namespaces, in order.
+    order: OrdSet<Arc<str>>,
 }
 
 /// What lives in one namespace, or in none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
     roles: OrdMap<Arc<str>, Arc<Role>>,
+    /// The same roles, where a decision looks for them.
+    roles_by_name: Names<Arc<Role>>,
     bindings: OrdMap<Arc<str>, Arc<Binding>>,
     /// Users, and service accounts by their user name.
-    users: HashMap<Arc<str>, Postings>,
-    groups: HashMap<Arc<str>, Postings>,
+    users: Names<Postings>,
+    groups: Names<Postings>,
 }
 
 /// The bindings that name one subject, in order of their names.
@@ -49,14 +58,16 @@ impl Policy {
     /// [`put_role`](Self::put_role) of a role that is shared.
     pub fn put_shared_role(&mut self, role: Arc<Role>) {
         let name: Arc<str> = role.name.as_str().into();
-        self.scope_mut(role.namespace.as_deref())
-            .roles
-            .insert(name, role);
+        let scope = self.scope_mut(role.namespace.as_deref());
+        scope.roles_by_name.insert(name.clone(), role.clone());
+        scope.roles.insert(name, role);
     }
 
     /// Takes the role out; the bindings that refer to it stay.
     pub fn remove_role(&mut self, namespace: Option<&str>, name: &str) -> Option<Arc<Role>> {
-        let role = self.scope_mut(namespace).roles.remove(name);
+        let scope = self.scope_mut(namespace);
+        scope.roles_by_name.remove(name);
+        let role = scope.roles.remove(name);
         self.forget_if_empty(namespace);
         role
     }
@@ -89,7 +100,7 @@ impl Policy {
 
     /// The role of that name; a ClusterRole when the namespace is `None`.
     pub fn role(&self, namespace: Option<&str>, name: &str) -> Option<&Arc<Role>> {
-        self.scope(namespace)?.roles.get(name)
+        self.scope(namespace)?.roles_by_name.get(name)
     }
 
     /// The binding of that name; a ClusterRoleBinding when the namespace is
@@ -129,13 +140,22 @@ impl Policy {
     }
 
     fn scopes(&self) -> impl Iterator<Item = &Scope> {
-        std::iter::once(&self.cluster).chain(self.namespaces.values())
+        let namespaces = self
+            .order
+            .iter()
+            .filter_map(|name| self.namespaces.get(name));
+        std::iter::once(&self.cluster).chain(namespaces)
     }
 
     fn scope_mut(&mut self, namespace: Option<&str>) -> &mut Scope {
         match namespace {
             None => &mut self.cluster,
-            Some(namespace) => self.namespaces.entry(namespace.into()).or_default(),
+            Some(namespace) => {
+                if !self.namespaces.contains_key(namespace) {
+                    self.order.insert(namespace.into());
+                }
+                self.namespaces.entry(namespace.into()).or_default()
+            }
         }
     }
 
@@ -143,6 +163,7 @@ impl Policy {
         let Some(namespace) = namespace else { return };
         if self.namespaces.get(namespace).is_some_and(Scope::is_empty) {
             self.namespaces.remove(namespace);
+            self.order.remove(namespace);
         }
     }
 }
@@ -224,7 +245,7 @@ impl Scope {
         Some(binding)
     }
 
-    fn postings_mut(&mut self, key: Key) -> (&mut HashMap<Arc<str>, Postings>, String) {
+    fn postings_mut(&mut self, key: Key) -> (&mut Names<Postings>, String) {
         match key {
             Key::User(name) => (&mut self.users, name),
             Key::Group(name) => (&mut self.groups, name),

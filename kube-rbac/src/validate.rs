@@ -292,7 +292,7 @@ fn check_subject(subject: &SubjectRef, namespaced: bool, field: &str) -> Vec<Fie
     match subject.kind.as_str() {
         "ServiceAccount" => {
             if !subject.name.is_empty() {
-                for fault in dns_subdomain_faults(&subject.name) {
+                for fault in dns_subdomain_faults(&subject.name, "characters") {
                     let field = format!("{field}.name");
                     errors.push(FieldError::invalid(field, &subject.name, &fault));
                 }
@@ -685,8 +685,11 @@ fn declared(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
         .collect()
 }
 
-/// The declared faults take the place of the same ones found by hand.
+/// What was found twice by hand is said once, and the declared faults take the
+/// place of the same ones found by hand.
 fn settle(mut errors: Vec<FieldError>, declared: Vec<FieldError>) -> Vec<FieldError> {
+    let mut said = std::collections::HashSet::new();
+    errors.retain(|e| said.insert(e.to_string()));
     errors.retain(|e| {
         !declared
             .iter()
@@ -734,7 +737,7 @@ fn label_key_faults(key: &str) -> Vec<String> {
     let mut faults: Vec<String> = match prefix {
         None => Vec::new(),
         Some("") => vec!["prefix part must be non-empty".into()],
-        Some(prefix) => dns_subdomain_faults(prefix)
+        Some(prefix) => dns_subdomain_faults(prefix, "bytes")
             .iter()
             .map(|f| format!("prefix part {f}"))
             .collect(),
@@ -775,10 +778,11 @@ fn is_label_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-fn dns_subdomain_faults(name: &str) -> Vec<String> {
+/// The same fault is worded by two copies of the rule, one counting bytes.
+fn dns_subdomain_faults(name: &str, unit: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if name.len() > 253 {
-        faults.push("must be no more than 253 bytes".into());
+        faults.push(format!("must be no more than 253 {unit}"));
     }
     if !is_dns_subdomain(name) {
         faults.push(format!(
@@ -794,7 +798,7 @@ fn dns_subdomain_faults(name: &str) -> Vec<String> {
 fn dns_label_faults(name: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if name.len() > 63 {
-        faults.push("must be no more than 63 bytes".into());
+        faults.push("must be no more than 63 characters".into());
     }
     if !is_dns_label(name) {
         faults.push(if is_dns_subdomain(name) {
