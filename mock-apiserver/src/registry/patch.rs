@@ -1,0 +1,164 @@
+//! Patches: their three formats, and what applying one gives (apiserver,
+//! `handlers/patch.go`).
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::kind::Kind;
+use super::schema::{Message, Node, schema};
+use super::strategic::{self, Error, go_format};
+use crate::wire::Status;
+
+/// More operations than this are too many for one JSON patch.
+const MAX_OPERATIONS: usize = 10_000;
+
+const SUPPORTED: [&str; 3] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+];
+
+/// A patch that was read.
+pub struct Patch {
+    format: Format,
+    /// What strict decoding says of the patch itself.
+    faults: Vec<String>,
+}
+
+enum Format {
+    Json(json_patch::Patch),
+    Merge(Value),
+    Strategic(Value),
+}
+
+/// The outcome, before it is read back into the kind's type.
+pub struct Patched {
+    pub value: Value,
+    pub faults: Vec<String>,
+    /// How a refusal shows the patch; `None` where it shows the outcome.
+    pub shown: Option<String>,
+}
+
+impl Patch {
+    /// # Errors
+    /// 415 for a format that is not served (server-side apply is not), 400
+    /// for what cannot be read.
+    pub fn parse(_kind: &Kind, content_type: Option<&str>, body: &Bytes) -> Result<Self, Status> {
+        let media = content_type
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        if !SUPPORTED.contains(&media) {
+            return Err(Status::unsupported_media_type(&SUPPORTED));
+        }
+        let value: Value =
+            serde_json::from_slice(body).map_err(|_| Status::bad_request("invalid JSON patch"))?;
+        let mut faults: Vec<String> = Vec::new();
+        let format = match media {
+            "application/json-patch+json" => {
+                faults = faults
+                    .into_iter()
+                    .map(|fault| format!("json patch {fault}"))
+                    .collect();
+                if let Some(operations) = value.as_array()
+                    && operations.len() > MAX_OPERATIONS
+                {
+                    let mut status = Status::request_entity_too_large(MAX_OPERATIONS);
+                    status.message = format!(
+                        "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
+                        operations.len()
+                    );
+                    return Err(status);
+                }
+                Format::Json(serde_json::from_value(value).map_err(|error| {
+                    Status::bad_request(format!("error decoding patch: {error}"))
+                })?)
+            }
+            "application/merge-patch+json" => {
+                if !value.is_object() {
+                    return Err(not_an_object(&value));
+                }
+                Format::Merge(value)
+            }
+            _ => {
+                if !value.is_object() {
+                    return Err(not_an_object(&value));
+                }
+                Format::Strategic(value)
+            }
+        };
+        Ok(Self { format, faults })
+    }
+
+    /// What `original` becomes. `message` is its type.
+    ///
+    /// # Errors
+    /// 400, 422 and 500 as upstream.
+    pub fn apply(&self, original: &Value, message: Option<&Message>) -> Result<Patched, Status> {
+        let mut shown = None;
+        let value = match &self.format {
+            Format::Json(patch) => {
+                let mut value = original.clone();
+                json_patch::patch(&mut value, patch).map_err(|_| unprocessable())?;
+                value
+            }
+            Format::Merge(patch) => {
+                let mut value = original.clone();
+                json_patch::merge(&mut value, patch);
+                value
+            }
+            Format::Strategic(patch) => {
+                shown = Some(go_format(patch));
+                let node = message.map_or(Node::Opaque, Node::Struct);
+                strategic_merge(node, original, patch)?
+            }
+        };
+        Ok(Patched {
+            value,
+            faults: self.faults.clone(),
+            shown,
+        })
+    }
+}
+
+fn strategic_merge(node: Node<'_>, original: &Value, patch: &Value) -> Result<Value, Status> {
+    let (Value::Object(original), Value::Object(patch)) = (original, patch) else {
+        return Err(Status::bad_request("invalid JSON document"));
+    };
+    strategic::apply(schema(), node, original.clone(), patch.clone())
+        .map(Value::Object)
+        .map_err(|error| match error {
+            Error::BadPatch(text) => Status::bad_request(text),
+            Error::Unprocessable(_) => unprocessable(),
+            // Upstream has no status for these, which makes them 500.
+            Error::Other(text) => Status {
+                code: 500,
+                reason: String::new(),
+                message: text,
+                details: None,
+            },
+        })
+}
+
+fn not_an_object(value: &Value) -> Status {
+    let name = match value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Null => return Status::bad_request("Invalid JSON Patch"),
+        _ => "number",
+    };
+    Status::bad_request(format!(
+        "error decoding patch: json: cannot unmarshal {name} into Go value of type map[string]interface {{}}"
+    ))
+}
+
+/// 422 as a patch gets it that cannot be applied.
+fn unprocessable() -> Status {
+    let mut status = Status::invalid("", "", "", Vec::new());
+    "the server rejected our request due to an error in our request"
+        .clone_into(&mut status.message);
+    status
+}

@@ -1,0 +1,276 @@
+//! GET: single objects and lists (apiserver, `handlers/get.go` and
+//! `storage/etcd3`).
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::kind::Action;
+use super::query::{Query, invalid_options};
+use super::selector::Selector;
+use super::store::{State, Stored, key};
+use super::{Answer, Call, Inner, as_item, list_of};
+use crate::wire::{Cause, Fault, Status, quote};
+
+/// What a list is asked to be, after its parameters were checked.
+pub struct ListOptions {
+    pub selector: Selector,
+    pub limit: usize,
+    pub revision: Option<u64>,
+    exact: bool,
+    cursor: Option<Cursor>,
+}
+
+/// Where a list goes on: at which revision and after which key.
+struct Cursor {
+    revision: Option<u64>,
+    start: String,
+}
+
+/// A page of a list.
+pub struct Page {
+    pub items: Vec<Arc<Stored>>,
+    /// `metadata` of the list.
+    pub metadata: Value,
+}
+
+impl Inner {
+    pub(super) fn get(&self, call: &Call<'_>) -> Result<Answer, Status> {
+        let revision = parse_revision(call.query.get("resourceVersion"))?;
+        self.store.with(|state| {
+            check_not_from_the_future(state, revision)?;
+            let stored = state
+                .get(call.kind.id, &call.key())
+                .ok_or_else(|| call.not_found())?;
+            let body = match call.action() {
+                Some(Action::Scale) => super::write::scale_of(&stored.value),
+                _ => stored.value.clone(),
+            };
+            Ok(Answer::ok(body))
+        })
+    }
+
+    pub(super) fn list(&self, call: &Call<'_>) -> Result<Answer, Status> {
+        let options = ListOptions::parse(call)?;
+        let page = self.store.with(|state| page(state, call, &options))?;
+        let items = page.items.iter().map(|o| as_item(&o.value)).collect();
+        Ok(Answer::ok(list_of(call.kind, page.metadata, items)))
+    }
+}
+
+impl ListOptions {
+    /// # Errors
+    /// 400 and 422 in Kubernetes' words.
+    pub fn parse(call: &Call<'_>) -> Result<Self, Status> {
+        Self::parse_query(call, &call.query)
+    }
+
+    /// The same for a query that is not quite the call's own.
+    ///
+    /// # Errors
+    /// 400 and 422 in Kubernetes' words.
+    pub fn parse_query(call: &Call<'_>, query: &Query) -> Result<Self, Status> {
+        let version = query.get("resourceVersion");
+        let matching = query.get("resourceVersionMatch");
+        let continued = query.get("continue");
+        check_match(version, matching, continued)?;
+        let selector = Selector::parse(
+            call.kind,
+            query.get("labelSelector"),
+            query.get("fieldSelector"),
+        )
+        .map_err(Status::bad_request)?;
+        if !continued.is_empty() && !matches!(version, "" | "0") {
+            return Err(Status::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
+        }
+        let limit = query.number("limit")?.unwrap_or(0);
+        Ok(Self {
+            selector,
+            limit: usize::try_from(limit).unwrap_or(0),
+            revision: parse_revision(version)?,
+            exact: matching == "Exact",
+            cursor: match continued {
+                "" => None,
+                token => Some(Cursor::parse(token)?),
+            },
+        })
+    }
+}
+
+fn check_match(version: &str, matching: &str, continued: &str) -> Result<(), Status> {
+    let forbidden = |detail: &str| {
+        Err(invalid_options(
+            "ListOptions",
+            Cause::new("resourceVersionMatch", Fault::Forbidden, None, detail),
+        ))
+    };
+    match matching {
+        "" => Ok(()),
+        _ if version.is_empty() => {
+            forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
+        }
+        _ if !continued.is_empty() => {
+            forbidden("resourceVersionMatch is forbidden when continue is provided")
+        }
+        "Exact" if version == "0" => {
+            forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
+        }
+        "Exact" | "NotOlderThan" => Ok(()),
+        other => Err(invalid_options(
+            "ListOptions",
+            Cause::new(
+                "resourceVersionMatch",
+                Fault::NotSupported,
+                Some(&Value::from(other)),
+                r#"supported values: "Exact", "NotOlderThan", """#,
+            ),
+        )),
+    }
+}
+
+/// A resource version as the client gave it; `None` for the empty one.
+///
+/// # Errors
+/// 400 for what is no number.
+pub fn parse_revision(text: &str) -> Result<Option<u64>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        let quoted = quote(text);
+        Status::bad_request(format!(
+            "resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"
+        ))
+    })
+}
+
+fn check_not_from_the_future(state: &State, revision: Option<u64>) -> Result<(), Status> {
+    match revision {
+        Some(asked) if asked > state.revision() => {
+            Err(Status::too_large_resource_version(asked, state.revision()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The page that `options` ask for.
+///
+/// # Errors
+/// 410 when it is of a past that is forgotten, 504 when it is of the future.
+pub fn page(state: &State, call: &Call<'_>, options: &ListOptions) -> Result<Page, Status> {
+    check_not_from_the_future(state, options.revision)?;
+    let cursor = options.cursor.as_ref();
+    let start = cursor.map_or_else(String::new, |c| key(call.namespace, &c.start));
+    // Only an exact or a continued list is of the past; every other sees
+    // what is newest, which "not older than" allows.
+    let past = match cursor {
+        Some(cursor) => cursor.revision,
+        None if options.exact => options.revision,
+        None => None,
+    };
+    let (revision, candidates): (u64, Vec<(String, Arc<Stored>)>) = match past {
+        Some(revision) => {
+            let objects = state
+                .range_at(call.kind.id, call.namespace, &start, revision)
+                .map_err(|_| expired(cursor.is_some()))?;
+            (revision, objects)
+        }
+        None => (
+            state.revision(),
+            state
+                .range(call.kind.id, call.namespace, &start)
+                .map(|(k, o)| (k.clone(), Arc::clone(o)))
+                .collect(),
+        ),
+    };
+    let mut selected = candidates
+        .into_iter()
+        .filter(|(_, o)| options.selector.matches(call.kind, &o.value));
+    let mut items = Vec::new();
+    let mut last = String::new();
+    let mut metadata = Map::new();
+    metadata.insert("resourceVersion".to_owned(), revision.to_string().into());
+    while let Some((key, object)) = selected.next() {
+        last = key;
+        items.push(object);
+        if options.limit > 0 && items.len() == options.limit {
+            break;
+        }
+    }
+    let left = selected.count();
+    if left > 0 {
+        let start = relative(call.namespace, &last);
+        let token = Cursor::token(revision, &format!("{start}\0"));
+        metadata.insert("continue".to_owned(), token.into());
+        // The rest is only counted where no selector would have to be tried.
+        if options.selector.is_empty() {
+            metadata.insert("remainingItemCount".to_owned(), left.into());
+        }
+    }
+    Ok(Page {
+        items,
+        metadata: Value::Object(metadata),
+    })
+}
+
+/// Keys in continue tokens are relative to the list's own prefix.
+fn relative<'a>(namespace: &str, key: &'a str) -> &'a str {
+    key.strip_prefix(namespace)
+        .filter(|_| !namespace.is_empty())
+        .and_then(|k| k.strip_prefix('/'))
+        .unwrap_or(key)
+}
+
+fn expired(continued: bool) -> Status {
+    Status::expired(if continued {
+        "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter."
+    } else {
+        "The resourceVersion for the provided list is too old."
+    })
+}
+
+impl Cursor {
+    fn token(revision: u64, start: &str) -> String {
+        let token = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start});
+        URL_SAFE_NO_PAD.encode(token.to_string())
+    }
+
+    fn parse(token: &str) -> Result<Self, Status> {
+        let invalid = |why: &str| Status::bad_request(format!("continue key is not valid: {why}"));
+        let bytes = URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|_| invalid("illegal base64 data"))?;
+        let token: Value =
+            serde_json::from_slice(&bytes).map_err(|_| invalid("invalid character"))?;
+        if token["v"] != "meta.k8s.io/v1" {
+            return Err(invalid(&format!(
+                "server does not recognize this encoded version {}",
+                quote(token["v"].as_str().unwrap_or_default())
+            )));
+        }
+        let start = token["start"].as_str().unwrap_or_default();
+        if start.is_empty() {
+            return Err(invalid("encoded start key empty (version meta.k8s.io/v1)"));
+        }
+        // What path.Clean would change could leave the list's own prefix.
+        if start.starts_with('/') || start.split('/').any(|p| matches!(p, "." | ".." | "")) {
+            return Err(invalid(start));
+        }
+        let revision = match token["rv"].as_i64() {
+            Some(0) | None => {
+                return Err(invalid(
+                    "incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+                ));
+            }
+            Some(revision) => u64::try_from(revision).ok(),
+        };
+        Ok(Self {
+            revision,
+            start: start.to_owned(),
+        })
+    }
+}

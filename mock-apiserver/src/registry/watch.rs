@@ -1,0 +1,400 @@
+//! Watches: changes as they happen, one JSON object a line (apiserver,
+//! `handlers/watch.go` and `storage/cacher`).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use kube_authn::User;
+use rand::RngExt as _;
+use serde_json::{Value, json};
+use tokio::sync::watch::Receiver;
+
+use super::query::{Query, invalid_options};
+use super::read::{ListOptions, parse_revision};
+use super::selector::Selector;
+use super::store::{Compacted, Event, State};
+use super::{Call, Registry, table};
+use crate::request::RequestInfo;
+use crate::wire::{Cause, Fault, Media, Negotiated, Status, json as spelling};
+
+/// A watch without `timeoutSeconds` ends after this long and up to as long
+/// again, so that not all clients come back at once.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1800);
+/// How often a bookmark tells a client that asked for them where it is.
+const BOOKMARK_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
+/// The last bookmark comes this long before a watch ends.
+const LAST_BOOKMARK: SignedDuration = SignedDuration::from_secs(2);
+
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// A watch that goes on. It owns what it needs of the request.
+struct Watch {
+    registry: Registry,
+    kind: &'static super::kind::Kind,
+    namespace: String,
+    selector: Selector,
+    negotiated: Negotiated,
+    query: Query,
+    info: RequestInfo,
+    user: User,
+    parts: http::request::Parts,
+    changed: Receiver<u64>,
+    /// Everything up to here was sent, or is in `pending`.
+    revision: u64,
+    pending: VecDeque<Change>,
+    columns_sent: bool,
+    bookmarks: bool,
+    next_bookmark: Timestamp,
+    deadline: Timestamp,
+    ended: bool,
+}
+
+/// An event as the client sees it.
+enum Change {
+    Object(&'static str, Value),
+    Bookmark { revision: u64, initial_end: bool },
+    Error(Status),
+}
+
+/// Starts a watch.
+///
+/// # Errors
+/// What is wrong with the request; what goes wrong later is an event.
+pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
+    if call.negotiated.media == Media::Yaml {
+        return Err(Status::not_acceptable(&[
+            "application/json;stream=watch",
+            "application/vnd.kubernetes.protobuf;stream=watch",
+        ]));
+    }
+    let bookmarks = call.query.flag("allowWatchBookmarks");
+    let initial = initial_events(&call.query, bookmarks)?;
+    let mut options = call.query.clone();
+    options.remove("resourceVersionMatch");
+    options.remove("limit");
+    let selector = ListOptions::parse_query(call, &options)?.selector;
+    // The watch of a single object is one with a selector for its name.
+    let selector = if call.name.is_empty() {
+        selector
+    } else {
+        selector.and_name(call.name)
+    };
+    let from = parse_revision(call.query.get("resourceVersion"))?;
+    let inner = &registry.0;
+    let now = inner.clock.now();
+    let timeout = match call.query.number("timeoutSeconds")? {
+        Some(seconds) if seconds > 0 => Duration::from_secs(seconds.unsigned_abs()),
+        _ => MIN_TIMEOUT.mul_f64(1.0 + rand::rng().random_range(0.0..1.0)),
+    };
+    let timeout = SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
+    let mut watch = Watch {
+        registry: registry.clone(),
+        kind: call.kind,
+        namespace: call.namespace.to_owned(),
+        selector,
+        negotiated: call.negotiated.clone(),
+        query: call.query.clone(),
+        info: call.info.clone(),
+        user: call.user.clone(),
+        parts: without_extensions(call.parts),
+        changed: inner.store.subscribe(),
+        revision: 0,
+        pending: VecDeque::new(),
+        columns_sent: false,
+        bookmarks,
+        next_bookmark: add(now, BOOKMARK_INTERVAL),
+        deadline: add(now, timeout),
+        ended: false,
+    };
+    inner
+        .store
+        .with(|state| watch.begin(state, from, initial))?;
+    let lines = stream::unfold(watch, |mut watch| async move {
+        let line = watch.next_line().await?;
+        Some((Ok::<_, Infallible>(line), watch))
+    });
+    let mut response = Response::new(Body::from_stream(lines));
+    *response.status_mut() = StatusCode::OK;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// Whether the objects that are there already come first, with a bookmark
+/// behind them (`sendInitialEvents`).
+fn initial_events(query: &Query, bookmarks: bool) -> Result<Option<bool>, Status> {
+    let forbidden = |field: &str, detail: &str| {
+        Err(invalid_options(
+            "ListOptions",
+            Cause::new(field, Fault::Forbidden, None, detail),
+        ))
+    };
+    let matching = query.get("resourceVersionMatch");
+    if !query.has("sendInitialEvents") {
+        if !matching.is_empty() {
+            return forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            );
+        }
+        return Ok(None);
+    }
+    if matching != "NotOlderThan" {
+        return if matching.is_empty() {
+            forbidden(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            )
+        } else {
+            Err(invalid_options(
+                "ListOptions",
+                Cause::new(
+                    "resourceVersionMatch",
+                    Fault::NotSupported,
+                    Some(&Value::from(matching)),
+                    r#"supported values: "NotOlderThan""#,
+                ),
+            ))
+        };
+    }
+    let wanted = query.flag("sendInitialEvents");
+    if wanted && !bookmarks {
+        return forbidden(
+            "allowWatchBookmarks",
+            "sendInitialEvents requires setting allowWatchBookmarks to true",
+        );
+    }
+    Ok(Some(wanted))
+}
+
+fn add(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The parts of a request without what its connection left in them.
+fn without_extensions(parts: &http::request::Parts) -> http::request::Parts {
+    let mut request = http::Request::new(());
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.headers_mut() = parts.headers.clone();
+    request.into_parts().0
+}
+
+impl Watch {
+    /// Decides where the watch starts.
+    fn begin(
+        &mut self,
+        state: &State,
+        from: Option<u64>,
+        initial: Option<bool>,
+    ) -> Result<(), Status> {
+        let current = state.revision();
+        if let Some(asked) = from.filter(|asked| *asked > current) {
+            return Err(Status::too_large_resource_version(asked, current));
+        }
+        let with_objects = initial.unwrap_or(matches!(from, None | Some(0)));
+        if with_objects {
+            for (_, stored) in state.range(self.kind.id, &self.namespace, "") {
+                if self.selector.matches(self.kind, &stored.value) {
+                    self.pending
+                        .push_back(Change::Object("ADDED", stored.value.clone()));
+                }
+            }
+            if initial == Some(true) {
+                self.pending.push_back(Change::Bookmark {
+                    revision: current,
+                    initial_end: true,
+                });
+            }
+            self.revision = current;
+            return Ok(());
+        }
+        self.revision = from.filter(|rv| *rv > 0).unwrap_or(current);
+        if let Err(Compacted { oldest }) = state.since(self.revision).map(|_| ()) {
+            // Upstream tells this as the watch's only event.
+            self.pending
+                .push_back(Change::Error(too_old(self.revision, oldest)));
+        }
+        Ok(())
+    }
+
+    /// The next line, when there is one; nothing once the watch is over.
+    async fn next_line(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(change) = self.pending.pop_front() {
+                return Some(self.line(change));
+            }
+            if self.ended {
+                return None;
+            }
+            // Marked as seen before looking, so that no change is missed.
+            self.changed.borrow_and_update();
+            self.collect();
+            if !self.pending.is_empty() {
+                continue;
+            }
+            let clock = self.registry.0.clock.clone();
+            let wake = if self.bookmarks {
+                self.deadline.min(self.next_bookmark)
+            } else {
+                self.deadline
+            };
+            tokio::select! {
+                changed = self.changed.changed() => {
+                    if changed.is_err() {
+                        return None;
+                    }
+                }
+                () = clock.sleep_until(wake) => self.on_time(clock.now()),
+            }
+        }
+    }
+
+    fn on_time(&mut self, now: Timestamp) {
+        // What happened before the clock did comes first.
+        self.collect();
+        if now >= self.deadline {
+            self.ended = true;
+        }
+        if self.bookmarks && now >= self.next_bookmark {
+            self.pending.push_back(Change::Bookmark {
+                revision: self.revision,
+                initial_end: false,
+            });
+            let regular = add(now, BOOKMARK_INTERVAL);
+            let last = add(self.deadline, -LAST_BOOKMARK);
+            self.next_bookmark = if last > now {
+                regular.min(last)
+            } else {
+                regular
+            };
+        }
+    }
+
+    /// Takes over what was written since the last look.
+    fn collect(&mut self) {
+        let registry = self.registry.clone();
+        registry
+            .0
+            .store
+            .with(|state| match state.since(self.revision) {
+                Ok(events) => {
+                    for event in events {
+                        self.pending.extend(self.change_of(event));
+                    }
+                    self.revision = state.revision();
+                }
+                Err(Compacted { oldest }) => {
+                    self.pending
+                        .push_back(Change::Error(too_old(self.revision, oldest)));
+                }
+            });
+    }
+
+    /// What an event is to this client: an object that starts to match the
+    /// selector is added, one that stops is deleted.
+    fn change_of(&self, event: &Event) -> Option<Change> {
+        if event.kind != self.kind.id {
+            return None;
+        }
+        if !self.namespace.is_empty() {
+            let inside = event
+                .key
+                .strip_prefix(self.namespace.as_str())
+                .is_some_and(|rest| rest.starts_with('/'));
+            if !inside {
+                return None;
+            }
+        }
+        let matches = |value: &Value| self.selector.matches(self.kind, value);
+        let before = event.previous.as_ref().is_some_and(|o| matches(&o.value));
+        let after = !event.deleted && matches(&event.object.value);
+        let change = match (before, after) {
+            (false, true) => Change::Object("ADDED", event.object.value.clone()),
+            (true, true) => Change::Object("MODIFIED", event.object.value.clone()),
+            (true, false) => {
+                // The client gets the last state that it knew, at the
+                // revision of the change that took it away.
+                let previous = event.previous.as_ref()?;
+                let mut value = previous.value.clone();
+                super::object::set_meta(&mut value, "resourceVersion", event.revision.to_string());
+                Change::Object("DELETED", value)
+            }
+            (false, false) => return None,
+        };
+        Some(change)
+    }
+
+    fn line(&mut self, change: Change) -> Bytes {
+        let event = match change {
+            Change::Object(kind, object) => match self.convert(object) {
+                Ok(object) => json!({"type": kind, "object": object}),
+                Err(status) => self.fail(&status),
+            },
+            Change::Bookmark {
+                revision,
+                initial_end,
+            } => {
+                let object = self.bookmark(revision, initial_end);
+                match self.convert(object) {
+                    Ok(object) => json!({"type": "BOOKMARK", "object": object}),
+                    Err(status) => self.fail(&status),
+                }
+            }
+            Change::Error(status) => self.fail(&status),
+        };
+        Bytes::from(spelling::compact(&event))
+    }
+
+    fn fail(&mut self, status: &Status) -> Value {
+        self.ended = true;
+        self.pending.clear();
+        json!({"type": "ERROR", "object": status.to_value()})
+    }
+
+    fn bookmark(&self, revision: u64, initial_end: bool) -> Value {
+        let mut object = json!({
+            "kind": self.kind.kind,
+            "apiVersion": self.kind.api_version(),
+            "metadata": {"resourceVersion": revision.to_string()},
+        });
+        if initial_end {
+            object["metadata"]["annotations"] = json!({INITIAL_EVENTS_END: "true"});
+        }
+        // A bookmark is an empty object of the kind, with what Go prints then.
+        super::admission::canonical(self.kind.id, object)
+    }
+
+    fn convert(&mut self, object: Value) -> Result<Value, Status> {
+        let Some(convert) = self.negotiated.convert.clone() else {
+            return Ok(object);
+        };
+        let first = !std::mem::replace(&mut self.columns_sent, true);
+        let call = Call {
+            kind: self.kind,
+            subresource: None,
+            namespace: &self.namespace,
+            name: "",
+            info: &self.info,
+            user: &self.user,
+            query: self.query.clone(),
+            parts: &self.parts,
+            negotiated: self.negotiated.clone(),
+            now: self.registry.0.clock.now(),
+        };
+        table::convert_event(&call, &convert, &object, first)
+    }
+}
+
+fn too_old(asked: u64, oldest: u64) -> Status {
+    Status::expired(format!("too old resource version: {asked} ({oldest})"))
+}
