@@ -1,0 +1,47 @@
+# The words of daily work. `just` alone lists them.
+
+_list:
+    @just --list --unsorted
+
+# Mock IdP and cluster, in the foreground
+up *ARGUMENTS:
+    cargo run --release -- up {{ ARGUMENTS }}
+
+# The tutorial, step by step
+demo *ARGUMENTS:
+    cargo run --release -- demo {{ ARGUMENTS }}
+
+# Every test that this machine has the programs for
+test *ARGUMENTS:
+    cargo test --release --workspace {{ ARGUMENTS }}
+
+# What CI runs
+ci:
+    .ci/run
+
+# Format, clippy, licences and bans, with warnings as errors
+lint:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+    cargo deny --config .deny.toml --workspace check --hide-inclusion-graph licenses bans sources
+
+# The API's documentation, in target/doc
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --workspace
+
+# The figures, each with how it was measured
+bench:
+    cargo run --release -p e2e --example figures
+    cargo run --release -p kube-rbac --example bench_rbac
+
+# Kubernetes' own programs and the oracles; needs Go, the first time ten minutes
+kubernetes *WHAT:
+    kubernetes/build {{ WHAT }}
+
+# Asks Kubernetes about fresh tokens; with --write, replaces kube-authn/corpus
+corpus-authn *ARGUMENTS: (kubernetes "v1.37" "oracle-authn")
+    cargo run --release -p kube-authn --example equal_authn -- {{ ARGUMENTS }}
+
+# Asks Kubernetes about fresh policies; with --write, replaces kube-rbac/corpus
+corpus-rbac *ARGUMENTS: (kubernetes "v1.37" "oracle-rbac")
+    cargo run --release -p kube-rbac --example equal_rbac -- {{ ARGUMENTS }}
