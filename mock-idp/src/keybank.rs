@@ -285,3 +285,116 @@ impl KeyRing {
             .map_err(|error| Error::Internal(error.to_string()))?
     }
 }
+
+#[cfg(test)]
+impl KeyBank {
+    /// A bank for tests that want signatures and do not care whose: it holds
+    /// keys made once for the whole test process.
+    pub(crate) fn for_tests() -> Self {
+        static KEYS: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(|| {
+            let der = |_| {
+                let pair = generate().expect("a key");
+                let der: Pkcs8V1Der<'_> = pair.as_der().expect("its DER");
+                der.as_ref().to_vec()
+            };
+            (0..4).map(der).collect()
+        });
+        let bank = Self::in_memory(0);
+        for der in KEYS.iter() {
+            let pair = KeyPair::from_pkcs8(der).expect("a key");
+            bank.0.memory().push_back(named(pair).expect("a name"));
+        }
+        bank
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        let metadata = fs::metadata(path).expect("it exists");
+        metadata.permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn keys_are_kept_for_nobody_but_the_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().join("rolecall/keys");
+        put_into(&folder, &generate().expect("a key")).expect("kept");
+        assert_eq!(mode(&folder), 0o700);
+        let kept = files(&folder);
+        assert_eq!(kept.len(), 1);
+        assert_eq!(mode(&kept[0]), 0o600);
+    }
+
+    #[test]
+    fn a_key_is_drawn_once_by_one_of_many_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pairs = [(); 2].map(|()| generate().expect("a key"));
+        for pair in &pairs {
+            put_into(folder.path(), pair).expect("kept");
+        }
+        let drawn: Vec<Option<Key>> = std::thread::scope(|threads| {
+            let draw = || threads.spawn(|| take_from(folder.path()));
+            let drawing: Vec<_> = [(); 6].iter().map(|()| draw()).collect();
+            let joined = drawing.into_iter().map(|t| t.join().expect("drew"));
+            joined.collect()
+        });
+        let mut moduli: Vec<_> = drawn.iter().flatten().map(Key::modulus).collect();
+        moduli.sort_unstable();
+        moduli.dedup();
+        assert_eq!(moduli.len(), drawn.iter().flatten().count(), "none twice");
+        // Who lost a race may have gone away with nothing; what is left is
+        // still whole.
+        while take_from(folder.path()).is_some() {}
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn what_is_no_key_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("x.der"), b"no key").expect("written");
+        assert!(take_from(folder.path()).is_none());
+    }
+
+    #[test]
+    fn a_bank_fills_itself_and_is_drawn_from() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bank = KeyBank::new(Some(folder.path().into()), 2);
+        bank.0.fill();
+        assert_eq!(bank.0.count(), 2);
+        let first = bank.0.take().expect("a key");
+        let second = bank.0.take().expect("another");
+        assert_ne!(first.modulus(), second.modulus());
+        assert_eq!(bank.0.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn two_fresh_starts_share_no_key() {
+        let keys = async || {
+            let ring = KeyBank::in_memory(0).ring();
+            let keys = ring.keys().await.expect("keys");
+            [&keys.id, &keys.access].map(|key| key.modulus().to_owned())
+        };
+        let (one, other) = (keys().await, keys().await);
+        assert_ne!(one[0], one[1]);
+        assert!(one.iter().all(|key| !other.contains(key)));
+    }
+
+    #[tokio::test]
+    async fn rotation_replaces_both_keys_and_keeps_the_old_ones_if_told() {
+        let ring = KeyBank::for_tests().ring();
+        let before = ring.keys().await.expect("keys");
+        ring.rotate(true).await.expect("rotated");
+        let after = ring.keys().await.expect("keys");
+        assert_eq!(after.published().count(), 4);
+        assert!(after.by_kid(before.id.kid()).is_some());
+        assert_ne!(after.id.kid(), before.id.kid());
+        ring.rotate(false).await.expect("rotated");
+        let last = ring.keys().await.expect("keys");
+        assert_eq!(last.published().count(), 2);
+        assert!(last.by_kid(before.id.kid()).is_none());
+    }
+}

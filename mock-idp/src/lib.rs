@@ -14,11 +14,14 @@ pub mod seed;
 pub mod store;
 pub mod transport;
 
+use std::path::Path;
+
 pub use address::{Address, Origin};
 pub use config::{Config, Pins};
 pub use domain::message::Message;
 pub use flow::Idp;
 pub use keybank::KeyBank;
+pub use seed::{Seed, Seeded};
 
 /// A mock identity provider: a cheap handle on one.
 #[derive(Clone, Debug)]
@@ -40,6 +43,14 @@ impl MockIdp {
     /// What its pools would have sent, oldest first.
     pub fn outbox(&self) -> Vec<Message> {
         self.0.outbox()
+    }
+
+    /// Makes what a seed file describes.
+    ///
+    /// # Errors
+    /// [`seed::Error`], naming the part that is wrong.
+    pub fn seed_file(&self, path: &Path) -> Result<Vec<Seeded>, seed::Error> {
+        Seed::read(path)?.load(&self.0)
     }
 
     /// The flows, for who needs no HTTP in between.

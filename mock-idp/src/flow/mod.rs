@@ -11,6 +11,10 @@ mod ids;
 pub mod page;
 pub mod sign_in;
 pub mod sign_out;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use account::{Account, UserInfoRefusal};
 pub use authorize::{
@@ -24,7 +28,7 @@ pub use sign_in::{
 };
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foundation::clock::Clock;
 use foundation::secret::Secret;
@@ -187,9 +191,20 @@ impl Idp {
         self.0.clock.now()
     }
 
-    fn take_pin(&self, which: impl FnOnce(&mut Pins) -> &mut Option<String>) -> Option<String> {
-        let mut pins = self.0.pins.lock().unwrap_or_else(PoisonError::into_inner);
-        which(&mut pins).take()
+    /// The pinned pool id, once, for a pool of its own region: any other
+    /// caller could not reach the pool.
+    fn take_pool_pin(&self, region: &str) -> Option<String> {
+        let of_region = |pin: &mut String| PoolId::from(pin.as_str()).region() == Some(region);
+        self.pins().pool.take_if(of_region)
+    }
+
+    /// The pinned client id, once.
+    fn take_client_pin(&self) -> Option<String> {
+        self.pins().client.take()
+    }
+
+    fn pins(&self) -> MutexGuard<'_, Pins> {
+        self.0.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts a grant: a sign-in that tokens are minted from.

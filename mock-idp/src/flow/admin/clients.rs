@@ -40,7 +40,7 @@ impl Idp {
             .then(|| Secret::new(ids::client_secret()));
         let secret = new.secret.or(generated);
         check(&pool, &new.settings, secret.is_some())?;
-        let id = self.take_pin(|pins| &mut pins.client);
+        let id = self.take_client_pin();
         let now = self.now();
         let client = Client {
             id: ClientId::from(id.unwrap_or_else(|| self.0.ids.client())),

@@ -50,7 +50,7 @@ pub struct UpdatePool {
 }
 
 impl Idp {
-    /// Makes a pool in `region`, or with the pinned id and in its region.
+    /// Makes a pool in `region`, with the pinned id if that is of this region.
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] for attributes that do not go together.
@@ -64,11 +64,11 @@ impl Idp {
         for attribute in &new.schema {
             define(&mut schema, attribute)?;
         }
-        let id = self.take_pin(|pins| &mut pins.pool);
+        let id = self.take_pool_pin(region);
         let id = PoolId::from(id.unwrap_or_else(|| self.0.ids.pool(region)));
         let now = self.now();
         let pool = Pool {
-            region: id.region().unwrap_or(region).to_owned(),
+            region: region.to_owned(),
             account: self.account().to_owned(),
             name: new.name,
             username_attributes: new.username_attributes,

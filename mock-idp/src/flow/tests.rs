@@ -1,0 +1,8 @@
+//! The behaviours that decide whether login leads to RBAC, each by its name.
+
+
+
+
+
+
+mod tokens;
