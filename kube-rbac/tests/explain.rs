@@ -1,0 +1,471 @@
+//! The way of an allowed request, and the nearest miss of one that is not.
+
+#[allow(dead_code, reason = "the cases of the corpus are not used here")]
+mod generator;
+
+use generator::{Made, made, request, runner};
+use kube_rbac::explain::{BindingEdit, BindingName, RequestEdit, Via};
+use kube_rbac::{
+    Attributes, Binding, Edit, Object, OwnedAttributes, Policy, PolicyRule, Role, RoleRef,
+    SubjectRef, Target, User, bootstrap, decide, explain, resolve, rules,
+};
+use proptest::prelude::*;
+use rstest::rstest;
+
+fn policies_with_requests() -> impl Strategy<Value = (Made, Vec<OwnedAttributes>)> {
+    made().prop_flat_map(|made| {
+        let requests = prop::collection::vec(request(&made.policy()), 12);
+        (Just(made), requests)
+    })
+}
+
+#[test]
+fn the_nearest_miss_applied_is_allowed_and_changes_one_thing() {
+    let result = runner(11).run(&policies_with_requests(), |(made, requests)| {
+        let policy = made.policy();
+        for request in &requests {
+            let request = request.borrow();
+            let explanation = explain(&policy, &request);
+            prop_assert_eq!(&explanation.decision, &decide(&policy, &request));
+            prop_assert_eq!(explanation.decision.allowed, explanation.path.is_some());
+            let Some(miss) = explanation.nearest_miss else {
+                continue;
+            };
+            prop_assert!(!explanation.decision.allowed);
+            let (edited, asked) = miss.edit.apply(&policy, &request);
+            prop_assert!(
+                decide(&edited, &asked.borrow()).allowed,
+                "{}",
+                miss.sentence
+            );
+            let bindings = policy.bindings().zip(edited.bindings());
+            let changed = bindings.filter(|(old, new)| old != new).count();
+            let requests = usize::from(asked != request.to_owned());
+            prop_assert_eq!(changed + requests, 1);
+        }
+        Ok(())
+    });
+    result.unwrap();
+}
+
+#[test]
+fn a_miss_is_told_wherever_another_subject_would_do() {
+    let result = runner(12).run(&policies_with_requests(), |(made, requests)| {
+        let policy = made.policy();
+        for request in &requests {
+            let request = request.borrow();
+            let would_do = policy.bindings().any(|binding| {
+                let reaches = binding
+                    .namespace
+                    .as_deref()
+                    .is_none_or(|own| own == request.namespace());
+                let is_default = binding.labels.contains_key(bootstrap::LABEL);
+                let role = resolve::referenced_role(&policy, binding);
+                let allows =
+                    |role: &Role| role.rules.iter().any(|rule| rules::allows(rule, &request));
+                reaches && !is_default && role.is_ok_and(allows)
+            });
+            let explanation = explain(&policy, &request);
+            if would_do && !explanation.decision.allowed {
+                prop_assert!(explanation.nearest_miss.is_some());
+            }
+        }
+        Ok(())
+    });
+    result.unwrap();
+}
+
+/// One slip in the binding by which a request was allowed.
+fn slip(subject: &SubjectRef, how: u8) -> Option<SubjectRef> {
+    // A user name does not say where such a service account's namespace ends;
+    // and nothing is like an empty name.
+    let odd = |part: &str| subject.kind == "ServiceAccount" && part.contains(':');
+    if subject.name.is_empty() || odd(&subject.name) || odd(&subject.namespace) {
+        return None;
+    }
+    let named = |name: String| {
+        Some(SubjectRef {
+            name,
+            ..subject.clone()
+        })
+    };
+    let name = subject.name.as_str();
+    match how {
+        0 if name.chars().count() > 3 => named(name.chars().skip(1).collect()),
+        1 if name.chars().count() > 3 => named(format!("{name}s")),
+        2 => named(name.to_uppercase()),
+        3 => named(format!("other:{name}")),
+        4 => name
+            .split_once(':')
+            .and_then(|(_, rest)| named(rest.to_owned())),
+        5 if subject.kind == "Group" => Some(SubjectRef::user(name)),
+        5 if subject.kind == "User" => Some(SubjectRef::group(name)),
+        6 if subject.kind == "ServiceAccount" => Some(SubjectRef {
+            namespace: "elsewhere".into(),
+            ..subject.clone()
+        }),
+        _ => None,
+    }
+}
+
+#[test]
+fn one_slip_in_a_subject_is_found_as_a_near_miss() {
+    let strategy = (policies_with_requests(), 0..7u8);
+    let found = std::cell::Cell::new(0);
+    let result = runner(13).run(&strategy, |((made, requests), how)| {
+        let policy = made.policy();
+        for request in &requests {
+            let request = request.borrow();
+            let Some(path) = explain(&policy, &request).path else {
+                continue;
+            };
+            let namespace = path.binding.namespace.as_deref();
+            let mut binding = (**policy.binding(namespace, &path.binding.name).unwrap()).clone();
+            let Some(wrong) = slip(&path.subject, how).filter(|wrong| *wrong != path.subject)
+            else {
+                continue;
+            };
+            binding.subjects[path.subject_index] = wrong;
+            if binding.labels.contains_key(bootstrap::LABEL) {
+                continue;
+            }
+            let mut slipped = policy.clone();
+            slipped.put_binding(binding);
+            let explanation = explain(&slipped, &request);
+            if explanation.decision.allowed {
+                continue;
+            }
+            let miss = explanation.nearest_miss;
+            prop_assert!(
+                miss.as_ref().is_some_and(|miss| miss.distance <= 4),
+                "{miss:?}"
+            );
+            found.set(found.get() + 1);
+        }
+        Ok(())
+    });
+    result.unwrap();
+    assert!(found.get() > 200, "{}", found.get());
+}
+
+fn rule(verbs: &[&str], groups: &[&str], resources: &[&str]) -> PolicyRule {
+    let list = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect();
+    PolicyRule {
+        verbs: list(verbs),
+        api_groups: list(groups),
+        resources: list(resources),
+        ..PolicyRule::default()
+    }
+}
+
+fn cluster_role(name: &str, rules: &[PolicyRule]) -> Role {
+    Role {
+        name: name.into(),
+        rules: rules.to_vec(),
+        ..Role::default()
+    }
+}
+
+fn binding(namespace: Option<&str>, name: &str, role: &str, subject: SubjectRef) -> Binding {
+    Binding {
+        namespace: namespace.map(str::to_owned),
+        name: name.into(),
+        subjects: vec![subject],
+        role_ref: RoleRef::cluster_role(role),
+        ..Binding::default()
+    }
+}
+
+/// The default policy, a role `deployer` and one binding.
+fn policy_with(binding: Binding) -> Policy {
+    let mut policy = bootstrap::policy(kube_rbac::Version::V1_37);
+    let deploy = rule(&["get", "list"], &["apps"], &["deployments"]);
+    let named = PolicyRule {
+        resource_names: vec!["web".into()],
+        ..rule(&["get"], &[""], &["configmaps"])
+    };
+    policy.put_role(cluster_role("deployer", &[deploy, named]));
+    policy.put_binding(binding);
+    policy
+}
+
+const JANE: &str = "jane@example.com";
+
+fn ask<'a>(groups: &'a [String], verb: &'a str, resource: &'a str) -> Attributes<'a> {
+    Attributes {
+        user: User { name: JANE, groups },
+        verb,
+        target: Target::Resource {
+            api_group: "apps",
+            resource,
+            subresource: "",
+            name: "",
+            namespace: "prod",
+        },
+    }
+}
+
+fn groups() -> Vec<String> {
+    vec!["oidc:admins".into(), "system:authenticated".into()]
+}
+
+#[rstest]
+#[case::a_letter_of_the_group(
+    binding(None, "b", "deployer", SubjectRef::group("oidc:admin")),
+    "group `oidc:admins` is bound nowhere; `oidc:admin` is, by ClusterRoleBinding `b`"
+)]
+#[case::the_case_of_the_group(
+    binding(None, "b", "deployer", SubjectRef::group("oidc:Admins")),
+    "ClusterRoleBinding `b` names group `oidc:Admins`, but the group here is `oidc:admins`: \
+     upper and lower case differ"
+)]
+#[case::the_prefix_of_the_group(
+    binding(None, "b", "deployer", SubjectRef::group("admins")),
+    "ClusterRoleBinding `b` names group `admins`, but the group here is `oidc:admins`: \
+     the prefix `oidc:` is missing in the binding"
+)]
+#[case::a_prefix_too_many(
+    binding(None, "b", "deployer", SubjectRef::user("oidc:jane@example.com")),
+    "ClusterRoleBinding `b` names user `oidc:jane@example.com`, but the user here is \
+     `jane@example.com`, without the prefix `oidc:`"
+)]
+#[case::a_group_bound_as_a_user(
+    binding(None, "b", "deployer", SubjectRef::user("oidc:admins")),
+    "ClusterRoleBinding `b` names user `oidc:admins`, but `oidc:admins` is a group"
+)]
+#[case::what_kubelogin_prints(
+    binding(
+        None,
+        "b",
+        "deployer",
+        SubjectRef::user("https://idp.example/pool#5c1f")
+    ),
+    "the binding names user `https://idp.example/pool#5c1f`, as kubelogin's setup prints it, \
+     but the user name here is the e-mail `jane@example.com` (ClusterRoleBinding `b`)"
+)]
+#[case::another_namespace(
+    binding(Some("dev"), "b", "deployer", SubjectRef::group("oidc:admins")),
+    "the RoleBinding is in `dev`, the request in `prod`: RoleBinding `b` gives \
+     group `oidc:admins` ClusterRole `deployer`"
+)]
+#[case::a_role_that_is_not_there(
+    binding(Some("prod"), "b", "deployr", SubjectRef::group("oidc:admins")),
+    "RoleBinding `b` in `prod` refers to ClusterRole `deployr`, which does not exist; \
+     ClusterRole `deployer` does"
+)]
+#[case::a_kind_that_matches_nobody(
+    binding(
+        None,
+        "b",
+        "deployer",
+        SubjectRef { kind: "group".into(), ..SubjectRef::group("oidc:admins") }
+    ),
+    "ClusterRoleBinding `b` names `oidc:admins` as a `group`, which matches nobody; it is a Group"
+)]
+#[case::somebody_else(
+    binding(None, "b", "deployer", SubjectRef::group("operators")),
+    "nothing that allows this names user `jane@example.com` or a group of theirs; \
+     ClusterRoleBinding `b` gives ClusterRole `deployer`, which does, but not to \
+     user `jane@example.com`"
+)]
+fn what_is_wrong_with_the_binding_is_said(#[case] binding: Binding, #[case] expected: &str) {
+    let (policy, groups) = (policy_with(binding), groups());
+    let request = ask(&groups, "list", "deployments");
+    let explanation = explain(&policy, &request);
+    let miss = explanation.nearest_miss.as_ref().unwrap();
+    assert_eq!(miss.sentence, expected);
+    assert_eq!(explanation.sentence(&request.user), expected);
+    let (policy, request) = miss.edit.apply(&policy, &request);
+    assert!(decide(&policy, &request.borrow()).allowed);
+}
+
+#[rstest]
+#[case::the_verb(
+    "delete", "apps", "deployments", "", "",
+    "allows `get`, `list` on `deployments`, not `delete`",
+    RequestEdit::Verb("get".into())
+)]
+#[case::the_api_group(
+    "list", "", "deployments", "", "",
+    "allows `deployments` in API group `apps`, not in the core API group",
+    RequestEdit::ApiGroup("apps".into())
+)]
+#[case::the_resource(
+    "list", "apps", "deployment", "", "",
+    "allows `deployments`, not `deployment`",
+    RequestEdit::Resource { resource: "deployments".into(), subresource: String::new() }
+)]
+#[case::the_subresource(
+    "get", "apps", "deployments", "scale", "web",
+    "allows `deployments`, not `deployments/scale`",
+    RequestEdit::Resource { resource: "deployments".into(), subresource: String::new() }
+)]
+#[case::the_name(
+    "get", "", "configmaps", "", "wbe",
+    "allows `configmaps` by the names `web` only, not `wbe`",
+    RequestEdit::Name("web".into())
+)]
+#[case::no_name(
+    "get", "", "configmaps", "", "",
+    "allows `configmaps` by the names `web` only, not a request that names none",
+    RequestEdit::Name("web".into())
+)]
+fn what_of_the_request_the_role_lacks_is_said(
+    #[case] verb: &str,
+    #[case] api_group: &str,
+    #[case] resource: &str,
+    #[case] subresource: &str,
+    #[case] name: &str,
+    #[case] expected: &str,
+    #[case] edit: RequestEdit,
+) {
+    let policy = policy_with(binding(
+        None,
+        "b",
+        "deployer",
+        SubjectRef::group("oidc:admins"),
+    ));
+    let groups = groups();
+    let target = Target::Resource {
+        api_group,
+        resource,
+        subresource,
+        name,
+        namespace: "prod",
+    };
+    let request = Attributes {
+        user: User {
+            name: JANE,
+            groups: &groups,
+        },
+        verb,
+        target,
+    };
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    let given = "ClusterRole `deployer`, which ClusterRoleBinding `b` gives group `oidc:admins`, ";
+    assert_eq!(miss.sentence, format!("{given}{expected}"));
+    assert_eq!(miss.edit, Edit::Request(edit));
+}
+
+#[test]
+fn a_service_account_of_another_namespace_is_told_apart() {
+    let account = SubjectRef::service_account("dev", "builder");
+    let policy = policy_with(binding(None, "b", "deployer", account));
+    let user = User {
+        name: "system:serviceaccount:prod:builder",
+        groups: &[],
+    };
+    let request = Attributes {
+        user,
+        ..ask(&[], "list", "deployments")
+    };
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    assert_eq!(
+        miss.sentence,
+        "ClusterRoleBinding `b` names service account `builder` of `dev`, \
+         but the one here is of `prod`"
+    );
+    let subject = SubjectRef::service_account("prod", "builder");
+    let binding = BindingName {
+        namespace: None,
+        name: "b".into(),
+    };
+    let edit = BindingEdit::Subject { index: 0, subject };
+    assert_eq!(miss.edit, Edit::Binding { binding, edit });
+}
+
+#[test]
+fn nobody_is_told_to_join_the_default_roles() {
+    let policy = bootstrap::policy(kube_rbac::Version::V1_37);
+    let groups = groups();
+    let request = ask(&groups, "list", "deployments");
+    let explanation = explain(&policy, &request);
+    assert_eq!(explanation.nearest_miss, None);
+    assert_eq!(
+        explanation.sentence(&request.user),
+        "none of the 3 bindings that name user `jane@example.com` or a group of theirs allows this"
+    );
+    let near = ["system:master".to_owned()];
+    let miss = explain(&policy, &ask(&near, "list", "deployments"))
+        .nearest_miss
+        .unwrap();
+    assert_eq!(
+        miss.edit,
+        Edit::Request(RequestEdit::Group {
+            from: "system:master".into(),
+            to: "system:masters".into()
+        })
+    );
+}
+
+#[test]
+fn a_path_with_a_slash_too_few_is_told() {
+    let policy = {
+        let mut policy = Policy::new();
+        let urls = PolicyRule {
+            verbs: vec!["get".into()],
+            non_resource_urls: vec!["/healthz/*".into()],
+            ..PolicyRule::default()
+        };
+        policy.put_role(cluster_role("health", &[urls]));
+        policy.put_binding(binding(None, "b", "health", SubjectRef::user(JANE)));
+        policy
+    };
+    let target = Target::NonResource { path: "/healthz" };
+    let request = Attributes {
+        user: User {
+            name: JANE,
+            groups: &[],
+        },
+        verb: "get",
+        target,
+    };
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    assert_eq!(
+        miss.edit,
+        Edit::Request(RequestEdit::Path("/healthz/".into()))
+    );
+}
+
+#[test]
+fn the_way_of_an_allowed_request_is_told() {
+    let policy = policy_with(binding(
+        None,
+        "b",
+        "deployer",
+        SubjectRef::group("oidc:admins"),
+    ));
+    let groups = groups();
+    let request = ask(&groups, "list", "deployments");
+    let explanation = explain(&policy, &request);
+    let path = explanation.path.as_ref().unwrap();
+    assert_eq!(path.via, Via::Group("oidc:admins".into()));
+    assert_eq!((path.role_name.as_str(), path.rule_index), ("deployer", 0));
+    assert_eq!(
+        explanation.sentence(&request.user),
+        "group `oidc:admins` has ClusterRole `deployer` by ClusterRoleBinding `b`; \
+         its rule 1 allows get, list on deployments in apps"
+    );
+    assert_eq!(explanation.nearest_miss, None);
+    assert_eq!(
+        explanation.decision.reason,
+        "RBAC: allowed by ClusterRoleBinding \"b\" of ClusterRole \"deployer\" \
+         to Group \"oidc:admins\""
+    );
+}
+
+#[test]
+fn an_edit_leaves_the_policy_it_is_applied_to_alone() {
+    let policy = policy_with(binding(None, "b", "deployer", SubjectRef::group("admins")));
+    let before = policy.clone();
+    let groups = groups();
+    let request = ask(&groups, "list", "deployments");
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    let (edited, _) = miss.edit.apply(&policy, &request);
+    assert!(edited != policy && policy == before);
+    let object = Object::Binding((**edited.binding(None, "b").unwrap()).clone());
+    assert_eq!(
+        kube_rbac::to_json(&object)["subjects"][0]["name"],
+        "oidc:admins"
+    );
+}

@@ -1,0 +1,232 @@
+//! The faults that Kubernetes' own validation tests look for
+//! (`pkg/apis/rbac/validation/validation_test.go`), as the API server words
+//! them, and the ways between JSON and values.
+
+use kube_rbac::validate::{self, FieldError};
+use kube_rbac::{Object, ParseError, defaulted, parse_object, to_json};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+fn cluster_role_binding() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": "master" },
+        "roleRef": { "kind": "ClusterRole", "name": "valid" },
+        "subjects": [
+            { "kind": "User", "name": "validsaname" },
+            { "kind": "Group", "name": "oidc:admins" },
+            { "kind": "ServiceAccount", "name": "validsaname", "namespace": "foo" },
+        ],
+    })
+}
+
+fn role_binding() -> Value {
+    let mut binding = cluster_role_binding();
+    binding["kind"] = "RoleBinding".into();
+    binding["metadata"]["namespace"] = "default".into();
+    binding
+}
+
+fn role(kind: &str, rule: Value) -> Value {
+    let mut role = json!({ "kind": kind, "metadata": { "name": "r" }, "rules": [rule] });
+    if kind == "Role" {
+        role["metadata"]["namespace"] = "default".into();
+    }
+    role
+}
+
+fn faults(object: &Value) -> Vec<String> {
+    validate::create(object)
+        .unwrap()
+        .iter()
+        .map(FieldError::to_string)
+        .collect()
+}
+
+#[test]
+fn sound_bindings_have_no_faults() {
+    assert_eq!(faults(&cluster_role_binding()), [""; 0]);
+    assert_eq!(faults(&role_binding()), [""; 0]);
+}
+
+#[rstest]
+#[case::bad_group("/roleRef/apiGroup", json!("rbac.GroupName"), r#"roleRef.apiGroup: Unsupported value: "rbac.GroupName": supported values: "rbac.authorization.k8s.io""#)]
+#[case::bad_kind("/roleRef/kind", json!("Type"), r#"roleRef.kind: Unsupported value: "Type": supported values: "ClusterRole""#)]
+#[case::reference_to_a_role("/roleRef/kind", json!("Role"), r#"roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole""#)]
+#[case::no_name("/metadata/name", json!(""), "metadata.name: Required value: name or generateName is required")]
+#[case::no_role("/roleRef/name", json!(""), "roleRef.name: Required value")]
+#[case::bad_role("/roleRef/name", json!("a/b"), r#"roleRef.name: Invalid value: "a/b": may not contain '/'"#)]
+#[case::bad_subject_kind("/subjects/0/kind", json!("subject"), r#"subjects[0].kind: Unsupported value: "subject": supported values: "ServiceAccount", "User", "Group""#)]
+#[case::bad_subject_group("/subjects/1/apiGroup", json!("x"), r#"subjects[1].apiGroup: Unsupported value: "x": supported values: "rbac.authorization.k8s.io""#)]
+#[case::group_of_an_account("/subjects/2/apiGroup", json!("x"), r#"subjects[2].apiGroup: Unsupported value: "x": supported values: """#)]
+#[case::bad_account("/subjects/2/name", json!("subject:bad"), r#"subjects[2].name: Invalid value: "subject:bad": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"#)]
+#[case::no_namespace_of_an_account("/subjects/2/namespace", json!(""), "subjects[2].namespace: Required value")]
+#[case::no_subject_name("/subjects/0/name", json!(""), "subjects[0].name: Required value")]
+fn a_faulty_cluster_role_binding_is_refused(
+    #[case] place: &str,
+    #[case] value: Value,
+    #[case] expected: &str,
+) {
+    let mut object = cluster_role_binding();
+    let (parent, last) = place.rsplit_once('/').unwrap();
+    object.pointer_mut(parent).unwrap()[last] = value;
+    assert_eq!(faults(&object), [expected]);
+}
+
+#[test]
+fn a_role_binding_may_refer_to_a_role_and_leave_an_accounts_namespace_out() {
+    let mut object = role_binding();
+    object["roleRef"]["kind"] = "Role".into();
+    object["subjects"][2]["namespace"] = "".into();
+    assert_eq!(faults(&object), [""; 0]);
+    object["metadata"]["namespace"] = "".into();
+    assert_eq!(faults(&object), ["metadata.namespace: Required value"]);
+}
+
+#[rstest]
+#[case::urls_in_a_cluster_role("ClusterRole", json!({ "verbs": ["get"], "nonResourceURLs": ["/*"] }), &[])]
+#[case::urls_in_a_role("Role", json!({ "verbs": ["get"], "nonResourceURLs": ["/*"] }), &[
+    r#"rules[0].nonResourceURLs: Invalid value: ["/*"]: namespaced rules cannot apply to non-resource URLs"#,
+])]
+#[case::both("ClusterRole", json!({ "verbs": ["get"], "apiGroups": ["a"], "nonResourceURLs": ["/*"] }), &[
+    r#"rules[0].nonResourceURLs: Invalid value: ["/*"]: rules cannot apply to both regular resources and non-resource URLs"#,
+])]
+#[case::no_verbs("ClusterRole", json!({ "apiGroups": ["a"], "resources": ["r"] }), &["rules[0].verbs: Required value"])]
+#[case::no_api_group("ClusterRole", json!({ "verbs": ["get"], "resources": ["r"] }), &[
+    "rules[0].apiGroups: Required value: resource rules must supply at least one api group",
+])]
+#[case::no_resources("ClusterRole", json!({ "verbs": ["get"], "apiGroups": ["a"] }), &[
+    "rules[0].resources: Required value: resource rules must supply at least one resource",
+])]
+#[case::nothing("Role", json!({}), &[
+    "rules[0].apiGroups: Required value: resource rules must supply at least one api group",
+    "rules[0].resources: Required value: resource rules must supply at least one resource",
+    "rules[0].verbs: Required value",
+])]
+#[case::anything_goes_that_is_there("ClusterRole", json!({ "verbs": ["fly"], "apiGroups": ["no.such"], "resources": ["x/*"] }), &[])]
+fn rules_are_checked(#[case] kind: &str, #[case] rule: Value, #[case] expected: &[&str]) {
+    assert_eq!(faults(&role(kind, rule)), expected);
+}
+
+#[test]
+fn an_aggregation_rule_needs_a_selector() {
+    let mut object = role(
+        "ClusterRole",
+        json!({ "verbs": ["get"], "nonResourceURLs": ["/"] }),
+    );
+    object["aggregationRule"] = json!({});
+    assert_eq!(
+        faults(&object),
+        [
+            "aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector \
+          required if aggregationRule is non-nil"
+        ]
+    );
+}
+
+#[test]
+fn names_of_rbac_objects_may_hold_almost_anything() {
+    let named = |name: &str| {
+        let mut object = cluster_role_binding();
+        object["metadata"]["name"] = name.into();
+        faults(&object)
+    };
+    for name in ["oidc:admins", "system:Foo", "with space", "https:#x", "…"] {
+        assert_eq!(named(name), [""; 0], "{name}");
+    }
+    assert_eq!(
+        named(".."),
+        ["metadata.name: Invalid value: \"..\": may not be '..'"]
+    );
+    assert_eq!(
+        named("50%/x"),
+        [
+            "metadata.name: Invalid value: \"50%/x\": may not contain '/'",
+            "metadata.name: Invalid value: \"50%/x\": may not contain '%'",
+        ]
+    );
+}
+
+#[test]
+fn the_role_of_a_binding_cannot_be_changed() {
+    let mut old = role_binding();
+    old["metadata"]["resourceVersion"] = "1".into();
+    let mut new = old.clone();
+    new["roleRef"]["name"] = "changed".into();
+    let errors = validate::update(&new, &old).unwrap();
+    assert_eq!(
+        FieldError::join(&errors),
+        r#"roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"ClusterRole","Name":"changed"}: field is immutable"#
+    );
+    assert_eq!(errors[0].reason(), "FieldValueInvalid");
+    assert_eq!(validate::update(&old, &old), Ok(vec![]));
+}
+
+#[test]
+fn annotations_have_a_limit_together() {
+    let mut object = cluster_role_binding();
+    object["metadata"]["annotations"] = json!({ "big": "x".repeat(262_144) });
+    assert_eq!(
+        faults(&object),
+        ["metadata.annotations: Too long: may not be more than 262144 bytes"]
+    );
+}
+
+#[test]
+fn several_faults_are_joined_as_a_status_lists_them() {
+    let mut object = cluster_role_binding();
+    object["roleRef"] = json!({ "kind": "Role", "name": "a%b" });
+    let errors = validate::create(&object).unwrap();
+    assert_eq!(
+        FieldError::join(&errors),
+        r#"[roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole", roleRef.name: Invalid value: "a%b": may not contain '%']"#
+    );
+}
+
+#[test]
+fn api_groups_are_defaulted_in_values_and_in_json() {
+    let mut json = cluster_role_binding();
+    let Object::Binding(binding) = parse_object(&json).unwrap() else {
+        unreachable!()
+    };
+    let group = "rbac.authorization.k8s.io";
+    assert_eq!(binding.role_ref.api_group, group);
+    let groups: Vec<&str> = binding
+        .subjects
+        .iter()
+        .map(|s| s.api_group.as_str())
+        .collect();
+    assert_eq!(groups, [group, group, ""]);
+    defaulted(&mut json);
+    assert_eq!(json["roleRef"]["apiGroup"], group);
+    assert_eq!(json["subjects"][0]["apiGroup"], group);
+    assert_eq!(json["subjects"][2].get("apiGroup"), None);
+    assert_eq!(to_json(&Object::Binding(binding)), json);
+}
+
+#[test]
+fn null_is_the_same_as_absent() {
+    let json = json!({
+        "kind": "ClusterRole",
+        "metadata": { "name": "r", "labels": null },
+        "rules": null,
+        "aggregationRule": null,
+    });
+    let Object::Role(role) = parse_object(&json).unwrap() else {
+        unreachable!()
+    };
+    assert!(role.rules.is_empty() && role.aggregation.is_none());
+    assert_eq!(to_json(&Object::Role(role))["rules"], Value::Null);
+}
+
+#[rstest]
+#[case::another_kind(json!({ "kind": "Pod", "apiVersion": "v1" }), "v1 Pod is not of rbac.authorization.k8s.io/v1")]
+#[case::another_version(json!({ "kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1beta1" }), "rbac.authorization.k8s.io/v1beta1 Role is not of rbac.authorization.k8s.io/v1")]
+#[case::no_list(json!({ "kind": "Role", "rules": [{ "verbs": "get" }] }), "json: cannot unmarshal string into Go struct field PolicyRule.rules.verbs of type []string")]
+#[case::no_text(json!({ "kind": "RoleBinding", "subjects": [{ "name": 1 }] }), "json: cannot unmarshal number into Go struct field Subject.subjects.name of type string")]
+#[case::no_rules(json!({ "kind": "Role", "rules": "all" }), "json: cannot unmarshal string into Go struct field Role.rules of type []v1.PolicyRule")]
+fn what_cannot_be_read_is_said_in_gos_words(#[case] json: Value, #[case] expected: &str) {
+    let error: ParseError = parse_object(&json).unwrap_err();
+    assert_eq!(error.to_string(), expected);
+}
