@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         oracle: Oracle::new(options.oracle),
         differences: 0,
     };
+    run.bootstrap()?;
     let corpus = [
         (
             "decisions.jsonl",
@@ -144,6 +145,24 @@ impl Run {
         if self.differences <= 20 {
             println!("DIFFERENT {question}\n  theirs {theirs}\n  ours   {ours}");
         }
+    }
+
+    /// The embedded default policy is the one that the oracle prints now.
+    fn bootstrap(&mut self) -> Result<(), Box<dyn Error>> {
+        let output = Command::new(&self.oracle.program)
+            .arg("bootstrap")
+            .output()?;
+        let theirs: Value = serde_json::from_slice(&output.stdout)?;
+        let ours = bootstrap::objects(kube_rbac::Version::V1_37);
+        let theirs = theirs["items"].as_array().ok_or("no items")?;
+        println!("{} default objects, ours {}", theirs.len(), ours.len());
+        for (theirs, ours) in theirs.iter().zip(&ours) {
+            if theirs != ours {
+                self.differ(&json!("bootstrap"), theirs, ours);
+            }
+        }
+        self.differences += theirs.len().abs_diff(ours.len());
+        Ok(())
     }
 
     fn decisions(&mut self, seed: u64, policies: usize) -> Result<Vec<Value>, Box<dyn Error>> {

@@ -230,3 +230,64 @@ fn what_cannot_be_read_is_said_in_gos_words(#[case] json: Value, #[case] expecte
     let error: ParseError = parse_object(&json).unwrap_err();
     assert_eq!(error.to_string(), expected);
 }
+
+/// Found by the comparison: both layers of the API server see the same fault
+/// of an update, and it is said once.
+#[test]
+fn a_fault_seen_twice_on_update_is_said_once() {
+    let mut old = role_binding();
+    old["metadata"]["resourceVersion"] = "1".into();
+    let mut new = old.clone();
+    new["metadata"]["name"] = "..".into();
+    let errors = validate::update(&new, &old).unwrap();
+    let texts: Vec<String> = errors.iter().map(FieldError::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "metadata.name: Invalid value: \"..\": may not be '..'",
+            "metadata.name: Invalid value: \"..\": field is immutable",
+        ]
+    );
+}
+
+/// Found by the comparison: Kubernetes has the rules for DNS names twice, and
+/// the copies count in different units.
+#[test]
+fn names_are_too_long_in_characters_and_labels_in_bytes() {
+    let mut object = role_binding();
+    object["metadata"]["namespace"] = "n".repeat(64).into();
+    object["metadata"]["labels"] = json!({ "ok": "v".repeat(64) });
+    object["subjects"][2]["name"] = "s".repeat(254).into();
+    let ends = [
+        "no more than 63 characters",
+        "no more than 63 bytes",
+        "no more than 253 characters",
+    ];
+    let faults = faults(&object);
+    assert_eq!(faults.len(), 3);
+    assert!(
+        faults
+            .iter()
+            .zip(ends)
+            .all(|(fault, end)| fault.ends_with(end)),
+        "{faults:?}"
+    );
+    object["metadata"]["labels"] = json!({ format!("{}/x", "p".repeat(254)): "" });
+    assert!(self::faults(&object)[1].ends_with("prefix part must be no more than 253 bytes"));
+}
+
+/// Found by the comparison: where only the declarative rules were asked on
+/// create, an unchanged fault keeps its explanation on update.
+#[test]
+fn an_unchanged_fault_keeps_its_explanation_on_update() {
+    let mut old = role(
+        "ClusterRole",
+        json!({ "apiGroups": ["a"], "resources": ["r"] }),
+    );
+    old["metadata"]["resourceVersion"] = "1".into();
+    let errors = validate::update(&old, &old).unwrap();
+    let expected = "rules[0].verbs: Required value: verbs must contain at least one value";
+    assert_eq!(FieldError::join(&errors), expected);
+    let created = validate::create(&old).unwrap();
+    assert_eq!(FieldError::join(&created), "rules[0].verbs: Required value");
+}
