@@ -51,7 +51,7 @@ impl Filter {
         Ok(Self {
             attribute: attribute.to_owned(),
             prefix,
-            value: value.replace("\\\"", "\"").replace("\\\\", "\\"),
+            value: unescaped(value).ok_or_else(unparsable)?,
         })
     }
 
@@ -85,4 +85,18 @@ impl Filter {
             found == wanted
         }
     }
+}
+
+/// The text between the quotes: quotes and backslashes in it are escaped.
+fn unescaped(text: &str) -> Option<String> {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => plain.push(chars.next()?),
+            '"' => return None,
+            c => plain.push(c),
+        }
+    }
+    Some(plain)
 }
