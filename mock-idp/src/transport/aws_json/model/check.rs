@@ -31,12 +31,17 @@ pub(crate) enum Refusal {
     Constraints(String),
 }
 
-/// Checks `body` against `shape` and makes it fit for reading: `null`s in
-/// lists and maps are dropped and fractions of integers cut off, as AWS does.
+/// Checks `body` against `shape` and makes it fit for reading: `null`s and
+/// members that the shape does not have are dropped and fractions of integers
+/// cut off, as AWS does.
 ///
 /// # Errors
 /// [`Refusal`], with AWS's text.
 pub(crate) fn check(shape: &Shape, body: &mut Value) -> Result<(), Refusal> {
+    if !body.is_object() {
+        let scalar = "The body is not a JSON object";
+        return Err(Refusal::Type(mistyped(body, scalar)));
+    }
     let mut violations = Violations::default();
     walk(shape, body, &Path::Root, &mut violations).map_err(Refusal::Type)?;
     match violations.count {
@@ -63,6 +68,9 @@ fn walk(
             let Value::Object(fields) = value else {
                 return Err(mistyped(value, "Expected null"));
             };
+            fields.retain(|name, value| {
+                !value.is_null() && members.iter().any(|member| member.name == name)
+            });
             for Member {
                 name,
                 required,
@@ -70,12 +78,10 @@ fn walk(
             } in *members
             {
                 let path = Path::Member(path, name);
-                match fields.get_mut(*name) {
-                    Some(value) if !value.is_null() => walk(shape, value, &path, violations)?,
-                    _ if *required => {
-                        violations.add(shape, None, &path, &"Member must not be null");
-                    }
-                    _ => {}
+                if let Some(value) = fields.get_mut(*name) {
+                    walk(shape, value, &path, violations)?;
+                } else if *required {
+                    violations.add(shape, None, &path, &"Member must not be null");
                 }
             }
         }
@@ -99,7 +105,11 @@ fn walk(
             });
             if outside {
                 let constraints = format!("Member must satisfy constraint: [{}]", All(list.item));
-                let told = if list.item.sensitive { list.item } else { shape };
+                let told = if list.item.sensitive {
+                    list.item
+                } else {
+                    shape
+                };
                 violations.add(told, Some(value), path, &constraints);
             }
         }
@@ -589,6 +599,8 @@ mod tests {
         "NUMBER_VALUE can not be converted to a String"
     )]
     #[case::no_structure_at_all(json!(["p"]), "Start of list found where not expected")]
+    #[case::no_collection_at_all(json!("p"), "The body is not a JSON object")]
+    #[case::nothing_at_all(json!(null), "The body is not a JSON object")]
     fn a_wrong_type_is_a_serialization_error(#[case] body: Value, #[case] expected: &str) {
         assert_eq!(
             checked("CreateUserPool", body),
@@ -606,11 +618,14 @@ mod tests {
                 "UserPoolTags": {"a": null, "b": "c"},
                 "Policies": {"PasswordPolicy": {"MinimumLength": 8.9}},
                 "NoSuchMember": {"is": ["ignored"]},
+                "LambdaConfig": null,
             }),
         )
         .expect("fits");
         assert_eq!(body["AliasAttributes"], json!(["email"]));
         assert_eq!(body["UserPoolTags"], json!({"b": "c"}));
+        assert!(body.get("NoSuchMember").is_none());
+        assert!(body.get("LambdaConfig").is_none());
         assert_eq!(
             body["Policies"]["PasswordPolicy"]["MinimumLength"],
             json!(8)

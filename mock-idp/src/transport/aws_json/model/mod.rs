@@ -162,22 +162,14 @@ mod tests {
     #[case::word_is_ascii(r"[\w\s+=,.@-]+", "kubedemy pool", true)]
     #[case::word_is_ascii_only(r"[\w\s+=,.@-]+", "k\u{fc}bedemy", false)]
     #[case::emoji_is_a_symbol(r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+", "\u{1f600}", true)]
-    #[case::a_joiner_is_not(
-        r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+",
-        "\u{1f468}\u{200d}\u{1f469}",
-        false
-    )]
+    #[case::a_joiner_is_not(r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+", "\u{1f468}\u{200d}\u{1f469}", false)]
     #[case::no_space(r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+", "a b", false)]
     #[case::wide_space_is_no_java_space(r"[\S]+", "a\u{a0}b", true)]
     #[case::space(r"[\S]+", "a b", false)]
     #[case::bucket(r"^[0-9A-Za-z\.\-_]*(?<!\.)$", "my.bucket", true)]
     #[case::bucket_ends_in_a_stop(r"^[0-9A-Za-z\.\-_]*(?<!\.)$", "my.bucket.", false)]
     #[case::trailing_newline(r"^[\w\- ]+$", "a\n", false)]
-    fn patterns_read_as_in_java(
-        #[case] source: &str,
-        #[case] text: &str,
-        #[case] expected: bool,
-    ) {
+    fn patterns_read_as_in_java(#[case] source: &str, #[case] text: &str, #[case] expected: bool) {
         let pattern = table::PATTERNS
             .into_iter()
             .find(|pattern| pattern.source == source)
