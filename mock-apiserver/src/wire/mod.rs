@@ -15,5 +15,6 @@ pub use media::{
     Convert, Media, Negotiated, SUPPORTED, negotiate, negotiate_with, no_sniff, plain_not_found,
     plain_text, status_response, warning,
 };
+pub use parse::json as parse_json;
 pub use quote::{quote, quote_list};
 pub use status::{Cause, Details, Fault, MAX_REQUEST_BODY, Status, aggregate, qualified};

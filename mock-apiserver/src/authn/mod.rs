@@ -1,0 +1,397 @@
+//! Who asks: client certificates, bearer tokens, anonymous, in the order of
+//! `pkg/kubeapiserver/authenticator/config.go`.
+//!
+//! A credential that is there and is refused ends in 401, never in
+//! anonymous. Why it is refused is in the log and in TokenReview; the token
+//! itself is in neither.
+
+mod bearer;
+mod cache;
+mod freshness;
+mod issuer;
+mod webhook;
+mod x509;
+
+pub use issuer::Progress;
+pub use webhook::{Review, TokenWebhook};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use foundation::clock::Clock;
+use foundation::listen::Peer;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use kube_authn::config::AuthenticationConfiguration;
+use kube_authn::{ConfigError, Outcome, User};
+use rustls::RootCertStore;
+
+use crate::wire::aggregate;
+use cache::TokenCache;
+use issuer::Issuer;
+
+/// Who has no credential.
+pub const ANONYMOUS: &str = "system:anonymous";
+/// The group of everybody with a credential.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// The group of everybody without.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+
+/// How long a new configuration may take to become healthy before the old
+/// one stays (`authentication.go: ApplyTo`).
+const RELOAD_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long [`crate::ApiServer::issuers_ready`] waits for an issuer.
+const READY_LIMIT: Duration = Duration::from_secs(10);
+
+/// With or without Kubernetes' own delays, both on the injected clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// No caches: every change takes effect with the next request.
+    #[default]
+    Instant,
+    /// A token that was accepted stays so for ten seconds, and a new
+    /// configuration takes over only when all its issuers are healthy.
+    Kubernetes,
+}
+
+/// An issuer as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerStatus {
+    /// The issuer's URL.
+    pub issuer: String,
+    /// How far its initialisation is.
+    pub progress: Progress,
+}
+
+/// What authentication found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authenticated {
+    /// Who asks, with `system:authenticated` among the groups where due.
+    pub user: User,
+    /// A warning for the client, where its credential was passed over.
+    pub warning: Option<&'static str>,
+}
+
+/// All authenticators of one cluster; a cheap handle.
+#[derive(Clone)]
+pub struct Authenticators(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    timing: Timing,
+    anonymous: bool,
+    /// The audiences of the API server itself: its service account issuers.
+    audiences: Vec<String>,
+    issuers: ArcSwap<Vec<Arc<Issuer>>>,
+    /// The latest configuration, which may be waiting to take over.
+    latest: ArcSwap<Vec<Arc<Issuer>>>,
+    webhook: ArcSwapOption<Arc<dyn TokenWebhook>>,
+    cache: TokenCache,
+}
+
+impl Authenticators {
+    pub(crate) fn new(
+        clock: Clock,
+        timing: Timing,
+        anonymous: bool,
+        audiences: Vec<String>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            timing,
+            anonymous,
+            audiences,
+            issuers: ArcSwap::default(),
+            latest: ArcSwap::default(),
+            webhook: ArcSwapOption::empty(),
+            cache: TokenCache::new(),
+        }))
+    }
+
+    /// Replaces all JWT authenticators. One whose configuration is unchanged
+    /// keeps its keys.
+    pub(crate) fn configure(
+        &self,
+        configuration: &AuthenticationConfiguration,
+        signing_algs: Option<&[String]>,
+        roots: &RootCertStore,
+    ) -> Result<(), ConfigError> {
+        let inner = &self.0;
+        let known = inner.latest.load_full();
+        let issuers: Vec<Arc<Issuer>> = configuration
+            .jwt
+            .iter()
+            .map(|jwt| {
+                let same = |issuer: &&Arc<Issuer>| issuer.is_same(jwt, signing_algs, roots);
+                match known.iter().find(same) {
+                    Some(issuer) => Ok(Arc::clone(issuer)),
+                    None => {
+                        Issuer::new(jwt, signing_algs, roots, inner.clock.clone()).map(Arc::new)
+                    }
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        let issuers = Arc::new(issuers);
+        inner.latest.store(Arc::clone(&issuers));
+        let first = inner.issuers.load().is_empty();
+        if inner.timing == Timing::Instant || first || issuers.is_empty() {
+            inner.issuers.store(issuers);
+        } else {
+            tokio::spawn(self.clone().take_over(issuers));
+        }
+        Ok(())
+    }
+
+    /// Waits for new issuers to become healthy, and lets them take over.
+    async fn take_over(self, issuers: Arc<Vec<Arc<Issuer>>>) {
+        let inner = &self.0;
+        let healthy = async {
+            for issuer in issuers.iter() {
+                let mut progress = issuer.progress();
+                if progress.wait_for(|p| *p == Progress::Ready).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = healthy => {}
+            () = inner.clock.sleep(RELOAD_LIMIT) => {
+                tracing::error!("failed to update authentication config");
+                return;
+            }
+        }
+        // Somebody may have been faster with a later one.
+        if Arc::ptr_eq(&inner.latest.load_full(), &issuers) {
+            inner.issuers.store(issuers);
+            tracing::info!("reloaded authentication config");
+        }
+    }
+
+    pub(crate) fn set_webhook(&self, webhook: Option<Arc<dyn TokenWebhook>>) {
+        self.0.webhook.store(webhook.map(Arc::new));
+        self.0.cache.clear();
+    }
+
+    /// The issuers of the latest configuration, and how far each is.
+    pub(crate) fn issuers(&self) -> Vec<IssuerStatus> {
+        let latest = self.0.latest.load();
+        latest
+            .iter()
+            .map(|issuer| IssuerStatus {
+                issuer: issuer.url().to_owned(),
+                progress: issuer.progress().borrow().clone(),
+            })
+            .collect()
+    }
+
+    /// Waits until every issuer of the latest configuration can verify
+    /// tokens, or the latest attempt of one has failed.
+    pub(crate) async fn ready(&self) -> Result<(), String> {
+        let latest = self.0.latest.load_full();
+        for issuer in latest.iter() {
+            let mut progress = issuer.progress();
+            // Somebody sits and waits for this, so the limit is real time.
+            let settled = progress.wait_for(|p| *p != Progress::Starting);
+            let Ok(settled) = tokio::time::timeout(READY_LIMIT, settled).await else {
+                return Err(format!("{}: no answer yet", issuer.url()));
+            };
+            if let Ok(progress) = settled
+                && let Progress::Failed(error) = &*progress
+            {
+                return Err(format!("{}: {error}", issuer.url()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The audiences of the API server itself.
+    pub(crate) fn audiences(&self) -> &[String] {
+        &self.0.audiences
+    }
+
+    /// Finds out who sends a request. What was used is taken out of the
+    /// headers.
+    ///
+    /// # Errors
+    /// Why the credentials were refused; several reasons are joined.
+    pub(crate) async fn request(
+        &self,
+        headers: &mut HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<Authenticated, String> {
+        let mut warning = None;
+        let found = self.credentials(headers, peer, &mut warning).await;
+        remove_front_proxy_headers(headers);
+        let user = match found? {
+            Some(user) => with_authenticated(user),
+            None if self.0.anonymous => anonymous(),
+            None => return Err("no credentials provided".to_owned()),
+        };
+        Ok(Authenticated { user, warning })
+    }
+
+    /// The union of client certificate, header and websocket protocol: the
+    /// first that knows the client decides, and refusals count only where
+    /// none does.
+    async fn credentials(
+        &self,
+        headers: &mut HeaderMap,
+        peer: Option<&Peer>,
+        warning: &mut Option<&'static str>,
+    ) -> Result<Option<User>, String> {
+        let mut errors = Vec::new();
+        if let Some(leaf) = peer.and_then(|peer| peer.certificates.first()) {
+            match x509::user(leaf) {
+                Ok(Some(user)) => {
+                    headers.remove(AUTHORIZATION);
+                    return Ok(Some(user));
+                }
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        let token = match bearer::header(headers) {
+            bearer::Header::Nothing => None,
+            bearer::Header::ExtraSpace => {
+                *warning = Some(bearer::EXTRA_SPACE);
+                None
+            }
+            bearer::Header::Token(token) => Some(token.to_owned()),
+        };
+        if let Some(token) = token {
+            match self.token(&token).await {
+                Ok(user) => {
+                    headers.remove(AUTHORIZATION);
+                    return Ok(Some(user));
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        match bearer::websocket(headers) {
+            Ok(None) => {}
+            Ok(Some(token)) => match self.token(&token).await {
+                Ok(user) => {
+                    bearer::remove_websocket_token(headers);
+                    return Ok(Some(user));
+                }
+                Err(error) => errors.push(error),
+            },
+            Err(error) => errors.push(error.to_owned()),
+        }
+        if errors.is_empty() {
+            Ok(None)
+        } else {
+            Err(aggregate(errors))
+        }
+    }
+
+    /// Judges a token for TokenReview: as one in a header, but for
+    /// `audiences`, which must meet the API server's own.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub(crate) async fn review(
+        &self,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<Option<User>, String> {
+        let mut headers = HeaderMap::new();
+        // Upstream puts the token into a made-up request's header; so a token
+        // with spaces in it is read as there.
+        let Ok(value) = http::HeaderValue::from_str(&format!("Bearer {token}")) else {
+            return Err("invalid bearer token".to_owned());
+        };
+        headers.insert(AUTHORIZATION, value);
+        let bearer::Header::Token(token) = bearer::header(&headers) else {
+            return Ok(self.0.anonymous.then(anonymous));
+        };
+        let meant_for_us = audiences.is_empty()
+            || self.0.audiences.is_empty()
+            || audiences.iter().any(|a| self.0.audiences.contains(a));
+        if !meant_for_us {
+            return Err("invalid bearer token".to_owned());
+        }
+        self.token(token).await.map(|u| Some(with_authenticated(u)))
+    }
+
+    /// The union of what judges tokens, behind the token cache.
+    async fn token(&self, token: &str) -> Result<User, String> {
+        let inner = &self.0;
+        let caches = inner.timing == Timing::Kubernetes;
+        if caches && let Some(user) = inner.cache.get(token, inner.clock.now()) {
+            return Ok(user);
+        }
+        let user = self.judge(token).await?;
+        if caches {
+            inner.cache.put(token, &user, inner.clock.now());
+        }
+        Ok(user)
+    }
+
+    async fn judge(&self, token: &str) -> Result<User, String> {
+        let mut errors = Vec::new();
+        // Among the JWT authenticators the first refusal ends it; only the
+        // one whose issuer the token names can refuse it.
+        for issuer in self.0.issuers.load_full().iter() {
+            match issuer.authenticate(token).await {
+                Outcome::Accepted(user) => return Ok(user),
+                Outcome::NotMine => {}
+                Outcome::Rejected(error) => {
+                    errors.push(error.to_string());
+                    break;
+                }
+                // Answered to cached keys only, which are not the last word.
+                Outcome::NeedsKeys => break,
+            }
+        }
+        if let Some(webhook) = self.0.webhook.load_full() {
+            match webhook.review(token).await {
+                Ok(Some(user)) => return Ok(user),
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Err("invalid bearer token".to_owned())
+        } else {
+            Err(aggregate(errors))
+        }
+    }
+}
+
+/// Who a request without credentials comes from.
+fn anonymous() -> User {
+    User {
+        username: ANONYMOUS.to_owned(),
+        groups: vec![UNAUTHENTICATED.to_owned()],
+        ..User::default()
+    }
+}
+
+/// Adds `system:authenticated`, last, where neither it nor its opposite is
+/// there (`authentication/group/authenticated_group_adder.go`).
+fn with_authenticated(mut user: User) -> User {
+    let told = |group: &String| group == AUTHENTICATED || group == UNAUTHENTICATED;
+    if user.username != ANONYMOUS && !user.groups.iter().any(told) {
+        user.groups.push(AUTHENTICATED.to_owned());
+    }
+    user
+}
+
+/// These name a user where a front proxy is configured, which is never here.
+fn remove_front_proxy_headers(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers
+        .keys()
+        .filter(|name| {
+            let name = name.as_str();
+            matches!(name, "x-remote-user" | "x-remote-uid" | "x-remote-group")
+                || name.starts_with("x-remote-extra-")
+        })
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,202 @@
+//! What is behind the filters: the paths that are no resources, the reviews,
+//! and the registry for all else.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
+use kube_authn::User;
+use serde_json::{Value, json};
+
+use crate::ApiServer;
+use crate::request::{RequestInfo, query_pairs};
+use crate::review::{Review, Reviewer};
+use crate::wire::{Status, json, negotiate, plain_text, quote, read_body, status_response};
+
+/// The health checks there are; each is passed as soon as requests are
+/// answered at all.
+const CHECKS: [&str; 2] = ["ping", "poststarthook/rbac/bootstrap-roles"];
+
+/// What `/` lists.
+const PATHS: [&str; 23] = [
+    "/api",
+    "/api/v1",
+    "/apis",
+    "/apis/apps",
+    "/apis/apps/v1",
+    "/apis/authentication.k8s.io",
+    "/apis/authentication.k8s.io/v1",
+    "/apis/authorization.k8s.io",
+    "/apis/authorization.k8s.io/v1",
+    "/apis/rbac.authorization.k8s.io",
+    "/apis/rbac.authorization.k8s.io/v1",
+    "/healthz",
+    "/healthz/ping",
+    "/healthz/poststarthook/rbac/bootstrap-roles",
+    "/livez",
+    "/livez/ping",
+    "/livez/poststarthook/rbac/bootstrap-roles",
+    "/openapi/v3",
+    "/openapi/v3/",
+    "/readyz",
+    "/readyz/ping",
+    "/readyz/poststarthook/rbac/bootstrap-roles",
+    "/version",
+];
+
+/// Answers a request that is authenticated and authorised.
+pub async fn handle(
+    server: &ApiServer,
+    info: RequestInfo,
+    user: User,
+    mut parts: Parts,
+    body: Body,
+) -> Response {
+    // Handlers see GET; the chain takes the body away again.
+    if parts.method == Method::HEAD {
+        parts.method = Method::GET;
+    }
+    if let Some(kind) = Review::of(&info) {
+        return review(server, kind, &info, &user, &parts, body).await;
+    }
+    if info.is_resource_request {
+        return server.registry().handle(info, user, parts, body).await;
+    }
+    let path = info.path.clone();
+    let first = path.trim_start_matches('/').split('/').next();
+    match first.unwrap_or_default() {
+        "api" | "apis" | "openapi" => server.registry().handle(info, user, parts, body).await,
+        "version" if matches!(path.as_str(), "/version" | "/version/") => version(&parts),
+        name @ ("healthz" | "livez" | "readyz") => health(name, &path, &parts),
+        "" => index(StatusCode::OK),
+        _ => index(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn review(
+    server: &ApiServer,
+    kind: Review,
+    info: &RequestInfo,
+    user: &User,
+    parts: &Parts,
+    body: Body,
+) -> Response {
+    let answered = async {
+        if info.verb != "create" || !info.name.is_empty() {
+            return Err(if info.name.is_empty() {
+                Status::generic_method_not_allowed()
+            } else {
+                Status::server_not_found()
+            });
+        }
+        let negotiated = negotiate(&parts.headers, &parts.uri)?;
+        let body = read_body(body).await?;
+        let reviewer = Reviewer {
+            authenticators: server.authenticators(),
+            authorizer: server.authorizer(),
+            now: server.clock().now(),
+            user,
+            info,
+        };
+        let object = reviewer.answer(kind, parts, &body).await?;
+        Ok(negotiated.object(StatusCode::CREATED, &object))
+    };
+    match answered.await {
+        Ok(response) => response,
+        Err(status) => status_response(&parts.headers, &parts.uri, &status),
+    }
+}
+
+/// `GET /version`: the shape and the number of the release that is imitated,
+/// with our name behind it.
+fn version(parts: &Parts) -> Response {
+    if parts.method != Method::GET {
+        let status = Status::generic_method_not_allowed();
+        return status_response(&parts.headers, &parts.uri, &status);
+    }
+    raw_json(
+        StatusCode::OK,
+        &json!({
+            "major": "1",
+            "minor": "37",
+            "emulationMajor": "1",
+            "emulationMinor": "37",
+            "minCompatibilityMajor": "1",
+            "minCompatibilityMinor": "36",
+            "gitVersion": "v1.37.2+rolecall",
+            "gitCommit": "",
+            "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": "",
+            "compiler": "rustc",
+            "platform": format!("{}/{}", std::env::consts::OS, go_arch()),
+        }),
+    )
+}
+
+fn go_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// `/healthz`, `/livez`, `/readyz` and what is below them (apiserver,
+/// `server/healthz`).
+fn health(name: &str, path: &str, parts: &Parts) -> Response {
+    let below = path.trim_start_matches('/').strip_prefix(name);
+    let below = below.unwrap_or_default().trim_matches('/');
+    if !below.is_empty() {
+        return if CHECKS.contains(&below) {
+            plain_text(StatusCode::OK, "ok")
+        } else {
+            index(StatusCode::NOT_FOUND)
+        };
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    if !query_pairs(query).any(|(key, _)| key == "verbose") {
+        return plain_text(StatusCode::OK, "ok");
+    }
+    let excluded: Vec<String> = query_pairs(query)
+        .filter(|(key, _)| key == "exclude")
+        .map(|(_, value)| value)
+        .collect();
+    let mut text = String::new();
+    for check in CHECKS {
+        let how = if excluded.iter().any(|e| e == check) {
+            " excluded: ok"
+        } else {
+            " ok"
+        };
+        text.push_str(&format!("[+]{check}{how}\n"));
+    }
+    let unknown: Vec<String> = excluded
+        .iter()
+        .filter(|e| !CHECKS.contains(&e.as_str()))
+        .map(|e| quote(e))
+        .collect();
+    if !unknown.is_empty() {
+        text.push_str(&format!(
+            "warn: some health checks cannot be excluded: no matches for {}\n",
+            unknown.join(",")
+        ));
+    }
+    text.push_str(&format!("{name} check passed\n"));
+    plain_text(StatusCode::OK, text)
+}
+
+/// The list of paths, which is also the body where a path is not found.
+fn index(code: StatusCode) -> Response {
+    raw_json(code, &json!({"paths": PATHS}))
+}
+
+fn raw_json(code: StatusCode, value: &Value) -> Response {
+    let mut response = Response::new(Body::from(json::pretty(value)));
+    *response.status_mut() = code;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

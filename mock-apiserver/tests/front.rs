@@ -1,0 +1,885 @@
+//! The front half from outside: requests in, answers and audit events out,
+//! with an issuer on a real HTTPS listener where tokens are judged.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use kube_authn::User;
+use mock_apiserver::authn::{Progress, Review, TokenWebhook};
+use mock_apiserver::{Timing, wire};
+use rstest::rstest;
+use serde_json::{Value, json};
+use support::{Cluster, Issuer, Key, cluster, configuration};
+
+const UNAUTHORIZED: &str = "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"Unauthorized\",\"reason\":\"Unauthorized\",\"code\":401}\n";
+const WHOAMI: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+const CAN_I: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+const RULES: &str = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+const SAR: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+const LOCAL: &str = "/apis/authorization.k8s.io/v1/namespaces/dev/localsubjectaccessreviews";
+
+async fn whoami(cluster: &Cluster, token: &str) -> support::Answer {
+    cluster.post(WHOAMI, &json!({})).bearer(token).send().await
+}
+
+mod authentication {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_of_a_trusted_issuer_is_who_its_claims_say() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let mut claims = issuer.claims("jane@example.com", &["admins", "dev"]);
+        claims["jti"] = json!("j-1");
+        let answer = whoami(&cluster, &issuer.key.sign(&claims)).await;
+        assert_eq!(answer.code, 201);
+        assert_eq!(
+            answer.text,
+            "{\"kind\":\"SelfSubjectReview\",\"apiVersion\":\"authentication.k8s.io/v1\",\"metadata\":{\"creationTimestamp\":\"2026-11-23T10:00:00Z\"},\"status\":{\"userInfo\":{\"username\":\"jane@example.com\",\"groups\":[\"oidc:admins\",\"oidc:dev\",\"system:authenticated\"],\"extra\":{\"authentication.kubernetes.io/credential-id\":[\"JTI=j-1\"]}}}}\n"
+        );
+        assert_eq!(answer.headers["cache-control"], "no-cache, private");
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert_eq!(answer.headers["audit-id"].len(), 36);
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_the_same_401_and_its_reason_is_in_token_review_only() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let good = issuer.claims("jane@example.com", &[]);
+        let with = |key: &str, value: Value| {
+            let mut claims = good.clone();
+            claims[key] = value;
+            issuer.key.sign(&claims)
+        };
+        let stranger = Key::new("k1").sign(&good);
+        for (token, reason) in [
+            (
+                with("aud", json!("other")),
+                r#"oidc: verify token: oidc: expected audience "kubernetes" got ["other"]"#,
+            ),
+            (
+                with("exp", json!(1_257_890_400)),
+                "oidc: verify token: oidc: token is expired (Token Expiry: 2009-11-10 22:00:00 +0000 UTC)",
+            ),
+            (
+                with("email_verified", json!(false)),
+                "oidc: email not verified",
+            ),
+            (
+                stranger,
+                "oidc: verify token: failed to verify signature: failed to verify id token signature",
+            ),
+            (
+                with("iss", json!("https://other.example")),
+                "invalid bearer token",
+            ),
+            ("nonsense".to_owned(), "invalid bearer token"),
+        ] {
+            let answer = whoami(&cluster, &token).await;
+            assert_eq!((answer.code, answer.text.as_str()), (401, UNAUTHORIZED));
+            assert!(!answer.headers.contains_key("www-authenticate"));
+            let status = cluster.token_review(&token).await;
+            assert_eq!(status, json!({"user": {}, "error": reason}));
+        }
+    }
+
+    #[tokio::test]
+    async fn token_review_tells_the_user_of_a_good_token() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let status = cluster.token_review(&issuer.token("jane", &["a"])).await;
+        assert_eq!(
+            status,
+            json!({"authenticated": true,
+                "user": {"username": "jane", "groups": ["oidc:a", "system:authenticated"]},
+                "audiences": ["https://kubernetes.default.svc"]})
+        );
+        let other = json!({"spec": {"token": issuer.token("jane", &[]), "audiences": ["vault"]}});
+        let answer = cluster
+            .post("/apis/authentication.k8s.io/v1/tokenreviews", &other)
+            .admin()
+            .send()
+            .await;
+        assert_eq!(
+            answer.json()["status"],
+            json!({"user": {}, "error": "invalid bearer token"})
+        );
+    }
+
+    #[tokio::test]
+    async fn a_token_review_without_a_token_is_a_bad_request() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .post("/apis/authentication.k8s.io/v1/tokenreviews", &json!({}))
+            .admin()
+            .send()
+            .await;
+        assert_eq!(answer.code, 400);
+        assert_eq!(
+            answer.json()["message"],
+            "token is required for TokenReview in authentication"
+        );
+    }
+
+    #[tokio::test]
+    async fn until_discovery_has_succeeded_tokens_are_refused_and_it_is_tried_every_ten_seconds() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        issuer.served.down.store(true, Ordering::SeqCst);
+        cluster
+            .server
+            .set_authentication(issuer.configuration(), None, issuer.roots.clone())
+            .expect("a valid configuration");
+        let error = cluster
+            .server
+            .issuers_ready()
+            .await
+            .expect_err("it is down");
+        assert!(error.contains("503 Service Unavailable"), "{error}");
+        assert!(matches!(
+            cluster.server.issuers()[0].progress,
+            Progress::Failed(_)
+        ));
+        let token = issuer.token("jane", &[]);
+        let status = cluster.token_review(&token).await;
+        assert_eq!(status["error"], "oidc: authenticator not initialized");
+        issuer.served.down.store(false, Ordering::SeqCst);
+        assert_eq!(issuer.served.discoveries.load(Ordering::SeqCst), 1);
+        // The retry may not be asleep yet when the clock moves for the first time.
+        for _ in 0..200 {
+            if cluster.server.issuers()[0].progress == Progress::Ready {
+                break;
+            }
+            cluster.advance(10);
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!(cluster.server.issuers()[0].progress, Progress::Ready);
+        assert_eq!(issuer.served.discoveries.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_calls_itself_otherwise_is_not_trusted() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        issuer.served.discovery.lock().expect("no panic")["issuer"] = json!("https://other");
+        cluster
+            .server
+            .set_authentication(issuer.configuration(), None, issuer.roots.clone())
+            .expect("a valid configuration");
+        let error = cluster.server.issuers_ready().await.expect_err("another");
+        assert!(
+            error.ends_with(&format!(
+                r#"oidc: issuer did not match the issuer returned by provider, expected "{}" got "https://other""#,
+                issuer.url
+            )),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_issuer_whose_certificate_nobody_vouches_for_is_not_trusted() {
+        let (issuer, other, cluster) = (
+            Issuer::start().await,
+            Issuer::start().await,
+            cluster(Timing::Instant),
+        );
+        cluster
+            .server
+            .set_authentication(issuer.configuration(), None, other.roots.clone())
+            .expect("a valid configuration");
+        let error = cluster
+            .server
+            .issuers_ready()
+            .await
+            .expect_err("unknown CA");
+        assert!(error.contains("certificate"), "{error}");
+        assert_eq!(issuer.served.discoveries.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn fresh_keys_are_not_fetched_again_for_a_token_they_do_not_verify() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let fetches = || issuer.served.fetches.load(Ordering::SeqCst);
+        assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 201);
+        assert_eq!(fetches(), 1);
+        let next = Key::new("k2");
+        issuer.publish(&[&issuer.key, &next]);
+        let token = next.sign(&issuer.claims("jane", &[]));
+        assert_eq!(whoami(&cluster, &token).await.code, 401);
+        assert_eq!(fetches(), 1);
+        // The set was fresh for an hour; half a minute before that is over it
+        // may be fetched again.
+        cluster.advance(3570);
+        assert_eq!(whoami(&cluster, &token).await.code, 401);
+        assert_eq!(fetches(), 1);
+        cluster.advance(1);
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        assert_eq!(fetches(), 2);
+    }
+
+    #[tokio::test]
+    async fn without_cache_headers_an_unknown_key_is_looked_for_at_once() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        issuer
+            .served
+            .cache_control
+            .lock()
+            .expect("no panic")
+            .clear();
+        cluster.trust(&issuer).await;
+        assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 201);
+        let next = Key::new("k2");
+        issuer.publish(&[&next]);
+        // The old key is known as long as nothing makes the set be fetched.
+        assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 201);
+        let token = next.sign(&issuer.claims("jane", &[]));
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 401);
+    }
+
+    #[tokio::test]
+    async fn many_tokens_at_once_make_one_fetch() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let token = issuer.token("jane", &[]);
+        let asked = (0..20).map(|_| whoami(&cluster, &token));
+        for answer in futures_util::future::join_all(asked).await {
+            assert_eq!(answer.code, 201);
+        }
+        assert_eq!(issuer.served.fetches.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn keys_that_cannot_be_fetched_are_named_as_the_reason() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        *issuer.served.keys.lock().expect("no panic") = json!({"keys": [{"kty": "AKP"}]});
+        let status = cluster.token_review(&issuer.token("jane", &[])).await;
+        let error = status["error"].as_str().expect("an error");
+        assert!(
+            error.starts_with("oidc: verify token: failed to verify signature: fetching keys oidc: failed to decode keys: "),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn with_kubernetes_timing_an_accepted_token_stays_so_for_ten_seconds() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Kubernetes));
+        cluster.trust(&issuer).await;
+        let mut claims = issuer.claims("jane", &[]);
+        let start: jiff::Timestamp = support::START.parse().expect("a time");
+        claims["exp"] = json!(start.as_second() + 1);
+        let token = issuer.key.sign(&claims);
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        cluster.advance(9);
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        cluster.advance(1);
+        assert_eq!(whoami(&cluster, &token).await.code, 401);
+    }
+
+    #[tokio::test]
+    async fn with_instant_timing_a_token_ends_with_its_second() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let token = issuer.token("jane", &[]);
+        cluster.advance(3600);
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        cluster.advance(1);
+        assert_eq!(whoami(&cluster, &token).await.code, 401);
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_is_taken_out_is_nobody() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let token = issuer.token("jane", &[]);
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        cluster
+            .server
+            .set_authentication(Default::default(), None, issuer.roots.clone())
+            .expect("a valid configuration");
+        assert_eq!(
+            cluster.token_review(&token).await["error"],
+            "invalid bearer token"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_configuration_set_again_keeps_the_keys() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let token = issuer.token("jane", &[]);
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        cluster.trust(&issuer).await;
+        assert_eq!(whoami(&cluster, &token).await.code, 201);
+        assert_eq!(issuer.served.fetches.load(Ordering::SeqCst), 1);
+        assert_eq!(issuer.served.discoveries.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn an_invalid_configuration_changes_nothing() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let bad = configuration("http://insecure.example");
+        assert!(
+            cluster
+                .server
+                .set_authentication(bad, None, issuer.roots.clone())
+                .is_err()
+        );
+        assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 201);
+    }
+
+    /// Knows one token, and refuses another with a reason.
+    struct Webhook;
+
+    impl TokenWebhook for Webhook {
+        fn review<'a>(&'a self, token: &'a str) -> Review<'a> {
+            Box::pin(async move {
+                match token {
+                    "k8s-aws-v1.good" => Ok(Some(User {
+                        username: "arn:aws:iam::123:user/x".to_owned(),
+                        ..User::default()
+                    })),
+                    "k8s-aws-v1.bad" => Err("access key is unknown".to_owned()),
+                    _ => Ok(None),
+                }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_webhook_is_asked_about_tokens_that_are_nobody_elses() {
+        let cluster = cluster(Timing::Instant);
+        cluster.server.set_token_webhook(Some(Arc::new(Webhook)));
+        let status = cluster.token_review("k8s-aws-v1.good").await;
+        assert_eq!(status["user"]["username"], "arn:aws:iam::123:user/x");
+        assert_eq!(status["user"]["groups"], json!(["system:authenticated"]));
+        let status = cluster.token_review("k8s-aws-v1.bad").await;
+        assert_eq!(status["error"], "access key is unknown");
+        let status = cluster.token_review("other").await;
+        assert_eq!(status["error"], "invalid bearer token");
+        cluster.server.set_token_webhook(None);
+        assert_eq!(whoami(&cluster, "k8s-aws-v1.good").await.code, 401);
+    }
+
+    #[tokio::test]
+    async fn a_client_certificate_wins_over_a_bearer_token() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .post(WHOAMI, &json!({}))
+            .bearer("nonsense")
+            .certificate("jane", Some("dev"))
+            .send()
+            .await;
+        let user = answer.json()["status"]["userInfo"].clone();
+        assert_eq!(user["username"], "jane");
+        assert_eq!(user["groups"], json!(["dev", "system:authenticated"]));
+        let id = user["extra"]["authentication.kubernetes.io/credential-id"][0]
+            .as_str()
+            .expect("an id");
+        assert!(id.starts_with("X509SHA256="), "{id}");
+    }
+
+    #[tokio::test]
+    async fn headers_of_a_front_proxy_name_nobody() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .get("/api/v1/pods")
+            .header("x-remote-user", "admin")
+            .header("x-remote-group", "system:masters")
+            .send()
+            .await;
+        assert_eq!(answer.code, 403);
+        assert!(answer.text.contains("system:anonymous"));
+    }
+
+    #[rstest]
+    #[case("Bearer", None)]
+    #[case("Bearer ", None)]
+    #[case("Basic dTpw", None)]
+    #[case(
+        "Bearer  token",
+        Some(
+            "299 - \"the provided Authorization header contains extra space before the bearer token, and is ignored\""
+        )
+    )]
+    #[tokio::test]
+    async fn no_token_is_anonymous(#[case] value: &str, #[case] warning: Option<&str>) {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .get("/version")
+            .header("authorization", value)
+            .send()
+            .await;
+        assert_eq!(answer.code, 200);
+        let found = answer
+            .headers
+            .get("warning")
+            .map(|v| v.to_str().expect("text"));
+        assert_eq!(found, warning);
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[tokio::test]
+    async fn anonymous_is_forbidden_in_kubernetes_words() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .get("/api/v1/namespaces/default/pods/p/log")
+            .send()
+            .await;
+        assert_eq!(answer.code, 403);
+        assert_eq!(
+            answer.text,
+            "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"pods \\\"p\\\" is forbidden: User \\\"system:anonymous\\\" cannot get resource \\\"pods/log\\\" in API group \\\"\\\" in the namespace \\\"default\\\"\",\"reason\":\"Forbidden\",\"details\":{\"name\":\"p\",\"kind\":\"pods\"},\"code\":403}\n"
+        );
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        let answer = cluster.get("/%3Cb%3E").send().await;
+        assert!(
+            answer
+                .text
+                .contains(r#"cannot get path \"/\u0026lt;b\u0026gt;\"""#),
+            "{}",
+            answer.text
+        );
+    }
+
+    #[tokio::test]
+    async fn people_get_indented_json_and_protobuf_clients_protobuf() {
+        let cluster = cluster(Timing::Instant);
+        let pretty = cluster
+            .get("/metrics")
+            .header("user-agent", "curl/8.1")
+            .send()
+            .await;
+        assert!(
+            pretty.text.starts_with("{\n  \"kind\": \"Status\",\n"),
+            "{}",
+            pretty.text
+        );
+        let answer = cluster
+            .get("/metrics")
+            .header("accept", "application/vnd.kubernetes.protobuf")
+            .send()
+            .await;
+        assert_eq!(answer.code, 403);
+        assert_eq!(
+            answer.headers["content-type"],
+            "application/vnd.kubernetes.protobuf"
+        );
+        assert!(answer.text.starts_with("k8s\0"));
+        let yaml = cluster
+            .get("/metrics")
+            .header("accept", "application/yaml")
+            .send()
+            .await;
+        assert!(yaml.text.contains("reason: Forbidden"), "{}", yaml.text);
+    }
+
+    #[tokio::test]
+    async fn a_watch_of_nothing_is_a_plain_internal_error() {
+        let answer = cluster(Timing::Instant).get("/api/v1/watch").send().await;
+        assert_eq!(answer.code, 500);
+        assert_eq!(
+            answer.text,
+            "Internal Server Error: \"/api/v1/watch\": failed to create RequestInfo: unable to determine kind and namespace from url, /api/v1/watch\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_audit_id_is_taken_from_the_client() {
+        let answer = cluster(Timing::Instant)
+            .get("/version")
+            .header("audit-id", "mine")
+            .send()
+            .await;
+        assert_eq!(answer.headers["audit-id"], "mine");
+    }
+
+    #[tokio::test]
+    async fn head_is_get_without_the_body() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster.ask("HEAD", "/version").admin().send().await;
+        assert_eq!((answer.code, answer.text.as_str()), (200, ""));
+        assert_ne!(answer.headers["content-length"], "0");
+    }
+
+    #[tokio::test]
+    async fn a_body_over_three_mebibytes_is_refused() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .ask("POST", WHOAMI)
+            .admin()
+            .body(vec![b' '; wire::MAX_REQUEST_BODY + 1])
+            .send()
+            .await;
+        assert_eq!(answer.code, 413);
+        assert_eq!(
+            answer.json()["message"],
+            "Request entity too large: limit is 3145728"
+        );
+    }
+}
+
+mod reviews {
+    use super::*;
+
+    #[tokio::test]
+    async fn may_i_tells_yes_with_the_reason_and_no_without() {
+        let cluster = cluster(Timing::Instant);
+        let ask = json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+            "spec": {"resourceAttributes": {"resource": "selfsubjectreviews", "group": "authentication.k8s.io", "verb": "create"}}});
+        let answer = cluster
+            .post(CAN_I, &ask)
+            .certificate("jane", None)
+            .send()
+            .await;
+        assert_eq!(answer.code, 201);
+        assert_eq!(
+            answer.text,
+            "{\"kind\":\"SelfSubjectAccessReview\",\"apiVersion\":\"authorization.k8s.io/v1\",\"metadata\":{},\"spec\":{\"resourceAttributes\":{\"verb\":\"create\",\"group\":\"authentication.k8s.io\",\"resource\":\"selfsubjectreviews\"}},\"status\":{\"allowed\":true,\"reason\":\"RBAC: allowed by ClusterRoleBinding \\\"system:basic-user\\\" of ClusterRole \\\"system:basic-user\\\" to Group \\\"system:authenticated\\\"\"}}\n"
+        );
+        let ask = json!({"spec": {"resourceAttributes": {"resource": "pods", "verb": "list"}}});
+        let answer = cluster
+            .post(CAN_I, &ask)
+            .certificate("jane", None)
+            .send()
+            .await;
+        assert_eq!(answer.json()["status"], json!({"allowed": false}));
+        let answer = cluster.post(CAN_I, &ask).admin().send().await;
+        assert_eq!(answer.json()["status"], json!({"allowed": true}));
+    }
+
+    #[tokio::test]
+    async fn others_are_judged_by_exactly_the_groups_given() {
+        let cluster = cluster(Timing::Instant);
+        let version = |groups: Value| json!({"spec": {"user": "jane", "groups": groups, "nonResourceAttributes": {"path": "/api", "verb": "get"}}});
+        let answer = cluster.post(SAR, &version(json!([]))).admin().send().await;
+        assert_eq!(answer.json()["status"], json!({"allowed": false}));
+        let answer = cluster
+            .post(SAR, &version(json!(["system:authenticated"])))
+            .admin()
+            .send()
+            .await;
+        assert_eq!(answer.json()["status"]["allowed"], json!(true));
+    }
+
+    #[rstest]
+    #[case(CAN_I, json!({}), r#".authorization.k8s.io "" is invalid: spec: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"#)]
+    #[case(CAN_I, json!({"resourceAttributes": {}, "nonResourceAttributes": {"path": "/x"}}), r#".authorization.k8s.io "" is invalid: spec: Invalid value: {"Path":"/x","Verb":""}: exactly one of nonResourceAttributes or resourceAttributes must be specified"#)]
+    #[case(SAR, json!({"resourceAttributes": {}}), r#".authorization.k8s.io "" is invalid: spec.user: Invalid value: "": at least one of user or group must be specified"#)]
+    #[case(SAR, json!({"user": "u", "resourceAttributes": {"fieldSelector": {}}}), r#".authorization.k8s.io "" is invalid: spec.resourceAttributes.fieldSelector.requirements: Required value: when spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required"#)]
+    #[case(LOCAL, json!({"user": "u", "resourceAttributes": {"namespace": "prod"}}), r#".authorization.k8s.io "" is invalid: spec.resourceAttributes.namespace: Invalid value: "prod": must match metadata.namespace"#)]
+    #[case(LOCAL, json!({"user": "u", "nonResourceAttributes": {"path": "/x"}}), r#".authorization.k8s.io "" is invalid: spec.nonResourceAttributes: Invalid value: {"Path":"/x","Verb":""}: disallowed on this kind of request"#)]
+    #[tokio::test]
+    async fn an_invalid_review_is_told_what_is_wrong(
+        #[case] uri: &str,
+        #[case] spec: Value,
+        #[case] message: &str,
+    ) {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .post(uri, &json!({"spec": spec}))
+            .admin()
+            .send()
+            .await;
+        assert_eq!(answer.code, 422);
+        assert_eq!(answer.json()["message"], message);
+    }
+
+    #[tokio::test]
+    async fn metadata_must_be_empty() {
+        let cluster = cluster(Timing::Instant);
+        let ask = json!({"metadata": {"name": "x"}, "spec": {"resourceAttributes": {}}});
+        let answer = cluster.post(CAN_I, &ask).admin().send().await;
+        assert_eq!(
+            answer.json()["message"],
+            r#".authorization.k8s.io "" is invalid: metadata: Invalid value: {"name":"x"}: must be empty"#
+        );
+    }
+
+    #[tokio::test]
+    async fn a_local_review_is_about_its_namespace() {
+        let cluster = cluster(Timing::Instant);
+        let ask = json!({"spec": {"user": "u", "resourceAttributes": {"namespace": "dev", "verb": "get", "resource": "pods"}}});
+        let answer = cluster.post(LOCAL, &ask).admin().send().await;
+        assert_eq!(answer.code, 201, "{}", answer.text);
+        assert_eq!(answer.json()["metadata"], json!({"namespace": "dev"}));
+    }
+
+    #[tokio::test]
+    async fn a_selector_that_cannot_be_read_is_ignored_and_named() {
+        let cluster = cluster(Timing::Instant);
+        let ask = json!({"spec": {"resourceAttributes": {"verb": "list", "resource": "pods",
+            "fieldSelector": {"requirements": [
+                {"key": "spec.nodeName", "operator": "In", "values": ["n"]},
+                {"key": "x", "operator": "Gt", "values": ["1"]}]},
+            "labelSelector": {"rawSelector": "a in (b"}}}});
+        let answer = cluster.post(CAN_I, &ask).admin().send().await;
+        assert_eq!(
+            answer.json()["status"]["evaluationError"],
+            "spec.resourceAttributes.fieldSelector partially ignored due to parse error; spec.resourceAttributes.labelSelector ignored due to parse error"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_rules_that_apply_are_listed() {
+        let cluster = cluster(Timing::Instant);
+        let ask = json!({"spec": {"namespace": "default"}});
+        let answer = cluster
+            .post(RULES, &ask)
+            .certificate("jane", None)
+            .send()
+            .await;
+        let review = answer.json();
+        assert_eq!(review["spec"], json!({}));
+        let status = &review["status"];
+        assert_eq!(status["incomplete"], json!(false));
+        let lists = |key: &str| status[key].as_array().expect("a list").clone();
+        assert!(lists("resourceRules").contains(&json!({"verbs": ["create"],
+            "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]})));
+        assert!(lists("nonResourceRules").iter().any(|rule| {
+            rule["nonResourceURLs"]
+                .as_array()
+                .expect("URLs")
+                .contains(&json!("/version"))
+        }));
+        let answer = cluster.post(RULES, &json!({})).admin().send().await;
+        assert_eq!(
+            (answer.code, &answer.json()["message"]),
+            (400, &json!("no namespace on request"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_protobuf_body_is_read() {
+        let cluster = cluster(Timing::Instant);
+        let ask = json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+            "spec": {"nonResourceAttributes": {"path": "/version", "verb": "get"}}, "status": {"allowed": false}});
+        let body = wire::protobuf::encode(&ask).expect("a kind in the table");
+        let answer = cluster
+            .ask("POST", CAN_I)
+            .header("content-type", "application/vnd.kubernetes.protobuf")
+            .header(
+                "accept",
+                "application/vnd.kubernetes.protobuf,application/json",
+            )
+            .body(body)
+            .certificate("jane", None)
+            .send()
+            .await;
+        assert_eq!(answer.code, 201, "{}", answer.text);
+        assert_eq!(answer.json()["status"]["allowed"], json!(true));
+    }
+
+    #[tokio::test]
+    async fn a_review_can_only_be_created() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster.get(CAN_I).admin().send().await;
+        assert_eq!(answer.code, 405);
+        assert_eq!(
+            answer.json()["message"],
+            "the server does not allow this method on the requested resource"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_no_json_or_no_review_is_a_bad_request() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster.ask("POST", CAN_I).admin().body("{").send().await;
+        assert_eq!(
+            answer.json()["message"],
+            "the object provided is unrecognized (must be of type SelfSubjectAccessReview): couldn't get version/kind; json parse error: unexpected end of JSON input ({)"
+        );
+        let answer = cluster
+            .post(CAN_I, &json!({"spec": {"resourceAttributes": {"verb": 1}}}))
+            .admin()
+            .send()
+            .await;
+        assert_eq!(answer.code, 400);
+        let answer = cluster
+            .ask("POST", CAN_I)
+            .admin()
+            .header("content-type", "text/plain")
+            .body("x")
+            .send()
+            .await;
+        assert_eq!(answer.code, 415);
+    }
+}
+
+mod impersonation {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_admin_is_whom_they_want_to_be_and_audit_names_both() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .post(WHOAMI, &json!({}))
+            .admin()
+            .header("impersonate-user", "bob")
+            .header("impersonate-group", "dev")
+            .send()
+            .await;
+        assert_eq!(
+            answer.json()["status"]["userInfo"],
+            json!({"username": "bob", "groups": ["dev", "system:authenticated"]})
+        );
+        let event = &cluster.audit.events()[0];
+        assert_eq!(event["user"]["username"], "kubernetes-admin");
+        assert_eq!(event["impersonatedUser"]["username"], "bob");
+        assert_eq!(
+            event["authenticationMetadata"]["impersonationConstraint"],
+            "impersonate:user-info"
+        );
+    }
+
+    #[tokio::test]
+    async fn whoever_may_not_is_forbidden_and_no_decision_is_recorded() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .get("/api/v1/namespaces/default/pods")
+            .certificate("alice", None)
+            .header("impersonate-user", "bob")
+            .send()
+            .await;
+        assert_eq!(answer.code, 403);
+        assert_eq!(
+            answer.json()["message"],
+            r#"pods is forbidden: User "alice" cannot impersonate-on:user-info:list resource "pods" in API group "" in the namespace "default""#
+        );
+        assert_eq!(cluster.audit.events()[0].get("annotations"), None);
+    }
+
+    #[tokio::test]
+    async fn a_group_without_a_user_is_a_bad_request() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .get("/version")
+            .admin()
+            .header("impersonate-group", "g")
+            .send()
+            .await;
+        assert_eq!(answer.code, 400);
+    }
+}
+
+mod audit {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failed_authentication_leaves_one_event_without_user_or_token() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster
+            .get("/api/v1/pods")
+            .bearer("s3cret.t0ken.x")
+            .send()
+            .await;
+        assert_eq!(answer.code, 401);
+        let events = cluster.audit.events();
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0]["stage"], "ResponseStarted");
+        assert_eq!(events[0]["user"], json!({}));
+        assert_eq!(events[0]["responseStatus"]["code"], 401);
+        assert!(!events[0].to_string().contains("s3cret"));
+    }
+
+    #[tokio::test]
+    async fn a_decision_is_recorded_with_its_reason() {
+        let cluster = cluster(Timing::Instant);
+        cluster
+            .get("/version")
+            .certificate("jane", None)
+            .send()
+            .await;
+        cluster
+            .get("/api/v1/nodes")
+            .certificate("jane", None)
+            .send()
+            .await;
+        cluster.get("/version").admin().send().await;
+        let events = cluster.audit.events();
+        let annotations = |at: usize| {
+            let a = &events[at]["annotations"];
+            [
+                a["authorization.k8s.io/decision"].clone(),
+                a["authorization.k8s.io/reason"].clone(),
+            ]
+        };
+        let [decision, reason] = annotations(0);
+        assert_eq!(decision, "allow");
+        assert!(
+            reason
+                .as_str()
+                .expect("text")
+                .starts_with("RBAC: allowed by ClusterRoleBinding"),
+            "{reason}"
+        );
+        assert_eq!(annotations(1), ["forbid", ""]);
+        assert_eq!(annotations(2), ["allow", ""]);
+        assert_eq!(events[1]["responseStatus"]["reason"], "Forbidden");
+        assert_eq!(events[0]["sourceIPs"], json!(["127.0.0.1"]));
+        assert!(events.iter().all(|e| e["stage"] == "ResponseComplete"));
+    }
+
+    #[tokio::test]
+    async fn the_body_of_a_token_review_is_not_recorded() {
+        let cluster = cluster(Timing::Instant);
+        cluster.token_review("s3cret").await;
+        assert!(!json!(cluster.audit.events()).to_string().contains("s3cret"));
+    }
+}
+
+mod other_paths {
+    use super::*;
+
+    #[tokio::test]
+    async fn version_has_the_shape_of_the_release() {
+        let answer = cluster(Timing::Instant).get("/version").send().await;
+        assert!(
+            answer
+                .text
+                .starts_with("{\n  \"major\": \"1\",\n  \"minor\": \"37\"")
+        );
+        let version = answer.json();
+        assert_eq!(version["gitVersion"], "v1.37.2+rolecall");
+    }
+
+    #[rstest]
+    #[case("/healthz", "ok")]
+    #[case("/livez", "ok")]
+    #[case("/readyz", "ok")]
+    #[case(
+        "/readyz?verbose",
+        "[+]ping ok\n[+]poststarthook/rbac/bootstrap-roles ok\nreadyz check passed\n"
+    )]
+    #[case(
+        "/livez?verbose&exclude=ping&exclude=x",
+        "[+]ping excluded: ok\n[+]poststarthook/rbac/bootstrap-roles ok\nwarn: some health checks cannot be excluded: no matches for \"x\"\nlivez check passed\n"
+    )]
+    #[tokio::test]
+    async fn health_is_told_to_everybody(#[case] uri: &str, #[case] text: &str) {
+        let answer = cluster(Timing::Instant).get(uri).send().await;
+        assert_eq!((answer.code, answer.text.as_str()), (200, text));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_path_lists_the_known_ones() {
+        let cluster = cluster(Timing::Instant);
+        let answer = cluster.get("/nothing").admin().send().await;
+        assert_eq!(answer.code, 404);
+        assert!(
+            answer.json()["paths"]
+                .as_array()
+                .expect("paths")
+                .contains(&json!("/api"))
+        );
+        let answer = cluster.get("/healthz/ping").admin().send().await;
+        assert_eq!((answer.code, answer.text.as_str()), (200, "ok"));
+    }
+}
