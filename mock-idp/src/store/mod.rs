@@ -1,6 +1,8 @@
 //! The one mutable place: small atomic methods and no rules.
 
 mod memory;
+#[cfg(test)]
+mod suite;
 
 use std::sync::Arc;
 
