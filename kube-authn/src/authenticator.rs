@@ -286,14 +286,7 @@ impl Authenticator {
                 );
             }
         };
-        let verified = jws.header.critical_understood
-            && set.verify(
-                &jws.header.key_id,
-                algorithm,
-                &jws.signing_input(),
-                &jws.signature,
-            );
-        if verified {
+        if set.verify(&jws, algorithm) {
             observer.passed(StepName::Signature, || {
                 format!("verified with one of {} keys", set.len())
             });

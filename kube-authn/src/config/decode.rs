@@ -3,6 +3,7 @@
 //! unknown or come twice reported together.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::{
     AnonymousAuthConfig, AuthenticationConfiguration, ClaimMappings, ClaimOrExpression,
@@ -15,43 +16,49 @@ use crate::go::quote::quote;
 const GROUP: &str = "apiserver.config.k8s.io";
 const KIND: &str = "AuthenticationConfiguration";
 
+/// The scheme's name in an error, which Go derives from where it was made.
+const SCHEME: &str = "pkg/runtime/scheme.go:111";
+
 pub(super) fn configuration(text: &str) -> Result<AuthenticationConfiguration, String> {
     if text.is_empty() {
         return Err("empty config data".to_owned());
     }
-    let raw = json::parse(text.as_bytes())?;
-    let header = |name: &str| {
-        let value = raw
-            .members()
-            .filter(|(key, _)| key == name)
-            .last()
-            .map(|(_, value)| value.text());
-        value.unwrap_or_default()
+    let (raw, header) =
+        header(text).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
+    let (group, version) = match header.api_version.split('/').collect::<Vec<_>>()[..] {
+        [version] => ("", version),
+        [group, version] => (group, version),
+        _ => {
+            return Err(format!(
+                "unexpected GroupVersion string: {}",
+                header.api_version
+            ));
+        }
     };
-    let (kind, version) = (header("kind"), header("apiVersion"));
-    if kind.is_empty() {
+    if header.kind.is_empty() {
         return Err(format!("Object 'Kind' is missing in '{text}'"));
     }
     if version.is_empty() {
         return Err(format!("Object 'apiVersion' is missing in '{text}'"));
     }
-    let known = matches!(
-        version.strip_prefix(GROUP),
-        Some("/v1" | "/v1beta1" | "/v1alpha1")
-    ) && kind == KIND;
-    if !known {
-        return Err(format!(
-            "no kind {} is registered for version {}",
-            quote(&kind),
-            quote(&version)
-        ));
+    match (group, version, header.kind.as_str()) {
+        (GROUP, "v1" | "v1beta1" | "v1alpha1", KIND) => {}
+        (GROUP, "v1" | "v1beta1" | "v1alpha1", other @ "AuthorizationConfiguration") => {
+            return Err(format!("expected {KIND}, got *apiserver.{other}"));
+        }
+        (_, _, kind) => {
+            let (kind, version) = (quote(kind), quote(&header.api_version));
+            return Err(format!(
+                "no kind {kind} is registered for version {version} in scheme \"{SCHEME}\""
+            ));
+        }
     }
     let mut decoder = Decoder {
-        version: version.rsplit('/').next().unwrap_or("v1"),
+        version,
         ..Decoder::default()
     };
     let mut configuration = AuthenticationConfiguration::default();
-    decoder.object(raw, &Place::root(KIND), |d, key, value, place| {
+    decoder.object(raw, &Place::root(), KIND, |d, key, value, place| {
         match key {
             "kind" | "apiVersion" => d.string(value, place, &mut String::new()),
             "jwt" => d.list(
@@ -74,11 +81,45 @@ pub(super) fn configuration(text: &str) -> Result<AuthenticationConfiguration, S
     decoder.finish(configuration)
 }
 
+#[derive(Default)]
+struct Header {
+    kind: String,
+    api_version: String,
+}
+
+/// Kind and version, read leniently (`SimpleMetaFactory`).
+fn header(text: &str) -> Result<(Raw<'_>, Header), String> {
+    let raw = json::parse(text.as_bytes())?;
+    let mut header = Header::default();
+    let go_type = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    if !matches!(raw.kind(), Kind::Object | Kind::Null) {
+        return Err(raw.kind().mismatch(go_type));
+    }
+    let mut mismatch = None;
+    for (key, value) in raw.members() {
+        let (field, target) = if json::folds_to(&key, "apiVersion") {
+            (".apiVersion", &mut header.api_version)
+        } else if json::folds_to(&key, "kind") {
+            (".kind", &mut header.kind)
+        } else {
+            continue;
+        };
+        match value.kind() {
+            Kind::String => *target = value.text().into_owned(),
+            Kind::Null => {}
+            kind => {
+                mismatch.get_or_insert_with(|| kind.field_mismatch(field, "string"));
+            }
+        }
+    }
+    mismatch.map_or(Ok((raw, header)), Err)
+}
+
 pub(super) fn jwt_authenticator(text: &str) -> Result<JwtAuthenticator, String> {
     let raw = json::parse(text.as_bytes())?;
     let mut decoder = Decoder::default();
     let mut jwt = JwtAuthenticator::default();
-    decoder.jwt(raw, &Place::root("JWTAuthenticator"), &mut jwt);
+    decoder.jwt(raw, &Place::root(), &mut jwt);
     decoder.finish(jwt)
 }
 
@@ -92,11 +133,11 @@ struct Place {
 }
 
 impl Place {
-    fn root(within: &'static str) -> Self {
+    fn root() -> Self {
         Self {
             path: String::new(),
             fields: String::new(),
-            within,
+            within: "",
         }
     }
 
@@ -148,32 +189,39 @@ impl Decoder<'_> {
         }
     }
 
-    /// The members of a struct; `field` says whether it knows the key.
+    /// The members of a struct of that type; `field` says whether it knows the key.
     fn object<'a>(
         &mut self,
         raw: Raw<'a>,
         place: &Place,
+        go_struct: &'static str,
         mut field: impl FnMut(&mut Self, &str, Raw<'a>, &Place) -> bool,
     ) {
         match raw.kind() {
             Kind::Object => {}
             Kind::Null => return,
             kind => {
-                let go_type = format!("{}.{}", self.version, place.within);
+                let go_type = format!("{}.{go_struct}", self.version);
                 return self.mismatch(kind, place, &go_type);
             }
         }
-        let mut seen: Vec<Cow<'_, str>> = Vec::new();
+        let mut known: HashSet<Cow<'_, str>> = HashSet::new();
         for (key, value) in raw.members() {
-            let place = place.field(&key, place.within);
-            if seen.contains(&key) {
-                self.strict
-                    .push(format!("duplicate field {}", quote(&place.path)));
-            } else if !field(self, &key, value, &place) {
-                self.strict
-                    .push(format!("unknown field {}", quote(&place.path)));
+            let place = place.field(&key, go_struct);
+            if known.contains(&key) {
+                self.strict(format!("duplicate field {}", quote(&place.path)));
+                field(self, &key, value, &place);
+            } else if field(self, &key, value, &place) {
+                known.insert(key);
+            } else {
+                self.strict(format!("unknown field {}", quote(&place.path)));
             }
-            seen.push(key);
+        }
+    }
+
+    fn strict(&mut self, error: String) {
+        if !self.strict.contains(&error) {
+            self.strict.push(error);
         }
     }
 
@@ -222,49 +270,47 @@ impl Decoder<'_> {
     }
 
     fn anonymous(&mut self, value: Raw<'_>, place: &Place, target: &mut AnonymousAuthConfig) {
-        let place = Place {
-            within: "AnonymousAuthConfig",
-            ..place.clone()
-        };
-        self.object(value, &place, |d, key, value, place| {
-            match key {
-                "enabled" => match value.as_bool() {
-                    Ok(enabled) => target.enabled = enabled,
-                    Err(_) => d.mismatch(value.kind(), place, "bool"),
-                },
-                "conditions" => {
-                    d.list(
-                        value,
-                        place,
-                        "AnonymousAuthCondition",
-                        &mut target.conditions,
-                        |d, raw, place, path| {
-                            let place = Place {
-                                within: "AnonymousAuthCondition",
-                                ..place.clone()
-                            };
-                            d.object(raw, &place, |d, key, value, place| {
-                                let known = key == "path";
-                                if known {
-                                    d.string(value, place, path);
-                                }
-                                known
-                            });
-                        },
-                    );
+        self.object(
+            value,
+            place,
+            "AnonymousAuthConfig",
+            |d, key, value, place| {
+                match key {
+                    "enabled" => match value.as_bool() {
+                        Ok(enabled) => target.enabled = enabled,
+                        Err(_) => d.mismatch(value.kind(), place, "bool"),
+                    },
+                    "conditions" => {
+                        d.list(
+                            value,
+                            place,
+                            "AnonymousAuthCondition",
+                            &mut target.conditions,
+                            |d, raw, place, path| {
+                                d.object(
+                                    raw,
+                                    place,
+                                    "AnonymousAuthCondition",
+                                    |d, key, value, place| {
+                                        let known = key == "path";
+                                        if known {
+                                            d.string(value, place, path);
+                                        }
+                                        known
+                                    },
+                                );
+                            },
+                        );
+                    }
+                    _ => return false,
                 }
-                _ => return false,
-            }
-            true
-        });
+                true
+            },
+        );
     }
 
     fn jwt(&mut self, value: Raw<'_>, place: &Place, jwt: &mut JwtAuthenticator) {
-        let place = Place {
-            within: "JWTAuthenticator",
-            ..place.clone()
-        };
-        self.object(value, &place, |d, key, value, place| {
+        self.object(value, place, "JWTAuthenticator", |d, key, value, place| {
             match key {
                 "issuer" => d.issuer(value, place, &mut jwt.issuer),
                 "claimValidationRules" => d.list(
@@ -289,11 +335,7 @@ impl Decoder<'_> {
     }
 
     fn issuer(&mut self, value: Raw<'_>, place: &Place, issuer: &mut Issuer) {
-        let place = Place {
-            within: "Issuer",
-            ..place.clone()
-        };
-        self.object(value, &place, |d, key, value, place| {
+        self.object(value, place, "Issuer", |d, key, value, place| {
             let target = match key {
                 "url" => &mut issuer.url,
                 "discoveryURL" => &mut issuer.discovery_url,
@@ -350,11 +392,7 @@ impl Decoder<'_> {
         within: &'static str,
         mut fields: [(&str, &mut String); N],
     ) {
-        let place = Place {
-            within,
-            ..place.clone()
-        };
-        self.object(value, &place, |d, key, value, place| {
+        self.object(value, place, within, |d, key, value, place| {
             let field = fields.iter_mut().find(|(name, _)| *name == key);
             field.is_some_and(|(_, target)| {
                 d.string(value, place, target);
@@ -392,11 +430,7 @@ impl Decoder<'_> {
     }
 
     fn claim_mappings(&mut self, value: Raw<'_>, place: &Place, mappings: &mut ClaimMappings) {
-        let place = Place {
-            within: "ClaimMappings",
-            ..place.clone()
-        };
-        self.object(value, &place, |d, key, value, place| {
+        self.object(value, place, "ClaimMappings", |d, key, value, place| {
             match key {
                 "username" => d.prefixed(value, place, &mut mappings.username),
                 "groups" => d.prefixed(value, place, &mut mappings.groups),
@@ -427,19 +461,20 @@ impl Decoder<'_> {
     }
 
     fn prefixed(&mut self, value: Raw<'_>, place: &Place, mapping: &mut PrefixedClaimOrExpression) {
-        let place = Place {
-            within: "PrefixedClaimOrExpression",
-            ..place.clone()
-        };
-        self.object(value, &place, |d, key, value, place| {
-            match key {
-                "claim" => d.string(value, place, &mut mapping.claim),
-                "expression" => d.string(value, place, &mut mapping.expression),
-                "prefix" if value.kind() == Kind::Null => mapping.prefix = None,
-                "prefix" => d.string(value, place, mapping.prefix.get_or_insert_default()),
-                _ => return false,
-            }
-            true
-        });
+        self.object(
+            value,
+            place,
+            "PrefixedClaimOrExpression",
+            |d, key, value, place| {
+                match key {
+                    "claim" => d.string(value, place, &mut mapping.claim),
+                    "expression" => d.string(value, place, &mut mapping.expression),
+                    "prefix" if value.kind() == Kind::Null => mapping.prefix = None,
+                    "prefix" => d.string(value, place, mapping.prefix.get_or_insert_default()),
+                    _ => return false,
+                }
+                true
+            },
+        );
     }
 }

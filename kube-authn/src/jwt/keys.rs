@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Algorithm;
+use super::jose::Jws;
 use super::signature::{Curve, EcKey, RsaKey};
 use crate::go::base64::{decode_raw_url, decode_std};
 use crate::go::json::{self, Kind, Raw};
@@ -53,6 +54,21 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// Verifies a compact JWS by itself and gives its payload, whatever that
+    /// is: go-oidc's `KeySet.VerifySignature`, with the nine algorithms alone.
+    ///
+    /// # Errors
+    /// `oidc: malformed jwt: …` or `failed to verify id token signature`.
+    pub fn verify_signature(&self, jws: &str) -> Result<Vec<u8>, KeySetError> {
+        let jws = Jws::parse(jws).map_err(|e| KeySetError(format!("oidc: malformed jwt: {e}")))?;
+        match Algorithm::from_name(&jws.header.algorithm) {
+            Some(algorithm) if self.verify(&jws, algorithm) => Ok(jws.payload),
+            _ => Err(KeySetError(
+                "failed to verify id token signature".to_owned(),
+            )),
+        }
+    }
+
     fn decode(jwks_json: &[u8]) -> Result<Self, String> {
         let raw = json::parse(jwks_json)?;
         match raw.kind() {
@@ -84,17 +100,14 @@ impl KeySet {
 
     /// go-oidc's `remoteKeySet.verify`: every key of that id, or every key at
     /// all for a token without one, until a signature fits.
-    pub(crate) fn verify(
-        &self,
-        key_id: &str,
-        algorithm: Algorithm,
-        signing_input: &[u8],
-        signature: &[u8],
-    ) -> bool {
-        self.keys
-            .iter()
-            .filter(|key| key_id.is_empty() || key.id == key_id)
-            .any(|key| key.verify(algorithm, signing_input, signature))
+    pub(crate) fn verify(&self, jws: &Jws, algorithm: Algorithm) -> bool {
+        let (header, input) = (&jws.header, jws.signing_input());
+        header.critical_understood
+            && self
+                .keys
+                .iter()
+                .filter(|key| header.key_id.is_empty() || key.id == header.key_id)
+                .any(|key| key.verify(algorithm, &input, &jws.signature))
     }
 }
 
@@ -327,20 +340,14 @@ impl RawJwk {
             ("P", &self.p),
             ("Q", &self.q),
         ];
-        let missing: Vec<_> = parts
-            .iter()
-            .filter(|(_, part)| part.is_none())
-            .map(|(name, _)| *name)
-            .collect();
-        if missing.is_empty() {
-            // Go validates the primes here too; a private key in a JWK Set
+        // go-jose means to list what is missing and stops at the first.
+        match parts.iter().find(|(_, part)| part.is_none()) {
+            Some((name, _)) => Err(format!(
+                "go-jose/go-jose: invalid RSA private key, missing {name} value(s)"
+            )),
+            // Go checks the primes here too. A private key in a JWK Set
             // verifies nothing either way.
-            Ok(Material::Secret)
-        } else {
-            Err(format!(
-                "go-jose/go-jose: invalid RSA private key, missing {} value(s)",
-                missing.join(", ")
-            ))
+            None => Ok(Material::Secret),
         }
     }
 

@@ -1,0 +1,80 @@
+//! Proof that this crate says what Kubernetes says: see `corpus/README.md`.
+
+mod proof;
+
+use std::collections::BTreeMap;
+
+use kube_authn::StepName;
+use proof::case::Verdict;
+use proof::equal::compare;
+use proof::{corpus, generator, hand_made, oracle, validation};
+
+/// How many cases the corpus holds.
+const CASES: usize = 10_000;
+/// How often each step has to decide.
+const PER_STEP: usize = 100;
+
+#[test]
+fn every_case_of_the_corpus_gets_kubernetes_own_verdict() {
+    let cases = corpus::read("cases.jsonl");
+    assert_eq!(cases.len(), CASES);
+    let mut accepted = 0;
+    let mut steps: BTreeMap<StepName, usize> = BTreeMap::new();
+    for (name, case, verdict) in &cases {
+        let ours = case.judge();
+        assert!(
+            case.agrees(&ours, verdict),
+            "{name}: {:?}, Kubernetes' {verdict:?}, {case:?}",
+            ours.verdict
+        );
+        if let Some(step) = ours.step {
+            *steps.entry(step).or_default() += 1;
+        }
+        accepted += usize::from(matches!(verdict, Verdict::Accepted { .. }));
+    }
+
+    assert!(accepted * 5 >= CASES, "a fifth is accepted, not {accepted}");
+    for step in StepName::ALL {
+        // Two steps cannot decide here: the oracle's discovery always succeeds,
+        // and a token of another issuer has been somebody else's before.
+        if !matches!(step, StepName::VerifierReady | StepName::Issuer) {
+            let count = steps.get(&step).copied().unwrap_or_default();
+            assert!(count >= PER_STEP, "{step} decides {count} cases");
+        }
+    }
+}
+
+#[test]
+fn every_hand_made_token_gets_kubernetes_own_verdict() {
+    let cases = corpus::read("hand-made.jsonl");
+    assert_eq!(
+        cases.len(),
+        hand_made::cases().len(),
+        "the corpus is up to date"
+    );
+    for (name, case, verdict) in &cases {
+        assert_eq!(case.judge().verdict, *verdict, "{name}");
+    }
+}
+
+#[test]
+fn fresh_tokens_get_kubernetes_own_verdicts_where_the_oracle_is_built() {
+    let Some(oracle) = oracle::find() else {
+        println!(
+            "skipped: no oracle-authn (kubernetes/build v1.37 oracle-authn, or ROLECALL_ORACLE_AUTHN)"
+        );
+        return;
+    };
+    let named = hand_made::cases()
+        .into_iter()
+        .map(|(name, case)| (Some(name.to_owned()), case));
+    let drawn = generator::cases(500, 1)
+        .into_iter()
+        .map(|case| (None, case));
+    let comparison = compare(&oracle, named.chain(drawn).collect());
+    assert!(
+        comparison.differing.is_empty(),
+        "{}",
+        comparison.differing.join("\n\n")
+    );
+}

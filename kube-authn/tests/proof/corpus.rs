@@ -1,0 +1,57 @@
+//! The corpus: lines of JSON in which keys, configurations, headers and verdicts
+//! stand once, in tables, and are referred to by number under their initial.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::case::{Case, Verdict};
+use super::signing::base64;
+
+/// Where the data is.
+pub fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(name)
+}
+
+/// Reads a corpus: names, cases, verdicts.
+pub fn read(name: &str) -> Vec<(String, Case, Verdict)> {
+    let path = path(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut tables: HashMap<String, Vec<Value>> = HashMap::new();
+    let mut cases = Vec::new();
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).expect("a line is JSON");
+        let object = line.as_object().expect("a line is an object");
+        if let Some((table, value)) = object.iter().next().filter(|_| object.len() == 1) {
+            tables.entry(table.clone()).or_default().push(value.clone());
+            continue;
+        }
+        let look = |table: &str| {
+            let index = line[&table[..1]].as_u64().expect("a reference is a number");
+            &tables[table][usize::try_from(index).expect("a table fits into memory")]
+        };
+        let token = match line["t"].as_str() {
+            Some(token) => token.to_owned(),
+            None => {
+                let part =
+                    |value: &Value| base64(value.as_str().expect("a part is text").as_bytes());
+                let signature = line["s"].as_str().expect("a signature is text");
+                format!("{}.{}.{signature}", part(look("header")), part(&line["p"]))
+            }
+        };
+        let case = Case {
+            now: line["n"].as_str().expect("now is text").to_owned(),
+            token,
+            keys: look("keys").as_str().expect("keys are text").to_owned(),
+            configuration: look("configuration").clone(),
+        };
+        let name = line["name"]
+            .as_str()
+            .map_or_else(|| format!("case {}", cases.len()), str::to_owned);
+        cases.push((name, case, Verdict::from_json(look("verdict"))));
+    }
+    cases
+}

@@ -1,0 +1,248 @@
+//! Keys made for one run, and signatures of every shape with them. No private
+//! key is ever written down.
+
+use aws_lc_rs::digest;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{self as lc, EcdsaKeyPair, KeyPair};
+use rsa::BoxedUint;
+use rsa::traits::PublicKeyParts;
+use serde_json::{Value, json};
+
+/// A key pair.
+pub enum Key {
+    Rsa {
+        private: Box<rsa::PrivateKey>,
+        size: usize,
+    },
+    Ec {
+        pair: Box<EcdsaKeyPair>,
+        curve: &'static str,
+    },
+}
+
+/// Ways to sign that are not the everyday one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    None,
+    /// PSS with a salt of this many bytes; `usize::MAX` is the longest that fits.
+    Salt(usize),
+    /// PKCS#1 v1.5 without the NULL after the hash's OID.
+    NoNull,
+    /// An ECDSA signature as ASN.1 DER.
+    Der,
+    /// r and s of zero.
+    Zero,
+}
+
+impl Key {
+    pub fn rsa(bits: usize) -> Self {
+        Self::rsa_with_exponent(bits, 65_537)
+    }
+
+    pub fn rsa_with_exponent(bits: usize, exponent: u64) -> Self {
+        let mut rng = rand::rng();
+        let private =
+            rsa::PrivateKey::new_with_exp_unchecked(&mut rng, bits, BoxedUint::from(exponent))
+                .expect("an RSA key can be made");
+        Self::Rsa {
+            private: Box::new(private),
+            size: bits.div_ceil(8),
+        }
+    }
+
+    pub fn ec(curve: &'static str) -> Self {
+        let algorithm = match curve {
+            "P-256" => &lc::ECDSA_P256_SHA256_FIXED_SIGNING,
+            "P-384" => &lc::ECDSA_P384_SHA384_FIXED_SIGNING,
+            _ => &lc::ECDSA_P521_SHA512_FIXED_SIGNING,
+        };
+        let pair = EcdsaKeyPair::generate(algorithm).expect("an EC key can be made");
+        Self::Ec {
+            pair: Box::new(pair),
+            curve,
+        }
+    }
+
+    /// The public key as a JWK with nothing but what is necessary.
+    pub fn jwk(&self) -> Value {
+        match self {
+            Self::Rsa { private, .. } => {
+                let strip = |n: &BoxedUint| -> Vec<u8> {
+                    n.to_be_bytes()
+                        .iter()
+                        .copied()
+                        .skip_while(|&b| b == 0)
+                        .collect()
+                };
+                json!({"kty": "RSA", "n": base64(&strip(private.n())), "e": base64(&strip(private.e()))})
+            }
+            Self::Ec { pair, curve } => {
+                let point = &pair.public_key().as_ref()[1..];
+                let (x, y) = point.split_at(point.len() / 2);
+                json!({"kty": "EC", "crv": curve, "x": base64(x), "y": base64(y)})
+            }
+        }
+    }
+
+    /// The algorithm that goes with the key.
+    pub fn native(&self) -> &'static str {
+        match self {
+            Self::Rsa { .. } => "RS256",
+            Self::Ec { curve: "P-256", .. } => "ES256",
+            Self::Ec { curve: "P-384", .. } => "ES384",
+            Self::Ec { .. } => "ES512",
+        }
+    }
+
+    /// Signs as the algorithm of that name says; one that does not go with the
+    /// key gives a signature that is as good as noise.
+    pub fn sign(&self, algorithm: &str, message: &[u8], oddity: Oddity) -> Vec<u8> {
+        let hash = match algorithm.get(2..) {
+            Some("384") => &digest::SHA384,
+            Some("512") => &digest::SHA512,
+            _ => &digest::SHA256,
+        };
+        match self {
+            Self::Rsa { private, size } => {
+                let hashed = digest::digest(hash, message);
+                let encoded = if algorithm.starts_with("PS") {
+                    pss(
+                        hash,
+                        hashed.as_ref(),
+                        private.n().bit_width_vartime() as usize - 1,
+                        oddity,
+                    )
+                } else {
+                    pkcs1(hashed.as_ref(), *size, oddity)
+                };
+                raw_rsa(private, &encoded, *size)
+            }
+            Self::Ec { pair, .. } => ecdsa(pair, algorithm, hash, message, oddity),
+        }
+    }
+}
+
+fn ecdsa(
+    pair: &EcdsaKeyPair,
+    algorithm: &str,
+    hash: &'static digest::Algorithm,
+    message: &[u8],
+    oddity: Oddity,
+) -> Vec<u8> {
+    let part = match algorithm {
+        "ES384" => 48,
+        "ES512" => 66,
+        _ => 32,
+    };
+    if oddity == Oddity::Zero {
+        return vec![0; 2 * part];
+    }
+    // ECDSA takes the leftmost bits of a longer hash, so the key's own hash
+    // algorithm can be made to sign the bits of another's.
+    let own = pair.public_key().as_ref().len() / 2;
+    let own_hash = match own {
+        32 => &digest::SHA256,
+        48 => &digest::SHA384,
+        _ => &digest::SHA512,
+    };
+    let mut bits = digest::digest(hash, message).as_ref().to_vec();
+    bits.resize(own_hash.output_len(), 0);
+    let fixed = if hash == own_hash {
+        pair.sign(&SystemRandom::new(), message)
+    } else {
+        pair.sign_digest(
+            &digest::Digest::import_less_safe(&bits, own_hash).expect("the length fits"),
+        )
+    };
+    let fixed = fixed.expect("a message can be signed").as_ref().to_vec();
+    let (r, s) = fixed.split_at(own);
+    if oddity == Oddity::Der {
+        return der(r, s);
+    }
+    let resize = |number: &[u8]| {
+        let mut out = vec![0; part.saturating_sub(number.len())];
+        out.extend_from_slice(&number[number.len().saturating_sub(part)..]);
+        out
+    };
+    [resize(r), resize(s)].concat()
+}
+
+fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for number in [r, s] {
+        body.extend_from_slice(&[2, u8::try_from(number.len() + 1).unwrap(), 0]);
+        body.extend_from_slice(number);
+    }
+    [&[0x30, u8::try_from(body.len()).unwrap_or(0)], &body[..]].concat()
+}
+
+fn pkcs1(hashed: &[u8], size: usize, oddity: Oddity) -> Vec<u8> {
+    let length = u8::try_from(hashed.len()).unwrap();
+    let oid = length / 16 - 1;
+    let null: &[u8] = if oddity == Oddity::NoNull {
+        &[]
+    } else {
+        &[5, 0]
+    };
+    let id = [&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, oid], null].concat();
+    let mut info = vec![
+        0x30,
+        u8::try_from(id.len() + hashed.len() + 4).unwrap(),
+        0x30,
+        u8::try_from(id.len()).unwrap(),
+    ];
+    info.extend_from_slice(&id);
+    info.extend_from_slice(&[4, length]);
+    info.extend_from_slice(hashed);
+    let mut encoded = vec![0, 1];
+    encoded.resize(size - info.len() - 1, 0xff);
+    encoded.push(0);
+    encoded.extend_from_slice(&info);
+    encoded
+}
+
+fn pss(hash: &'static digest::Algorithm, hashed: &[u8], bits: usize, oddity: Oddity) -> Vec<u8> {
+    let size = bits.div_ceil(8);
+    let longest = size - hashed.len() - 2;
+    let salt_size = match oddity {
+        Oddity::Salt(n) => n.min(longest),
+        _ => hashed.len().min(longest),
+    };
+    let salt = vec![0xa5; salt_size];
+    let seed = digest::digest(hash, &[&[0; 8], hashed, &salt].concat());
+    let mut block = vec![0; size - hashed.len() - 1 - salt_size - 1];
+    block.push(1);
+    block.extend_from_slice(&salt);
+    for (counter, chunk) in (0u32..).zip(block.chunks_mut(hashed.len())) {
+        let stream = digest::digest(hash, &[seed.as_ref(), &counter.to_be_bytes()].concat());
+        chunk
+            .iter_mut()
+            .zip(stream.as_ref())
+            .for_each(|(byte, key)| *byte ^= key);
+    }
+    block[0] &= 0xff >> (8 * size - bits);
+    [&block, seed.as_ref(), &[0xbc]].concat()
+}
+
+fn raw_rsa(private: &rsa::PrivateKey, encoded: &[u8], size: usize) -> Vec<u8> {
+    let precision = private.n().as_ref().bits_precision();
+    let number = BoxedUint::from_be_slice(encoded, precision).expect("the message fits");
+    let signed = rsa::hazmat::rsa_decrypt::<rand::rngs::ThreadRng>(None, private, &number)
+        .expect("RSA works");
+    let bytes = signed.to_be_bytes();
+    bytes[bytes.len() - size..].to_vec()
+}
+
+/// base64url without padding.
+pub fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits =
+            chunk.iter().fold(0u32, |bits, &b| bits << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
+        for i in 0..=chunk.len() {
+            out.push(char::from(ALPHABET[(bits >> (18 - 6 * i) & 0x3f) as usize]));
+        }
+    }
+    out
+}
