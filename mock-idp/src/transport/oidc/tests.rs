@@ -397,73 +397,36 @@ async fn a_client_that_fails_to_prove_itself_does_not_cost_the_code() {
     rig.client = confidential(&rig, &rig.pool);
     let code = rig.code(&rig.query()).await;
     let id = rig.client.as_str();
-    let bare = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-    ];
-    let with = |more: &[(&'static str, &'static str)]| {
-        let mut form = bare.to_vec();
-        form.push(("client_id", id));
+    let attempt = async |more: &[(&str, &str)], basic: Option<String>| {
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", CALLBACK),
+        ];
         form.extend_from_slice(more);
-        encode(&form)
+        let headers: Vec<_> = basic.iter().map(|v| ("authorization", &**v)).collect();
+        let uri = rig.at("oauth2/token");
+        rig.browser().post(&uri, &encode(&form), &headers).await
     };
-    let (wrong, right, twice) = (
-        basic(id, "wrong"),
-        basic(id, SECRET),
-        basic("someoneelse", SECRET),
-    );
-    let attempts: [(&str, String, Vec<(&str, &str)>, bool); 7] = [
-        ("no secret", with(&[]), vec![], false),
-        (
-            "a wrong one",
-            with(&[("client_secret", "wrong")]),
-            vec![],
-            false,
-        ),
-        (
-            "a wrong one by Basic",
-            encode(&bare),
-            vec![("authorization", &wrong)],
-            false,
-        ),
-        (
-            "another's name by Basic",
-            with(&[]),
-            vec![("authorization", &twice)],
-            false,
-        ),
+    let named = ("client_id", id);
+    for (case, more, header) in [
+        ("no secret", vec![named], None),
+        ("a wrong one", vec![named, ("client_secret", "wrong")], None),
+        ("a wrong one by Basic", vec![], Some(basic(id, "wrong"))),
+        ("another's name", vec![named], Some(basic("other", SECRET))),
         (
             "both ways at once",
-            with(&[("client_secret", SECRET)]),
-            vec![("authorization", &right)],
-            false,
+            vec![named, ("client_secret", SECRET)],
+            Some(basic(id, SECRET)),
         ),
-        (
-            "Basic without base64",
-            encode(&bare),
-            vec![("authorization", "Basic ?")],
-            false,
-        ),
-        (
-            "the right one by Basic",
-            encode(&bare),
-            vec![("authorization", &right)],
-            true,
-        ),
-    ];
-    for (name, form, headers, accepted) in attempts {
-        let answer = rig
-            .browser()
-            .post(&rig.at("oauth2/token"), &form, &headers)
-            .await;
-        if accepted {
-            assert_eq!(answer.status, StatusCode::OK, "{name}: {}", answer.body);
-        } else {
-            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name}");
-            assert_eq!(answer.body, r#"{"error":"invalid_client"}"#, "{name}");
-        }
+        ("Basic without base64", vec![], Some("Basic ?".to_owned())),
+    ] {
+        let answer = attempt(&more, header).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{case}");
+        assert_eq!(answer.body, r#"{"error":"invalid_client"}"#, "{case}");
     }
+    let answer = attempt(&[], Some(basic(id, SECRET))).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
 }
 
 #[tokio::test]
