@@ -1,6 +1,7 @@
 //! Proof that this crate says what Kubernetes says: see `corpus/README.md`.
 
 mod proof;
+mod walk;
 
 use std::collections::BTreeMap;
 
@@ -77,4 +78,18 @@ fn fresh_tokens_get_kubernetes_own_verdicts_where_the_oracle_is_built() {
         "{}",
         comparison.differing.join("\n\n")
     );
+
+    let files = validation::read();
+    let answers = oracle::ask(
+        &oracle,
+        files.iter().map(validation::File::to_oracle).collect(),
+    );
+    for (file, answer) in files.iter().zip(&answers) {
+        assert_eq!(
+            file.error.as_deref(),
+            answer["error"].as_str(),
+            "{} is Kubernetes' own error",
+            file.name
+        );
+    }
 }

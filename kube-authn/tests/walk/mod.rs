@@ -1,0 +1,327 @@
+//! What the corpus cannot show: the states of the keys, the walk told step by
+//! step, and that no input whatever brings the walk down.
+
+use jiff::Timestamp;
+use kube_authn::config::{AuthenticationConfiguration, JwtAuthenticator};
+use kube_authn::{
+    Authenticator, KeySet, KeyState, Outcome, StepName, jwks_response, parse_discovery,
+};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use crate::proof::signing::{self, Key};
+use crate::proof::token::{Draft, text};
+
+const ISSUER: &str = "https://issuer.example";
+
+fn jwt() -> JwtAuthenticator {
+    JwtAuthenticator::from_json(
+        r#"{
+            "issuer": {"url": "https://issuer.example", "audiences": ["kubernetes"]},
+            "claimMappings": {
+                "username": {"claim": "email", "prefix": ""},
+                "groups": {"claim": "cognito:groups", "prefix": "oidc:"},
+                "uid": {"claim": "sub"}
+            },
+            "claimValidationRules": [{"claim": "token_use", "requiredValue": "id"}]
+        }"#,
+    )
+    .expect("the configuration is right")
+}
+
+fn authenticator() -> Authenticator {
+    Authenticator::new(&jwt(), None).expect("the configuration is valid")
+}
+
+fn draft() -> Draft {
+    Draft::new("ES256", Some("one"))
+        .claim("iss", &text(ISSUER))
+        .claim("aud", &text("kubernetes"))
+        .claim("exp", "1000")
+        .claim("sub", &text("8f14e45f"))
+        .claim("email", &text("jane@example.com"))
+        .claim("cognito:groups", r#"["admins"]"#)
+        .claim("token_use", &text("id"))
+}
+
+fn key_set(key: &Key, kid: &str) -> KeySet {
+    let mut jwk = key.jwk();
+    jwk["kid"] = kid.into();
+    KeySet::parse(serde_json::json!({"keys": [jwk]}).to_string().as_bytes())
+        .expect("the set is right")
+}
+
+fn rejection(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Rejected(error) => error.to_string(),
+        other => panic!("not rejected: {other:?}"),
+    }
+}
+
+#[test]
+fn before_discovery_a_token_of_the_issuer_is_refused_and_another_is_not_ours() {
+    let key = Key::ec("P-256");
+    let now = Timestamp::UNIX_EPOCH;
+    let outcome = authenticator().authenticate(&draft().token(&key), KeyState::NotInitialized, now);
+    assert_eq!(rejection(outcome), "oidc: authenticator not initialized");
+    let mut other = draft();
+    other.set("iss", "\"https://other.example\"");
+    let outcome = authenticator().authenticate(&other.token(&key), KeyState::NotInitialized, now);
+    assert_eq!(outcome, Outcome::NotMine);
+}
+
+#[test]
+fn only_cached_keys_that_do_not_fit_ask_for_fresh_ones() {
+    let (old, new) = (Key::ec("P-256"), Key::ec("P-256"));
+    let token = draft().token(&new);
+    let now = Timestamp::UNIX_EPOCH;
+    let (outdated, fresh) = (key_set(&old, "one"), key_set(&new, "one"));
+    let authenticator = authenticator();
+    assert_eq!(
+        authenticator.authenticate(&token, KeyState::Cached(&outdated), now),
+        Outcome::NeedsKeys
+    );
+    assert!(matches!(
+        authenticator.authenticate(&token, KeyState::Cached(&fresh), now),
+        Outcome::Accepted(_)
+    ));
+    assert!(matches!(
+        authenticator.authenticate(&token, KeyState::Fetched(&fresh), now),
+        Outcome::Accepted(_)
+    ));
+    assert_eq!(
+        rejection(authenticator.authenticate(&token, KeyState::Fetched(&outdated), now)),
+        "oidc: verify token: failed to verify signature: failed to verify id token signature"
+    );
+    let why = jwks_response("503 Service Unavailable", None, b"later")
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        rejection(authenticator.authenticate(&token, KeyState::FetchFailed(&why), now)),
+        "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 503 Service \
+         Unavailable later"
+    );
+}
+
+#[test]
+fn a_forbidden_algorithm_is_refused_before_any_key_is_asked_for() {
+    let authenticator = Authenticator::new(&jwt(), Some(&["RS256".to_owned()])).unwrap();
+    let token = draft().token(&Key::ec("P-256"));
+    let empty = KeySet::parse(b"{}").unwrap();
+    let outcome =
+        authenticator.authenticate(&token, KeyState::Cached(&empty), Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        rejection(outcome),
+        r#"oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["RS256"] got "ES256""#
+    );
+}
+
+#[test]
+fn the_walk_is_told_step_by_step() {
+    let key = Key::ec("P-256");
+    let set = key_set(&key, "one");
+    let steps = |draft: Draft| -> Vec<(StepName, bool, String)> {
+        let steps = authenticator().explain(
+            &draft.token(&key),
+            KeyState::Fetched(&set),
+            Timestamp::UNIX_EPOCH,
+        );
+        steps
+            .into_iter()
+            .map(|step| (step.name, step.passed, step.detail))
+            .collect()
+    };
+    let all = steps(draft());
+    assert!(all.iter().all(|(_, passed, _)| *passed), "{all:?}");
+    assert_eq!(
+        all.iter().map(|(name, ..)| *name).collect::<Vec<_>>(),
+        StepName::ALL
+    );
+    assert!(all.contains(&(
+        StepName::Groups,
+        true,
+        r#"claim "cognito:groups" gives ["oidc:admins"]"#.to_owned()
+    )));
+
+    let mut access = draft();
+    access.remove("aud");
+    let refused = steps(access);
+    assert_eq!(
+        refused.last(),
+        Some(&(
+            StepName::Audience,
+            false,
+            r#"oidc: verify token: oidc: expected audience "kubernetes" got []"#.to_owned()
+        ))
+    );
+    let mut other = draft();
+    other.set("iss", "\"https://issuer.example/\"");
+    assert_eq!(
+        steps(other),
+        [(
+            StepName::UntrustedIssuer,
+            false,
+            r#"iss is "https://issuer.example/", this authenticator's is "https://issuer.example""#
+                .to_owned()
+        )]
+    );
+}
+
+#[rstest]
+#[case(
+    "https://issuer.example",
+    "",
+    "https://issuer.example/.well-known/openid-configuration"
+)]
+#[case(
+    "https://issuer.example/p/",
+    "",
+    "https://issuer.example/p/.well-known/openid-configuration"
+)]
+#[case(
+    "https://issuer.example/p//",
+    "",
+    "https://issuer.example/p//.well-known/openid-configuration"
+)]
+#[case(
+    "https://issuer.example",
+    "https://inside.example/x",
+    "https://inside.example/x"
+)]
+fn discovery_is_under_the_issuer_or_where_it_is_said_to_be(
+    #[case] issuer: &str,
+    #[case] discovery: &str,
+    #[case] url: &str,
+) {
+    let mut jwt = jwt();
+    jwt.issuer.url = issuer.to_owned();
+    jwt.issuer.discovery_url = discovery.to_owned();
+    assert_eq!(Authenticator::new(&jwt, None).unwrap().discovery_url(), url);
+}
+
+#[rstest]
+#[case(
+    r#"{"username":{"expression":"claims.sub"}}"#,
+    "claimMappings.username.expression"
+)]
+#[case(
+    r#"{"username":{"claim":"sub","prefix":""},"uid":{"expression":"claims.sub"}}"#,
+    "claimMappings.uid.expression"
+)]
+#[case(
+    r#"{"username":{"claim":"sub","prefix":""},"extra":[{"key":"a.io/b","valueExpression":"claims.sub"}]}"#,
+    "claimMappings.extra[0].valueExpression"
+)]
+fn cel_is_refused_by_name(#[case] mappings: &str, #[case] field: &str) {
+    let text = format!(
+        r#"{{"issuer":{{"url":"{ISSUER}","audiences":["a"]}},"claimMappings":{mappings}}}"#
+    );
+    let error = Authenticator::new(&JwtAuthenticator::from_json(&text).unwrap(), None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("{field}: CEL expressions are not supported yet")
+    );
+}
+
+#[test]
+fn nesting_without_end_takes_neither_the_stack_nor_the_day() {
+    let deep = "[".repeat(400_000);
+    let header = format!(r#"{{"alg":"RS256","x":{deep}{}}}"#, "]".repeat(400_000));
+    let mut draft = draft();
+    draft.raw_header = Some(header.into_bytes());
+    let token = draft.token(&Key::ec("P-256"));
+    let set = KeySet::parse(b"{}").unwrap();
+    let outcome =
+        authenticator().authenticate(&token, KeyState::Fetched(&set), Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        rejection(outcome),
+        "oidc: verify token: failed to verify signature: failed to verify id token signature"
+    );
+    let error = KeySet::parse(format!(r#"{{"keys":[{deep}"#).as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid character '[' exceeded max depth"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn no_text_brings_the_walk_down(
+        header in json_like(),
+        payload in json_like(),
+        signature in "\\PC{0,40}",
+        keys in json_like(),
+    ) {
+        let parts = [header, payload].map(|part| signing::base64(&part));
+        let token = format!("{}.{}.{signature}", parts[0], parts[1]);
+        if let Ok(set) = KeySet::parse(&keys) {
+            let _ = set.verify_signature(&token);
+            let _ = authenticator().explain(&token, KeyState::Fetched(&set), Timestamp::UNIX_EPOCH);
+        }
+        let _ = parse_discovery(&keys, ISSUER);
+        let _ = AuthenticationConfiguration::from_json(&String::from_utf8_lossy(&keys));
+    }
+
+    #[test]
+    fn a_token_that_is_bent_is_not_accepted_as_another(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        thread_local! {
+            static GIVEN: (String, KeySet) = {
+                let key = Key::ec("P-256");
+                (draft().token(&key), key_set(&key, "one"))
+            };
+        }
+        GIVEN.with(|(token, set)| {
+            let mut bytes = token.clone().into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let Ok(bent) = String::from_utf8(bytes) else { return };
+            let judge = |token: &str| {
+                authenticator().authenticate(token, KeyState::Fetched(set), Timestamp::UNIX_EPOCH)
+            };
+            // Spare bits and white space may change; nothing that is said may.
+            if let Outcome::Accepted(user) = judge(&bent) {
+                assert_eq!(Outcome::Accepted(user), judge(token));
+            }
+        });
+    }
+}
+
+/// JSON, often of the kind that means something here, and often broken.
+fn json_like() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "null",
+        "true",
+        "1",
+        "-1e9",
+        "\"iss\"",
+        "\"alg\"",
+        "\"keys\"",
+        "\"kty\"",
+        "\"RSA\"",
+        "\"n\"",
+        "\"exp\"",
+        "\"\\ud800\"",
+        "\"jwt\"",
+        "\"x5c\"",
+        "\"AQAB\"",
+        " ",
+        "\"https://issuer.example\"",
+    ]);
+    prop_oneof![
+        prop::collection::vec(word, 0..24).prop_map(|words| words.concat().into_bytes()),
+        prop::collection::vec(any::<u8>(), 0..64),
+        Just(br#"{"iss":"https://issuer.example","aud":"kubernetes","exp":1}"#.to_vec()),
+        Just(br#"{"alg":"ES256","kid":"one"}"#.to_vec()),
+        Just(br#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#.to_vec()),
+    ]
+}
