@@ -67,7 +67,7 @@ impl Rig {
             origin: Origin::parse("https://127.0.0.1:8443").expect("an origin"),
             pins,
             seed: None,
-            keybank: KeyBank::in_memory(0),
+            keybank: KeyBank::for_tests(),
             control_token: Secret::new("control".into()),
         });
         Self {

@@ -75,6 +75,27 @@ fn a_pool_made_with_a_name_alone_has_the_defaults_of_the_api() {
 }
 
 #[test]
+fn a_given_password_policy_leaves_out_what_it_does_not_name() {
+    let rig = Rig::new();
+    run(async {
+        let policy = json!({"MinimumLength": 6, "RequireNumbers": true});
+        let body = json!({"PoolName": "p", "Policies": {"PasswordPolicy": policy}});
+        let answer = rig.answer("CreateUserPool", body).await;
+        assert_eq!(
+            answer["UserPool"]["Policies"]["PasswordPolicy"],
+            json!({
+                "MinimumLength": 6,
+                "RequireUppercase": false,
+                "RequireLowercase": false,
+                "RequireNumbers": true,
+                "RequireSymbols": false,
+                "TemporaryPasswordValidityDays": 7,
+            })
+        );
+    });
+}
+
+#[test]
 fn updating_a_pool_resets_what_is_left_out_but_the_tier() {
     let rig = Rig::new();
     run(async {
@@ -85,6 +106,7 @@ fn updating_a_pool_resets_what_is_left_out_but_the_tier() {
                     "PoolName": "p",
                     "DeletionProtection": "ACTIVE",
                     "UserPoolTier": "PLUS",
+                    "UserPoolTags": {"owner": "kubedemy"},
                     "Policies": {"PasswordPolicy": {"MinimumLength": 12}},
                     "LambdaConfig": {
                         "PreSignUp": "arn:aws:lambda:eu-west-2:123456789012:function:f",
@@ -108,6 +130,7 @@ fn updating_a_pool_resets_what_is_left_out_but_the_tier() {
         assert_eq!(pool["DeletionProtection"], "INACTIVE");
         assert_eq!(pool["Policies"]["PasswordPolicy"]["MinimumLength"], 8);
         assert_eq!(pool["LambdaConfig"], json!({}));
+        assert_eq!(pool["UserPoolTags"], json!({}));
         assert_eq!(pool["UserPoolTier"], "PLUS");
     });
 }
@@ -391,6 +414,29 @@ fn a_user_is_made_once() {
             refused("InvalidParameterException", "Username should be an email.")
         );
     });
+}
+
+#[test]
+fn of_a_hundred_at_once_one_makes_the_user() {
+    let rig = Rig::new();
+    let pool = run(create_pool(&rig));
+    let body = json!({"UserPoolId": pool, "Username": "ada@example.com"});
+    let made = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..100)
+            .map(|_| scope.spawn(|| run(rig.call("AdminCreateUser", &body)).status))
+            .collect();
+        let answers = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("ends"));
+        answers.filter(|status| *status == StatusCode::OK).count()
+    });
+    assert_eq!(made, 1);
+    assert_eq!(
+        run(rig.answer("ListUsers", json!({"UserPoolId": pool})))["Users"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
 }
 
 #[rstest]
