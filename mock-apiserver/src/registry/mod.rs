@@ -9,6 +9,7 @@
 mod admission;
 mod defaults;
 mod discovery;
+mod json_patch;
 mod kind;
 mod names;
 mod object;

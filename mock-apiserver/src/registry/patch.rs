@@ -4,10 +4,10 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::kind::Kind;
+use super::json_patch;
 use super::schema::{Message, Node, schema};
 use super::strategic::{self, Error, go_format};
-use crate::wire::Status;
+use crate::wire::{Status, parse_json};
 
 /// More operations than this are too many for one JSON patch.
 const MAX_OPERATIONS: usize = 10_000;
@@ -26,7 +26,7 @@ pub struct Patch {
 }
 
 enum Format {
-    Json(json_patch::Patch),
+    Json(Vec<Value>),
     Merge(Value),
     Strategic(Value),
 }
@@ -43,7 +43,7 @@ impl Patch {
     /// # Errors
     /// 415 for a format that is not served (server-side apply is not), 400
     /// for what cannot be read.
-    pub fn parse(_kind: &Kind, content_type: Option<&str>, body: &Bytes) -> Result<Self, Status> {
+    pub fn parse(content_type: Option<&str>, body: &Bytes) -> Result<Self, Status> {
         let media = content_type
             .unwrap_or_default()
             .split(';')
@@ -53,9 +53,8 @@ impl Patch {
         if !SUPPORTED.contains(&media) {
             return Err(Status::unsupported_media_type(&SUPPORTED));
         }
-        let value: Value =
-            serde_json::from_slice(body).map_err(|_| Status::bad_request("invalid JSON patch"))?;
-        let mut faults: Vec<String> = Vec::new();
+        let (value, mut faults) =
+            parse_json(body).map_err(|_| Status::bad_request("invalid JSON patch"))?;
         let format = match media {
             "application/json-patch+json" => {
                 faults = faults
@@ -72,19 +71,20 @@ impl Patch {
                     );
                     return Err(status);
                 }
-                Format::Json(serde_json::from_value(value).map_err(|error| {
-                    Status::bad_request(format!("error decoding patch: {error}"))
-                })?)
+                let Value::Array(operations) = value else {
+                    return Err(cannot_decode(&value, "[]handlers.jsonPatchOp"));
+                };
+                Format::Json(operations)
             }
             "application/merge-patch+json" => {
                 if !value.is_object() {
-                    return Err(not_an_object(&value));
+                    return Err(cannot_decode(&value, "map[string]interface {}"));
                 }
                 Format::Merge(value)
             }
             _ => {
                 if !value.is_object() {
-                    return Err(not_an_object(&value));
+                    return Err(cannot_decode(&value, "map[string]interface {}"));
                 }
                 Format::Strategic(value)
             }
@@ -99,16 +99,10 @@ impl Patch {
     pub fn apply(&self, original: &Value, message: Option<&Message>) -> Result<Patched, Status> {
         let mut shown = None;
         let value = match &self.format {
-            Format::Json(patch) => {
-                let mut value = original.clone();
-                json_patch::patch(&mut value, patch).map_err(|_| unprocessable())?;
-                value
+            Format::Json(operations) => {
+                json_patch::apply(original, operations).map_err(|_| unprocessable())?
             }
-            Format::Merge(patch) => {
-                let mut value = original.clone();
-                json_patch::merge(&mut value, patch);
-                value
-            }
+            Format::Merge(patch) => json_patch::merge(original.clone(), patch.clone()),
             Format::Strategic(patch) => {
                 shown = Some(go_format(patch));
                 let node = message.map_or(Node::Opaque, Node::Struct);
@@ -142,16 +136,17 @@ fn strategic_merge(node: Node<'_>, original: &Value, patch: &Value) -> Result<Va
         })
 }
 
-fn not_an_object(value: &Value) -> Status {
+fn cannot_decode(value: &Value, go_type: &str) -> Status {
     let name = match value {
         Value::Array(_) => "array",
+        Value::Object(_) => "object",
         Value::String(_) => "string",
         Value::Bool(_) => "bool",
         Value::Null => return Status::bad_request("Invalid JSON Patch"),
-        _ => "number",
+        Value::Number(_) => "number",
     };
     Status::bad_request(format!(
-        "error decoding patch: json: cannot unmarshal {name} into Go value of type map[string]interface {{}}"
+        "error decoding patch: json: cannot unmarshal {name} into Go value of type {go_type}"
     ))
 }
 

@@ -93,6 +93,13 @@ pub enum Node<'a> {
     Opaque,
 }
 
+/// Whose words a type error has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decoder {
+    Json,
+    Unstructured,
+}
+
 /// What [`Schema::decode`] made of a JSON value.
 pub struct Decoded {
     /// The object as the API server would encode it.
@@ -215,10 +222,11 @@ impl Schema {
         Some((node, &field.patch))
     }
 
-    /// Whether the field `key` of `node` is a list.
+    /// Whether the field `key` of `node` may be patched as a list. Upstream
+    /// looks behind a pointer without asking what is there.
     pub fn is_list(&self, node: Node<'_>, key: &str) -> bool {
         self.field_of(node, key)
-            .is_some_and(|field| field.repeated || matches!(field.ty, Type::Bytes))
+            .is_some_and(|field| field.repeated || field.pointer || matches!(field.ty, Type::Bytes))
     }
 
     fn field_of<'a>(&'a self, node: Node<'a>, key: &str) -> Option<&'a Field> {
@@ -239,7 +247,26 @@ impl Schema {
     /// # Errors
     /// The first type error, in the words of Go's JSON decoder.
     pub fn decode(&self, message: &Message, value: &Value) -> Result<Decoded, String> {
+        self.decode_by(Decoder::Json, message, value)
+    }
+
+    /// The same for an object that upstream has in memory and not as text:
+    /// the outcome of a strategic merge patch.
+    ///
+    /// # Errors
+    /// The first type error, in the words of apimachinery's converter.
+    pub fn convert(&self, message: &Message, value: &Value) -> Result<Decoded, String> {
+        self.decode_by(Decoder::Unstructured, message, value)
+    }
+
+    fn decode_by(
+        &self,
+        decoder: Decoder,
+        message: &Message,
+        value: &Value,
+    ) -> Result<Decoded, String> {
         let mut walk = Walk {
+            decoder,
             schema: self,
             unknown: Vec::new(),
             error: None,
@@ -384,6 +411,7 @@ fn json_kind(value: &Value) -> &'static str {
 /// One pass over a value. The two paths are Go's: the one of strict errors
 /// has indices and map keys, the one of type errors only field names.
 struct Walk<'a> {
+    decoder: Decoder,
     schema: &'a Schema,
     unknown: Vec<String>,
     error: Option<String>,
@@ -500,6 +528,10 @@ impl<'a> Walk<'a> {
             (Type::Int64, Value::Number(number)) if number.is_i64() => Some(value.clone()),
             (Type::Double, Value::Number(_)) => Some(value.clone()),
             (Type::Int32 | Type::Int64, Value::Number(number)) => {
+                if self.decoder == Decoder::Unstructured {
+                    self.fail(unconvertible(value, &ty.go(self.schema)));
+                    return None;
+                }
                 self.fail_type(&format!("number {number}"), &ty.go(self.schema));
                 None
             }
@@ -629,6 +661,9 @@ impl<'a> Walk<'a> {
     }
 
     fn mismatch(&mut self, value: &Value, go_type: &str) {
+        if self.decoder == Decoder::Unstructured {
+            return self.fail(unconvertible(value, go_type));
+        }
         let kind = json_kind(value);
         self.fail_type(kind, go_type);
     }
@@ -681,6 +716,28 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+    }
+}
+
+/// What apimachinery's `runtime.DefaultUnstructuredConverter` says.
+fn unconvertible(value: &Value, go_type: &str) -> String {
+    let kind = match value {
+        Value::Null => "invalid",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_i64() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "slice",
+        Value::Object(_) => "map",
+    };
+    if go_type.starts_with("[]") {
+        format!("cannot restore slice from {kind}")
+    } else if go_type.starts_with("map[") {
+        format!("cannot restore map from {kind}")
+    } else if go_type.contains('.') {
+        format!("cannot restore struct from: {kind}")
+    } else {
+        format!("unrecognized type: {go_type}")
     }
 }
 

@@ -186,7 +186,7 @@ impl Inner {
 
     pub(super) fn patch(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
         let content_type = call.header(CONTENT_TYPE);
-        let patch = patch::Patch::parse(call.kind, content_type, body)?;
+        let patch = patch::Patch::parse(content_type, body)?;
         if call.query.has("force") && !call.query.get("force").is_empty() {
             return Err(invalid_options(
                 "PatchOptions",
@@ -211,8 +211,10 @@ impl Inner {
             }
             let message = schema().message(call.kind.message);
             let patched = patch.apply(&old.value, message)?;
-            let mut warnings = patched.faults;
-            let mut object = decode_patched(call, patched.value, validation, &mut warnings)?;
+            let Input {
+                mut object,
+                warnings,
+            } = decode_patched(call, patched, validation)?;
             defaults::apply(call.kind.id, &mut object);
             match_namespace(&mut object, call.namespace)?;
             check_name(&object, call)?;
@@ -501,19 +503,22 @@ fn strict_error(faults: &[String]) -> String {
     format!("strict decoding error: {}", faults.join(", "))
 }
 
-/// Reads the outcome of a patch back into the kind's type. `faults` are the
-/// patch's own strict errors, and the warnings afterwards.
+/// Reads the outcome of a patch back into the kind's type.
 fn decode_patched(
     call: &Call<'_>,
-    patched: Value,
+    patched: patch::Patched,
     validation: FieldValidation,
-    faults: &mut Vec<String>,
-) -> Result<Value, Status> {
+) -> Result<Input, Status> {
     let schema = schema();
     let message = schema
         .message(call.kind.message)
         .ok_or_else(Status::generic_method_not_allowed)?;
     let refused = |why: &str| {
+        // Strategic patches are shown themselves, the others as what they
+        // made of the object.
+        let shown = patched.shown.clone().unwrap_or_else(|| {
+            String::from_utf8_lossy(&wire::json::bare(&patched.value)).into_owned()
+        });
         Status::invalid(
             "",
             "",
@@ -521,23 +526,29 @@ fn decode_patched(
             vec![Cause::new(
                 "patch",
                 Fault::Invalid,
-                Some(&String::from_utf8_lossy(&wire::json::bare(&patched)).into()),
+                Some(&shown.into()),
                 why,
             )],
         )
     };
-    let typed = schema
-        .decode(message, &patched)
-        .map_err(|why| refused(&why))?;
+    let typed = match &patched.shown {
+        Some(_) => schema.convert(message, &patched.value),
+        None => schema.decode(message, &patched.value),
+    }
+    .map_err(|why| refused(&why))?;
+    let mut faults = patched.faults.clone();
     faults.extend(typed.unknown);
     match validation {
-        FieldValidation::Strict if !faults.is_empty() => Err(refused(&strict_error(faults))),
-        FieldValidation::Ignore => {
-            faults.clear();
-            Ok(typed.value)
+        FieldValidation::Strict if !faults.is_empty() => {
+            return Err(refused(&strict_error(&faults)));
         }
-        _ => Ok(typed.value),
+        FieldValidation::Ignore => faults.clear(),
+        _ => {}
     }
+    Ok(Input {
+        object: typed.value,
+        warnings: faults,
+    })
 }
 
 /// # Errors
