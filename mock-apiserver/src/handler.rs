@@ -57,6 +57,10 @@ pub async fn handle(
     if parts.method == Method::HEAD {
         parts.method = Method::GET;
     }
+    // Attributes come from a path with its slashes trimmed; routes do not.
+    if info.path.starts_with("//") {
+        return index(StatusCode::NOT_FOUND);
+    }
     if let Some(kind) = Review::of(&info) {
         return review(server, kind, &info, &user, &parts, body).await;
     }

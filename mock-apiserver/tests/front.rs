@@ -332,6 +332,134 @@ mod authentication {
         assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 201);
     }
 
+    #[tokio::test]
+    async fn without_a_prefix_a_claim_can_make_anybody_a_superuser() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        let mut configuration = issuer.configuration();
+        configuration.jwt[0].claim_mappings.groups.prefix = Some(String::new());
+        cluster
+            .server
+            .set_authentication(configuration, None, issuer.roots.clone())
+            .expect("a valid configuration");
+        cluster
+            .server
+            .issuers_ready()
+            .await
+            .expect("a healthy issuer");
+        let token = issuer.token("jane", &["system:masters", "system:authenticated"]);
+        let answer = whoami(&cluster, &token).await;
+        assert_eq!(
+            answer.json()["status"]["userInfo"]["groups"],
+            json!(["system:masters", "system:authenticated"])
+        );
+        assert_eq!(
+            cluster.get("/metrics").bearer(&token).send().await.code,
+            404
+        );
+        assert_eq!(
+            cluster
+                .get("/api/v1/nodes")
+                .bearer(&token)
+                .send()
+                .await
+                .code,
+            200
+        );
+    }
+
+    #[tokio::test]
+    async fn only_the_algorithms_of_the_flags_are_taken() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster
+            .server
+            .set_authentication(
+                issuer.configuration(),
+                Some(vec!["RS256".to_owned()]),
+                issuer.roots.clone(),
+            )
+            .expect("a valid configuration");
+        cluster
+            .server
+            .issuers_ready()
+            .await
+            .expect("a healthy issuer");
+        assert_eq!(
+            cluster.token_review(&issuer.token("jane", &[])).await["error"],
+            r#"oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["RS256"] got "ES256""#
+        );
+        // Setting it again without the list is another configuration.
+        cluster.trust(&issuer).await;
+        assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 201);
+    }
+
+    #[tokio::test]
+    async fn with_kubernetes_timing_new_issuers_take_over_when_all_are_healthy() {
+        let (first, second, cluster) = (
+            Issuer::start().await,
+            Issuer::start().await,
+            cluster(Timing::Kubernetes),
+        );
+        cluster.trust(&first).await;
+        second.served.down.store(true, Ordering::SeqCst);
+        cluster
+            .server
+            .set_authentication(second.configuration(), None, second.roots.clone())
+            .expect("a valid configuration");
+        cluster
+            .server
+            .issuers_ready()
+            .await
+            .expect_err("it is down");
+        assert_eq!(whoami(&cluster, &first.token("jane", &[])).await.code, 201);
+        assert_eq!(
+            cluster.token_review(&second.token("jane", &[])).await["error"],
+            "invalid bearer token"
+        );
+        second.served.down.store(false, Ordering::SeqCst);
+        for _ in 0..200 {
+            if whoami(&cluster, &second.token("jane", &[])).await.code == 201 {
+                break;
+            }
+            if cluster.server.issuers()[0].progress != Progress::Ready {
+                cluster.advance(10);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!(whoami(&cluster, &second.token("jane", &[])).await.code, 201);
+        // A token that was not in the cache before is judged anew.
+        assert_eq!(whoami(&cluster, &first.token("joe", &[])).await.code, 401);
+    }
+
+    #[tokio::test]
+    async fn a_key_set_without_end_is_cut_off() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        *issuer.served.keys.lock().expect("no panic") =
+            json!({"keys": [], "filler": "x".repeat(9 * 1024 * 1024)});
+        let status = cluster.token_review(&issuer.token("jane", &[])).await;
+        assert_eq!(
+            status["error"],
+            "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed unable to read response body: larger than 8388608 bytes"
+        );
+    }
+
+    #[tokio::test]
+    async fn where_a_token_says_its_keys_are_is_not_looked_at() {
+        let (issuer, elsewhere, cluster) = (
+            Issuer::start().await,
+            Issuer::start().await,
+            cluster(Timing::Instant),
+        );
+        cluster.trust(&issuer).await;
+        let jku = format!("{}/jwks.json", elsewhere.url);
+        let token = elsewhere.key.sign_with(
+            &json!({"jku": jku, "x5u": jku}),
+            &issuer.claims("jane", &[]),
+        );
+        assert_eq!(whoami(&cluster, &token).await.code, 401);
+        assert_eq!(elsewhere.served.fetches.load(Ordering::SeqCst), 0);
+    }
+
     /// Knows one token, and refuses another with a reason.
     struct Webhook;
 
@@ -489,6 +617,59 @@ mod refusals {
             answer.text,
             "Internal Server Error: \"/api/v1/watch\": failed to create RequestInfo: unable to determine kind and namespace from url, /api/v1/watch\n"
         );
+    }
+
+    #[rstest]
+    #[case("//api/v1/pods", 404)]
+    #[case("/api/v1/pods/", 200)]
+    #[case("/api/../apis", 404)]
+    #[case("/api/v1/namespaces/a%2Fb", 404)]
+    #[case("/%2e%2e/api/v1/pods", 404)]
+    #[tokio::test]
+    async fn no_object_is_served_by_another_path(#[case] uri: &str, #[case] code: u16) {
+        let answer = cluster(Timing::Instant).get(uri).admin().send().await;
+        assert_eq!(answer.code, code, "{}", answer.text);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            cases: 400,
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        #[test]
+        fn whatever_is_sent_is_answered_and_never_our_fault(
+            method in "GET|POST|PUT|PATCH|DELETE|OPTIONS|HEAD|BREW",
+            prefix in r"|/|/api|/api/v1|/apis/authorization\.k8s\.io/v1|/apis/authentication\.k8s\.io/v1|/openapi|/version|/healthz",
+            rest in "(/(pods|namespaces|default|tokenreviews|subjectaccessreviews|selfsubjectrulesreviews|watch|%[0-9a-f]{2}|[a-z:.]{0,3})){0,5}",
+            query in r"|\?(watch|limit|fieldSelector|labelSelector|pretty|as|continue)=[a-z0-9%=,!]{0,6}",
+            content in r"application/json|application/yaml|application/vnd\.kubernetes\.protobuf|text/plain|",
+            accept in r"application/json|\*/\*|application/yaml|application/vnd\.kubernetes\.protobuf|text/html|;;,=|",
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+            json in r#"\{"spec":(null|1|\{"(resourceAttributes|token|groups)":(null|\{\}|\[\]|"x")\})\}"#,
+            raw in proptest::bool::ANY,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            let uri = format!("{prefix}{rest}{query}");
+            let uri = if uri.starts_with('/') { uri } else { format!("/{uri}") };
+            // A watch goes on until its client leaves.
+            if uri.parse::<http::Uri>().is_ok() && !uri.contains("watch") {
+                let cluster = cluster(Timing::Instant);
+                let ask = cluster
+                    .ask(&method, &uri)
+                    .admin()
+                    .header("content-type", &content)
+                    .header("accept", &accept)
+                    .body(if raw { body } else { json.into_bytes() });
+                let answer = runtime.block_on(ask.send());
+                proptest::prop_assert!(answer.code < 500, "{method} {uri}: {} {}", answer.code, answer.text);
+                proptest::prop_assert_eq!(cluster.audit.events().len(), 1);
+            }
+        }
     }
 
     #[tokio::test]

@@ -49,8 +49,17 @@ impl Key {
     }
 
     pub fn sign(&self, claims: &Value) -> String {
+        self.sign_with(&json!({}), claims)
+    }
+
+    /// Signs with more in the token's header.
+    pub fn sign_with(&self, more: &Value, claims: &Value) -> String {
         let part = |value: &Value| BASE64.encode(value.to_string());
-        let head = part(&json!({"alg": "ES256", "kid": self.id}));
+        let mut head = json!({"alg": "ES256", "kid": self.id});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            head[key] = value.clone();
+        }
+        let head = part(&head);
         let input = format!("{head}.{}", part(claims));
         let signature = self
             .pair
