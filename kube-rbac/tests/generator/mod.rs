@@ -33,6 +33,7 @@ const USERS: &[&str] = &[
     "system:serviceaccount:prod:builder",
     "system:serviceaccount:dev:default",
     "system:serviceaccount:ci:a:b",
+    "system:serviceaccount::builder",
 ];
 const GROUPS: &[&str] = &[
     "oidc:admins",
@@ -417,7 +418,13 @@ fn binding(namespace: Option<String>) -> impl Strategy<Value = Binding> {
             .prop_map(|name| ("ClusterRole", name));
     let role =
         prop_oneof![14 => select(LOCAL_ROLES), 1 => Just("gone")].prop_map(|name| ("Role", name));
-    let other = Just(("Group", "view"));
+    let other = select(
+        &[
+            ("Group", "view"),
+            ("role", "reader"),
+            ("clusterrole", "view"),
+        ][..],
+    );
     let role_ref = match namespace {
         Some(_) => prop_oneof![12 => cluster_role, 8 => role, 1 => other].boxed(),
         None => prop_oneof![30 => cluster_role, 1 => role].boxed(),
