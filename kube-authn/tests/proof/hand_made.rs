@@ -23,6 +23,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
     maker.dates(&mut cases);
     maker.base64(&mut cases);
     maker.key_choice(&mut cases);
+    maker.certificates(&mut cases);
     maker.headers(&mut cases);
     maker.mapping(&mut cases);
     cases
@@ -318,6 +319,49 @@ impl Maker {
         ));
     }
 
+    /// Issuers such as Microsoft's and Keycloak publish certificates with keys.
+    fn certificates(&self, cases: &mut Cases) {
+        let mut add = |name, certified: Value| {
+            let mut case = self.case(self.with(|_| {}));
+            case.keys = json!({"keys": [certified, named(&self.first, "first")]}).to_string();
+            cases.push((name, case));
+        };
+        let (ec, rsa) = (
+            certified(&rcgen::PKCS_ECDSA_P256_SHA256),
+            certified(&rcgen::PKCS_RSA_SHA256),
+        );
+        add("an_ec_key_with_its_certificate_is_taken", ec.clone());
+        add("an_rsa_key_with_its_certificate_is_taken", rsa.clone());
+        let mut wrong = certified(&rcgen::PKCS_ECDSA_P256_SHA256);
+        wrong["x5c"] = ec["x5c"].clone();
+        add("another_keys_certificate_spoils_the_set", wrong);
+        let mut wrong = ec.clone();
+        wrong["x5c"] = rsa["x5c"].clone();
+        add("a_certificate_of_another_kind_spoils_the_set", wrong);
+        let mut wrong = ec.clone();
+        wrong["x5t#S256"] = rsa["x5t#S256"].clone();
+        add("another_certificates_thumbprint_spoils_the_set", wrong);
+        let mut wrong = ec.clone();
+        wrong["x5t"] = base64(&[7; 20]).into();
+        add(
+            "another_certificates_sha_1_thumbprint_spoils_the_set",
+            wrong,
+        );
+        let mut hexadecimal = ec.clone();
+        hexadecimal["x5t#S256"] = base64("g".repeat(64).as_bytes()).into();
+        add(
+            "a_thumbprint_that_is_no_hexadecimal_spoils_the_set",
+            hexadecimal,
+        );
+        let mut symmetric = ec;
+        symmetric["kty"] = "oct".into();
+        symmetric["k"] = "AA".into();
+        add(
+            "a_symmetric_key_with_a_certificate_spoils_the_set",
+            symmetric,
+        );
+    }
+
     fn headers(&self, cases: &mut Cases) {
         let mut add = |name, header: &str| {
             let token = self.with(|d| d.raw_header = Some(header.as_bytes().to_vec()));
@@ -456,5 +500,36 @@ impl Maker {
 fn named(key: &Key, kid: &str) -> Value {
     let mut jwk = key.jwk();
     jwk["kid"] = kid.into();
+    jwk
+}
+
+/// A new key as a JWK with its certificate and thumbprint; nothing is signed
+/// with it.
+fn certified(algorithm: &'static rcgen::SignatureAlgorithm) -> Value {
+    let key = rcgen::KeyPair::generate_for(algorithm).expect("a key can be made");
+    let parameters =
+        rcgen::CertificateParams::new(Vec::new()).expect("a certificate may lack names");
+    let der = parameters
+        .self_signed(&key)
+        .expect("a certificate can be signed")
+        .der()
+        .to_vec();
+    let public = key.public_key_raw();
+    let mut jwk = if algorithm == &rcgen::PKCS_RSA_SHA256 {
+        let public = <rsa::PublicKey as rsa::pkcs1::DecodeRsaPublicKey>::from_pkcs1_der(public)
+            .expect("an RSA key");
+        Key::public_rsa_jwk(&public)
+    } else {
+        json!({"kty": "EC", "crv": "P-256", "x": base64(&public[1..33]), "y": base64(&public[33..])})
+    };
+    // x5c is in the standard alphabet, with padding (RFC 7517 section 4.7).
+    let mut standard = base64(&der).replace('-', "+").replace('_', "/");
+    while !standard.len().is_multiple_of(4) {
+        standard.push('=');
+    }
+    jwk["x5c"] = json!([standard]);
+    let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+    jwk["x5t#S256"] = base64(thumbprint.as_ref()).into();
+    jwk["kid"] = "certified".into();
     jwk
 }

@@ -66,22 +66,25 @@ impl Key {
     /// The public key as a JWK with nothing but what is necessary.
     pub fn jwk(&self) -> Value {
         match self {
-            Self::Rsa { private, .. } => {
-                let strip = |n: &BoxedUint| -> Vec<u8> {
-                    n.to_be_bytes()
-                        .iter()
-                        .copied()
-                        .skip_while(|&b| b == 0)
-                        .collect()
-                };
-                json!({"kty": "RSA", "n": base64(&strip(private.n())), "e": base64(&strip(private.e()))})
-            }
+            Self::Rsa { private, .. } => Self::public_rsa_jwk(private.as_ref()),
             Self::Ec { pair, curve } => {
                 let point = &pair.public_key().as_ref()[1..];
                 let (x, y) = point.split_at(point.len() / 2);
                 json!({"kty": "EC", "crv": curve, "x": base64(x), "y": base64(y)})
             }
         }
+    }
+
+    /// An RSA public key as a JWK.
+    pub fn public_rsa_jwk(key: &impl PublicKeyParts) -> Value {
+        let strip = |n: &BoxedUint| -> Vec<u8> {
+            n.to_be_bytes()
+                .iter()
+                .copied()
+                .skip_while(|&b| b == 0)
+                .collect()
+        };
+        json!({"kty": "RSA", "n": base64(&strip(key.n())), "e": base64(&strip(key.e()))})
     }
 
     /// The algorithm that goes with the key.
