@@ -116,6 +116,9 @@ impl Bank {
     }
 
     fn fill(&self) {
+        if let Some(folder) = &self.folder {
+            clear(folder);
+        }
         loop {
             while self.count() < self.ahead {
                 if let Err(error) = self.put_one() {
@@ -178,13 +181,25 @@ const TAKEN: &str = "taken";
 const UNFINISHED: &str = "new";
 
 fn files(folder: &Path) -> Vec<PathBuf> {
+    with_extension(folder, READY)
+}
+
+/// Removes keys that somebody took and did not live to use. Who is taking one
+/// this moment and finds it gone takes the next.
+fn clear(folder: &Path) {
+    for taken in with_extension(folder, TAKEN) {
+        let _ = fs::remove_file(taken);
+    }
+}
+
+fn with_extension(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
     entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == READY))
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
         .collect()
 }
 
@@ -357,6 +372,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("x.der"), b"no key").expect("written");
         assert!(take_from(folder.path()).is_none());
+    }
+
+    #[test]
+    fn a_key_taken_by_who_died_is_cleared_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = folder.path().join("x.taken");
+        fs::write(&taken, b"a key").expect("written");
+        KeyBank::new(Some(folder.path().into()), 0).0.fill();
+        assert!(!taken.exists());
     }
 
     #[test]

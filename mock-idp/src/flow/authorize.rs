@@ -47,11 +47,6 @@ pub struct AuthorizeRequest {
 }
 
 impl AuthorizeRequest {
-    /// Refuses a request that was in order: the location to redirect to.
-    pub fn refusal(&self, error: OAuthError) -> String {
-        self.answer(&[("error", error_code(error))])
-    }
-
     fn answer(&self, params: &[(&str, &str)]) -> String {
         answer(
             &self.redirect_uri,

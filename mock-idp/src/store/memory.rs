@@ -137,12 +137,15 @@ trait Expires {
 }
 
 impl<V: Expires> Expiring<V> {
-    fn put(&mut self, key: SecretKey, value: V, now: Timestamp) {
-        if self.entries.len() >= self.sweep_at {
+    /// Whether it was swept on the way.
+    fn put(&mut self, key: SecretKey, value: V, now: Timestamp) -> bool {
+        let sweep = self.entries.len() >= self.sweep_at;
+        if sweep {
             self.entries.retain(|_, value| value.expires() > now);
             self.sweep_at = (2 * self.entries.len()).max(1024);
         }
         self.entries.insert(key, value);
+        sweep
     }
 }
 
@@ -539,7 +542,11 @@ impl Store for Memory {
     }
 
     fn put_refresh(&self, key: SecretKey, refresh: RefreshGrant, now: Timestamp) {
-        self.write().refreshes.put(key, refresh, now);
+        let tables = &mut *self.write();
+        if tables.refreshes.put(key, refresh, now) {
+            // No access token outlives the refresh token it came with.
+            tables.revoked.retain(|_, expires| *expires > now);
+        }
     }
 
     fn refresh(&self, key: &SecretKey) -> Option<RefreshGrant> {

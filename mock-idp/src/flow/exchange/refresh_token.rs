@@ -84,9 +84,12 @@ impl Idp {
             .refresh(&SecretKey::of(token))
             .filter(|record| record.grant.client == client.id)
             .ok_or_else(|| Error::not_authorized("Invalid Refresh Token"))?;
-        if record.revoked {
-            return Err(Error::not_authorized("Refresh Token has been revoked"));
+        let user = self.store().user(&record.grant.pool, &record.grant.user);
+        if user.as_ref().is_some_and(|user| !user.enabled) {
+            return Err(Error::not_authorized("User is disabled."));
         }
+        let user = user.filter(|_| !record.revoked);
+        let user = user.ok_or_else(|| Error::not_authorized("Refresh Token has been revoked"))?;
         if record.expires <= self.now() {
             return Err(Error::not_authorized("Refresh Token has expired"));
         }
@@ -100,8 +103,6 @@ impl Idp {
                 "Refresh token reuse detected.".into(),
             ));
         }
-        let user = self.user_of(&record.grant);
-        let user = user.ok_or_else(|| Error::not_authorized("User is disabled."))?;
         Ok((record, user))
     }
 
