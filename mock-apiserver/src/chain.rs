@@ -70,7 +70,7 @@ async fn with_authentication(
     let peer = parts.extensions.get::<Peer>().cloned();
     let found = server
         .authenticators()
-        .request(&mut parts.headers, peer.as_ref())
+        .request(&info.path, &mut parts.headers, peer.as_ref())
         .await;
     match found {
         Ok(Authenticated {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use kube_authn::User;
+use kube_authn::config::AuthenticationConfiguration;
 use mock_apiserver::authn::{Progress, Review, TokenWebhook};
 use mock_apiserver::{Timing, wire};
 use rstest::rstest;
@@ -509,6 +510,48 @@ mod authentication {
             .as_str()
             .expect("an id");
         assert!(id.starts_with("X509SHA256="), "{id}");
+    }
+
+    #[tokio::test]
+    async fn anonymous_can_be_limited_to_paths_or_shut_out() {
+        let cluster = cluster(Timing::Instant);
+        let configure = |anonymous: Value| {
+            let configuration = AuthenticationConfiguration::from_json(
+                &json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+                    "jwt": [], "anonymous": anonymous})
+                .to_string(),
+            )
+            .expect("a valid configuration");
+            cluster
+                .server
+                .set_authentication(configuration, None, rustls::RootCertStore::empty())
+                .expect("a valid configuration");
+        };
+        configure(json!({"enabled": true, "conditions": [{"path": "/livez"}]}));
+        assert_eq!(cluster.get("/livez").send().await.code, 200);
+        let refused = cluster.get("/readyz").send().await;
+        assert_eq!((refused.code, refused.text.as_str()), (401, UNAUTHORIZED));
+        configure(json!({"enabled": false}));
+        assert_eq!(cluster.get("/livez").send().await.code, 401);
+    }
+
+    #[tokio::test]
+    async fn the_service_accounts_own_issuer_cannot_be_configured() {
+        let cluster = cluster(Timing::Instant);
+        let error = cluster
+            .server
+            .set_authentication(
+                configuration("https://kubernetes.default.svc"),
+                None,
+                rustls::RootCertStore::empty(),
+            )
+            .expect_err("it is the API server's");
+        assert!(
+            error.to_string().contains(
+                "URL must not overlap with disallowed issuers: [https://kubernetes.default.svc]"
+            ),
+            "{error}"
+        );
     }
 
     #[tokio::test]

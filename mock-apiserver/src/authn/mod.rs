@@ -23,7 +23,7 @@ use foundation::clock::Clock;
 use foundation::listen::Peer;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use kube_authn::config::AuthenticationConfiguration;
+use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
 use kube_authn::{ConfigError, Outcome, User};
 use rustls::RootCertStore;
 
@@ -81,7 +81,8 @@ pub struct Authenticators(Arc<Inner>);
 struct Inner {
     clock: Clock,
     timing: Timing,
-    anonymous: bool,
+    /// Where requests without credentials are let in.
+    anonymous: ArcSwap<AnonymousAuthConfig>,
     /// The audiences of the API server itself: its service account issuers.
     audiences: Vec<String>,
     issuers: ArcSwap<Vec<Arc<Issuer>>>,
@@ -101,7 +102,10 @@ impl Authenticators {
         Self(Arc::new(Inner {
             clock,
             timing,
-            anonymous,
+            anonymous: ArcSwap::from_pointee(AnonymousAuthConfig {
+                enabled: anonymous,
+                conditions: Vec::new(),
+            }),
             audiences,
             issuers: ArcSwap::default(),
             latest: ArcSwap::default(),
@@ -119,6 +123,10 @@ impl Authenticators {
         roots: &RootCertStore,
     ) -> Result<(), ConfigError> {
         let inner = &self.0;
+        let errors = configuration.validate(&inner.audiences);
+        if !errors.is_empty() {
+            return Err(ConfigError::Invalid(errors));
+        }
         let known = inner.latest.load_full();
         let issuers: Vec<Arc<Issuer>> = configuration
             .jwt
@@ -133,6 +141,9 @@ impl Authenticators {
                 }
             })
             .collect::<Result<_, _>>()?;
+        if let Some(anonymous) = &configuration.anonymous {
+            inner.anonymous.store(Arc::new(anonymous.clone()));
+        }
         let issuers = Arc::new(issuers);
         inner.latest.store(Arc::clone(&issuers));
         let first = inner.issuers.load().is_empty();
@@ -218,6 +229,7 @@ impl Authenticators {
     /// Why the credentials were refused; several reasons are joined.
     pub(crate) async fn request(
         &self,
+        path: &str,
         headers: &mut HeaderMap,
         peer: Option<&Peer>,
     ) -> Result<Authenticated, String> {
@@ -226,10 +238,17 @@ impl Authenticators {
         remove_front_proxy_headers(headers);
         let user = match found? {
             Some(user) => with_authenticated(user),
-            None if self.0.anonymous => anonymous(),
+            None if self.lets_anonymous_in(path) => anonymous(),
             None => return Err("no credentials provided".to_owned()),
         };
         Ok(Authenticated { user, warning })
+    }
+
+    /// Conditions are exact paths (`AnonymousAuthConditions`).
+    fn lets_anonymous_in(&self, path: &str) -> bool {
+        let anonymous = self.0.anonymous.load();
+        anonymous.enabled
+            && (anonymous.conditions.is_empty() || anonymous.conditions.iter().any(|c| c == path))
     }
 
     /// The union of client certificate, header and websocket protocol: the
@@ -305,7 +324,8 @@ impl Authenticators {
         };
         headers.insert(AUTHORIZATION, value);
         let bearer::Header::Token(token) = bearer::header(&headers) else {
-            return Ok(self.0.anonymous.then(anonymous));
+            // The made-up request has no path.
+            return Ok(self.lets_anonymous_in("").then(anonymous));
         };
         let meant_for_us = audiences.is_empty()
             || self.0.audiences.is_empty()
