@@ -18,7 +18,9 @@ use crate::domain::client::{ClientSettings, OAuthFlow};
 use crate::domain::pool::{PoolSettings, UsernameAttribute};
 use crate::domain::{ClientId, PoolId};
 use crate::flow::Idp;
-use crate::flow::admin::{CreatePool, CreateUser, MessageAction, NewClient, NewGroup};
+use crate::flow::admin::{
+    CreatePool, CreateUser, MessageAction, NewAttribute, NewClient, NewGroup,
+};
 use crate::{Config, KeyBank, MockIdp, Origin, Pins};
 
 pub(crate) const ORIGIN: &str = "https://127.0.0.1:8443";
@@ -50,6 +52,16 @@ impl Rig {
 
     /// Like [`Rig::new`], with other settings of the client.
     pub(crate) fn with(change: impl FnOnce(&mut ClientSettings)) -> Self {
+        Self::of(Vec::new(), change)
+    }
+
+    /// Like [`Rig::new`], with more attributes in the pool's schema, which the
+    /// client may write.
+    pub(crate) fn with_schema(schema: Vec<NewAttribute>) -> Self {
+        Self::of(schema, |settings| settings.write_attributes = None)
+    }
+
+    fn of(schema: Vec<NewAttribute>, change: impl FnOnce(&mut ClientSettings)) -> Self {
         let mock = MockIdp::new(Config {
             clock: Clock::fixed("2026-11-23T21:00:00Z".parse().expect("a time")),
             region: "eu-west-2".to_owned(),
@@ -61,7 +73,7 @@ impl Rig {
             control_token: Secret::new(CONTROL_TOKEN.to_owned()),
         });
         let idp = mock.idp().clone();
-        let (pool, client) = furnish(&idp, "kubedemy", DOMAIN, change);
+        let (pool, client) = furnish(&idp, "kubedemy", DOMAIN, schema, change);
         Self {
             idp,
             router: mock.router(),
@@ -72,7 +84,7 @@ impl Rig {
 
     /// A second pool like the first, with this domain.
     pub(crate) fn another_pool(&self, domain: &str) -> (PoolId, ClientId) {
-        furnish(&self.idp, domain, domain, |_| {})
+        furnish(&self.idp, domain, domain, Vec::new(), |_| {})
     }
 
     /// A browser without cookies.
@@ -173,6 +185,7 @@ fn furnish(
     idp: &Idp,
     name: &str,
     domain: &str,
+    schema: Vec<NewAttribute>,
     change: impl FnOnce(&mut ClientSettings),
 ) -> (PoolId, ClientId) {
     let pool = idp
@@ -184,7 +197,7 @@ fn furnish(
                 username_attributes: vec![UsernameAttribute::Email],
                 alias_attributes: Vec::new(),
                 case_sensitivity: Some(false),
-                schema: Vec::new(),
+                schema,
                 tags: [].into(),
             },
         )
@@ -503,6 +516,14 @@ async fn a_request_is_recorded_without_what_is_secret() {
     let rig = Rig::new();
     let code = rig.code(&rig.query()).await;
     rig.exchange(&code).await;
+    let describe = Request::post("/")
+        .header(
+            "x-amz-target",
+            "AWSCognitoIdentityProviderService.ListUserPools",
+        )
+        .header("content-type", "application/x-amz-json-1.1");
+    let body = Body::from(r#"{"MaxResults":1,"NextToken":"s-1"}"#);
+    rig.browser().send(describe, body).await;
     let request = Request::builder()
         .method(Method::GET)
         .uri("/_rolecall/requests")
@@ -510,9 +531,10 @@ async fn a_request_is_recorded_without_what_is_secret() {
         .body(Body::empty())
         .expect("a request");
     let answer = fetch(&rig.router, request).await;
-    let seen: Vec<_> = answer.json()["requests"]
-        .as_array()
-        .expect("a list")
+    let body = answer.json();
+    let requests = body["requests"].as_array().expect("a list");
+    assert_eq!(requests[4]["operation"], "ListUserPools");
+    let seen: Vec<_> = requests[..4]
         .iter()
         .map(|r| json!([r["method"], r["path"], r["status"]]))
         .collect();

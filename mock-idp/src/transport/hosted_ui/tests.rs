@@ -6,6 +6,7 @@ use http::{Request, StatusCode};
 use rstest::rstest;
 
 use crate::domain::client::OAuthFlow;
+use crate::flow::admin::NewAttribute;
 use crate::transport::tests::{
     Answer, Browser, CALLBACK, DOMAIN, PASSWORD, Rig, TEMPORARY, USER, confirm, credentials,
     encode, new_password,
@@ -120,6 +121,42 @@ async fn the_page_for_a_new_password_can_be_loaded_again_but_only_by_who_signed_
     let mut other = rig.browser();
     let start = other.get(&uri).await.follow(&mut other).await;
     assert!(start.body.contains("signInFormUsername"));
+}
+
+#[tokio::test]
+async fn required_attributes_that_are_missing_are_asked_for_too() {
+    let rig = Rig::with_schema(vec![NewAttribute {
+        name: "given_name".to_owned(),
+        required: Some(true),
+        mutable: Some(true),
+        ..NewAttribute::default()
+    }]);
+    let mut browser = rig.browser();
+    let login = login_page(&rig, &mut browser).await;
+    let change = challenged(&mut browser, &login).await;
+    assert!(
+        change.body.contains(">Given name</label>"),
+        "{}",
+        change.body
+    );
+
+    let name = ("requiredAttributes[given_name]", "Ada <3".to_owned());
+    let mut typed = new_password("short", "short").to_vec();
+    typed.push(name.clone());
+    let refused = browser.submit(&change, &typed).await;
+    assert!(refused.complaint().is_some());
+    assert!(
+        refused
+            .hidden_fields()
+            .contains(&(name.0.to_owned(), name.1))
+    );
+
+    let back = browser
+        .submit(&refused, &new_password(PASSWORD, PASSWORD))
+        .await;
+    assert!(back.callback().contains_key("code"));
+    let user = rig.idp.user(&rig.pool, USER).expect("a user");
+    assert_eq!(user.attributes.get("given_name"), Some("Ada <3"));
 }
 
 #[tokio::test]
