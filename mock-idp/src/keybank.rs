@@ -79,17 +79,24 @@ impl KeyBank {
     /// # Errors
     /// [`Error::Internal`] when no key can be made.
     pub fn draw(&self) -> Result<Key, Error> {
-        let drawn = self.0.take();
+        let key = self.0.take().map_or_else(make, Ok);
         if self.0.ahead > 0 {
             self.refill();
         }
-        drawn.map_or_else(make, Ok)
+        key
     }
 
+    /// Draws both keys of a pool side by side: where they must be made
+    /// somebody waits.
     fn draw_two(&self) -> Result<PoolKeys, Error> {
+        let (id, access) = std::thread::scope(|threads| {
+            let access = threads.spawn(|| self.draw());
+            (self.draw(), access.join())
+        });
+        let access = access.map_err(|_| Error::Internal("A key could not be drawn.".into()))?;
         Ok(PoolKeys {
-            id: Arc::new(self.draw()?),
-            access: Arc::new(self.draw()?),
+            id: Arc::new(id?),
+            access: Arc::new(access?),
             retired: Vec::new(),
         })
     }
