@@ -64,7 +64,10 @@ pub fn canonical(text: &str) -> Result<String, &'static str> {
         return Ok("0".to_owned());
     }
     let sign = if negative { "-" } else { "" };
-    Ok(format!("{sign}{}", print(number, scale, format)))
+    Ok(format!(
+        "{sign}{}",
+        print(number, scale, format).ok_or(NUMERIC)?
+    ))
 }
 
 fn digits(text: &str) -> usize {
@@ -107,7 +110,8 @@ fn suffix(text: &str) -> Result<(u32, i32, Format), &'static str> {
     Ok(known)
 }
 
-fn print(number: i128, scale: i32, format: Format) -> String {
+/// Nothing where the number does not fit.
+fn print(number: i128, scale: i32, format: Format) -> Option<String> {
     if format == Format::BinarySi {
         let whole = whole(number, scale);
         if let Some(mut amount) = whole
@@ -119,7 +123,7 @@ fn print(number: i128, scale: i32, format: Format) -> String {
                 power += 1;
             }
             let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][power];
-            return format!("{amount}{suffix}");
+            return Some(format!("{amount}{suffix}"));
         }
     }
     let (mut amount, mut scale) = (number, scale);
@@ -128,15 +132,15 @@ fn print(number: i128, scale: i32, format: Format) -> String {
         scale += 1;
     }
     while scale.rem_euclid(3) != 0 || (format != Format::DecimalExponent && scale > 18) {
-        amount *= 10;
+        amount = amount.checked_mul(10)?;
         scale -= 1;
     }
     if format == Format::DecimalExponent {
-        return if scale == 0 {
+        return Some(if scale == 0 {
             amount.to_string()
         } else {
             format!("{amount}e{scale}")
-        };
+        });
     }
     let suffix = match scale {
         -9 => "n",
@@ -150,7 +154,7 @@ fn print(number: i128, scale: i32, format: Format) -> String {
         18 => "E",
         _ => "",
     };
-    format!("{amount}{suffix}")
+    Some(format!("{amount}{suffix}"))
 }
 
 /// The value as a whole number, if it is one.
@@ -196,6 +200,7 @@ mod tests {
     #[case("1 Gi", WRONG)]
     #[case("1mm", SUFFIX)]
     #[case("1KiB", WRONG)]
+    #[case("17000000000000000000000000000000000000.1", NUMERIC)]
     fn what_is_no_quantity_is_refused(#[case] text: &str, #[case] error: &str) {
         assert_eq!(canonical(text), Err(error));
     }

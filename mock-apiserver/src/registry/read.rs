@@ -194,7 +194,7 @@ pub fn page(state: &State, call: &Call<'_>, options: &ListOptions) -> Result<Pag
     let mut last = String::new();
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".to_owned(), revision.to_string().into());
-    while let Some((key, object)) = selected.next() {
+    for (key, object) in selected.by_ref() {
         last = key;
         items.push(object);
         if options.limit > 0 && items.len() == options.limit {

@@ -297,16 +297,14 @@ impl Faults {
             }
             "kubernetes.io/dockercfg" => self.json_key(data, ".dockercfg"),
             "kubernetes.io/dockerconfigjson" => self.json_key(data, ".dockerconfigjson"),
-            "kubernetes.io/basic-auth" => {
-                if !data.contains_key("username") && !data.contains_key("password") {
-                    self.required("data[username]", "");
-                    self.required("data[password]", "");
-                }
+            "kubernetes.io/basic-auth"
+                if !data.contains_key("username") && !data.contains_key("password") =>
+            {
+                self.required("data[username]", "");
+                self.required("data[password]", "");
             }
-            "kubernetes.io/ssh-auth" => {
-                if data.get("ssh-privatekey").is_none_or(|v| v == "") {
-                    self.required("data[ssh-privatekey]", "");
-                }
+            "kubernetes.io/ssh-auth" if data.get("ssh-privatekey").is_none_or(|v| v == "") => {
+                self.required("data[ssh-privatekey]", "");
             }
             "kubernetes.io/tls" => {
                 for key in ["tls.crt", "tls.key"] {
@@ -682,7 +680,8 @@ impl Faults {
 
 fn decoded_len(value: &Value) -> usize {
     let text = value.as_str().unwrap_or_default();
-    text.len() / 4 * 3 - text.bytes().rev().take_while(|b| *b == b'=').count()
+    let padding = text.bytes().rev().take_while(|b| *b == b'=').count();
+    (text.len() / 4 * 3).saturating_sub(padding)
 }
 
 fn port_name(name: &str) -> Vec<&'static str> {
