@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, WARNING};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use kube_authn::User;
@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use crate::ApiServer;
 use crate::request::{RequestInfo, query_pairs};
 use crate::review::{Review, Reviewer};
-use crate::wire::{Status, json, negotiate, plain_text, quote, read_body, status_response};
+use crate::wire::{
+    Status, json, negotiate, plain_text, quote, read_body, status_response, warning,
+};
 
 /// The health checks there are; each is passed as soon as requests are
 /// answered at all.
@@ -103,8 +105,12 @@ async fn review(
             user,
             info,
         };
-        let object = reviewer.answer(kind, parts, &body).await?;
-        Ok(negotiated.object(StatusCode::CREATED, &object))
+        let answer = reviewer.answer(kind, parts, &body).await?;
+        let mut response = negotiated.object(StatusCode::CREATED, &answer.object);
+        for warning in answer.warnings.iter().filter_map(|text| warning(text)) {
+            response.headers_mut().append(WARNING, warning);
+        }
+        Ok(response)
     };
     match answered.await {
         Ok(response) => response,

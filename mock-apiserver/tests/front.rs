@@ -902,6 +902,43 @@ mod reviews {
     }
 
     #[tokio::test]
+    async fn a_misspelt_field_is_warned_of_refused_or_ignored_as_asked() {
+        let cluster = cluster(Timing::Instant);
+        let body = r#"{"spec":{"resourceAttributes":{"verbs":"get","verb":"get","verb":"list"}}}"#;
+        let ask = |validation: &str| {
+            cluster
+                .ask("POST", &format!("{CAN_I}?fieldValidation={validation}"))
+                .admin()
+                .body(body)
+                .send()
+        };
+        let answer = ask("").await;
+        assert_eq!(answer.code, 201);
+        let warnings: Vec<_> = answer.headers.get_all("warning").iter().collect();
+        assert_eq!(
+            warnings,
+            [
+                "299 - \"duplicate field \\\"spec.resourceAttributes.verb\\\"\"",
+                "299 - \"unknown field \\\"spec.resourceAttributes.verbs\\\"\""
+            ]
+        );
+        let answer = ask("Strict").await;
+        assert_eq!(answer.code, 400);
+        assert_eq!(
+            answer.json()["message"],
+            r#"SelfSubjectAccessReview in version "v1" cannot be handled as a SelfSubjectAccessReview: strict decoding error: duplicate field "spec.resourceAttributes.verb", unknown field "spec.resourceAttributes.verbs""#
+        );
+        let answer = ask("Ignore").await;
+        assert_eq!(answer.code, 201);
+        assert!(!answer.headers.contains_key("warning"));
+        let answer = ask("Perhaps").await;
+        assert_eq!(
+            answer.json()["message"],
+            r#"CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Perhaps": supported values: "", "Ignore", "Strict", "Warn""#
+        );
+    }
+
+    #[tokio::test]
     async fn a_review_can_only_be_created() {
         let cluster = cluster(Timing::Instant);
         let answer = cluster.get(CAN_I).admin().send().await;

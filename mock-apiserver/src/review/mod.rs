@@ -16,6 +16,7 @@ use crate::audit;
 use crate::authn::Authenticators;
 use crate::authz::{Authorizer, Request};
 use crate::request::RequestInfo;
+use crate::wire::protobuf::unknown_fields;
 use crate::wire::{Cause, Decoded, Fault, Kind, Status, decode_body, quote};
 use selector::Which;
 use wire::{
@@ -79,6 +80,14 @@ impl Review {
     }
 }
 
+/// An answered review.
+pub struct Answer {
+    /// The review with its status.
+    pub object: Value,
+    /// What was wrong with the request and let pass.
+    pub warnings: Vec<String>,
+}
+
 /// What a review is answered from.
 pub struct Reviewer<'a> {
     pub(crate) authenticators: &'a Authenticators,
@@ -98,21 +107,25 @@ impl Reviewer<'_> {
         review: Review,
         parts: &Parts,
         body: &[u8],
-    ) -> Result<Value, Status> {
+    ) -> Result<Answer, Status> {
         let kind = review.kind();
         let content_type = parts
             .headers
             .get(http::header::CONTENT_TYPE)
             .and_then(|v| v.to_str().ok());
         let Decoded { object, duplicates } = decode_body(content_type, body, kind)?;
-        if !duplicates.is_empty() && is_strict(parts) {
-            return Err(Status::bad_request(format!(
-                "{} in version \"v1\" cannot be handled as a {}: strict decoding error: {}",
-                kind.kind,
-                kind.kind,
-                duplicates.join(", ")
-            )));
-        }
+        let mut faults = duplicates;
+        faults.extend(unknown_fields(&kind.api_version(), kind.kind, &object));
+        let warnings = match field_validation(parts)?.as_str() {
+            "Strict" if !faults.is_empty() => {
+                return Err(cannot_be_handled(
+                    kind,
+                    &format!("strict decoding error: {}", faults.join(", ")),
+                ));
+            }
+            "Strict" | "Ignore" => Vec::new(),
+            _ => faults,
+        };
         if let Some(context) = parts.extensions.get::<audit::Context>() {
             context.object(&object);
         }
@@ -126,14 +139,15 @@ impl Reviewer<'_> {
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
         }
-        match review {
-            Review::SelfSubject => Ok(self.who_am_i()),
-            Review::Token => self.token(&object).await,
-            Review::SelfRules => self.rules(&object),
+        let object = match review {
+            Review::SelfSubject => self.who_am_i(),
+            Review::Token => self.token(&object).await?,
+            Review::SelfRules => self.rules(&object)?,
             Review::SelfAccess | Review::Access | Review::LocalAccess => {
-                self.access(review, &object)
+                self.access(review, &object)?
             }
-        }
+        };
+        Ok(Answer { object, warnings })
     }
 
     fn who_am_i(&self) -> Value {
@@ -266,13 +280,8 @@ impl Object<'_> {
     fn spec<T: DeserializeOwned + Default>(&self) -> Result<T, Status> {
         match self.value.get("spec") {
             None | Some(Value::Null) => Ok(T::default()),
-            Some(spec) => serde_json::from_value(spec.clone()).map_err(|error| {
-                let Kind { kind, version, .. } = self.kind;
-                Status::bad_request(format!(
-                    "{kind} in version {} cannot be handled as a {kind}: json: cannot unmarshal {error}",
-                    quote(version)
-                ))
-            }),
+            Some(spec) => serde_json::from_value(spec.clone())
+                .map_err(|error| cannot_be_handled(self.kind, &format!("json: {error}"))),
         }
     }
 
@@ -447,9 +456,37 @@ fn internal(attributes: &wire::NonResourceAttributes) -> Value {
     json!({"Path": attributes.path, "Verb": attributes.verb})
 }
 
-fn is_strict(parts: &Parts) -> bool {
+/// What is to happen to unknown fields.
+///
+/// # Errors
+/// 422 for an unknown word.
+fn field_validation(parts: &Parts) -> Result<String, Status> {
     let query = parts.uri.query().unwrap_or_default();
-    crate::request::query_pairs(query).any(|(k, v)| k == "fieldValidation" && v == "Strict")
+    let given = crate::request::query_pairs(query)
+        .find(|(key, _)| key == "fieldValidation")
+        .map(|(_, value)| value)
+        .unwrap_or_default();
+    if matches!(given.as_str(), "" | "Ignore" | "Warn" | "Strict") {
+        return Ok(given);
+    }
+    let supported = "supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"";
+    let cause = Cause::new(
+        "fieldValidation",
+        Fault::NotSupported,
+        Some(&json!(given)),
+        supported,
+    );
+    let options = "CreateOptions";
+    Err(Status::invalid("meta.k8s.io", options, "", vec![cause]))
+}
+
+fn cannot_be_handled(kind: Kind<'_>, why: &str) -> Status {
+    Status::bad_request(format!(
+        "{} in version {} cannot be handled as a {}: {why}",
+        kind.kind,
+        quote(kind.version),
+        kind.kind
+    ))
 }
 
 /// `meta/v1 Time`: whole seconds.

@@ -116,6 +116,17 @@ pub fn versions_of(kind: &str) -> impl Iterator<Item = &'static str> + '_ {
         .filter_map(move |(version, known)| (known == kind).then_some(version))
 }
 
+/// The fields of `object` that its kind does not have, as strict decoding
+/// names them: `unknown field "spec.x"`. A kind that is not in the table has
+/// none.
+pub fn unknown_fields(api_version: &str, kind: &str, object: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(name) = TABLE.message_of(api_version, kind) {
+        TABLE.unknown_fields(name, object, "", &mut found);
+    }
+    found
+}
+
 /// `object` in an envelope; `None` where its kind is not in the table.
 pub fn encode(object: &Value) -> Option<Vec<u8>> {
     let api_version = object.get("apiVersion")?.as_str()?;
@@ -223,6 +234,50 @@ impl Table {
                     .flatten()
             })
             .map(String::as_str)
+    }
+
+    fn unknown_fields(&self, name: &str, value: &Value, path: &str, found: &mut Vec<String>) {
+        let (Some(message), Some(object)) = (self.messages.get(name), value.as_object()) else {
+            return;
+        };
+        if message.special.is_some() {
+            return;
+        }
+        for (key, value) in object {
+            let dot = if path.is_empty() { "" } else { "." };
+            let here = format!("{path}{dot}{key}");
+            match self.kind_of(message, key) {
+                Some(kind) => self.unknown_below(kind, value, &here, found),
+                None if path.is_empty() && matches!(key.as_str(), "kind" | "apiVersion") => {}
+                None => found.push(format!("unknown field {}", super::quote(&here))),
+            }
+        }
+    }
+
+    fn unknown_below(&self, kind: &Kind, value: &Value, path: &str, found: &mut Vec<String>) {
+        match (kind, value) {
+            (Kind::Message(_), Value::Array(items)) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.unknown_below(kind, item, &format!("{path}[{at}]"), found);
+                }
+            }
+            (Kind::Message(name), value) => self.unknown_fields(name, value, path, found),
+            (Kind::Map(kind), Value::Object(entries)) => {
+                for (key, value) in entries {
+                    self.unknown_below(kind, value, &format!("{path}.{key}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The type of the field `key`, which may be one of an inlined message.
+    fn kind_of<'a>(&'a self, message: &'a Message, key: &str) -> Option<&'a Kind> {
+        message.fields.iter().find_map(|field| match &field.kind {
+            Kind::Message(inner) if field.inline => self.kind_of(self.messages.get(inner)?, key),
+            kind if field.json_name == key => Some(kind),
+            _ => None,
+        })
     }
 
     fn decode(&self, name: &str, bytes: &[u8], depth: usize) -> Result<Value, String> {
@@ -676,6 +731,29 @@ mod tests {
             "terminationGracePeriodSeconds": 0}, "status": {}}))]
     fn an_object_survives_the_way_there_and_back(#[case] object: Value) {
         assert_eq!(round_trip(&object), object);
+    }
+
+    #[test]
+    fn fields_a_kind_does_not_have_are_named() {
+        let object = json!({"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadat": {},
+            "metadata": {"labels": {"any": "x"}, "labls": 1},
+            "spec": {"resourceAttributes": {"verbs": "get", "verb": "get"}, "extra": {"k": ["v"]}}});
+        assert_eq!(
+            unknown_fields("authorization.k8s.io/v1", "SubjectAccessReview", &object),
+            [
+                r#"unknown field "metadat""#,
+                r#"unknown field "metadata.labls""#,
+                r#"unknown field "spec.resourceAttributes.verbs""#
+            ]
+        );
+        let pod = json!({"spec": {"containers": [{"name": "c"}, {"nam": "c"}], "volumes": [{"name": "v", "emptyDir": {}, "emptydir": {}}]}});
+        assert_eq!(
+            unknown_fields("v1", "Pod", &pod),
+            [
+                r#"unknown field "spec.containers[1].nam""#,
+                r#"unknown field "spec.volumes[0].emptydir""#
+            ]
+        );
     }
 
     #[test]
