@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use foundation::secret::Secret;
 use jiff::Timestamp;
+use url::Url;
 
 use super::error::Error;
 use super::id::{ClientId, PoolId};
@@ -323,22 +324,16 @@ fn listed(list: Option<&[String]>, attribute: &str) -> bool {
 
 /// HTTPS, or HTTP at this machine, or a scheme of an app's own; never a
 /// fragment (service model, `CallbackURLs`).
-fn check_redirect(url: &str) -> Result<(), Error> {
-    if url.contains('#') {
-        return Err(Error::invalid(format!("{url} cannot contain a fragment.")));
+fn check_redirect(text: &str) -> Result<(), Error> {
+    let url =
+        Url::parse(text).map_err(|_| Error::invalid(format!("{text} is not an absolute URI.")))?;
+    if url.fragment().is_some() {
+        return Err(Error::invalid(format!("{text} cannot contain a fragment.")));
     }
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(Error::invalid(format!("{url} is not an absolute URI.")));
-    };
-    let host = rest.trim_start_matches('/');
-    let host = host.split(['/', '?']).next().unwrap_or_default();
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    if scheme.eq_ignore_ascii_case("http") && !matches!(name, "localhost" | "127.0.0.1" | "::1") {
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    if url.scheme() == "http" && !local {
         return Err(Error::invalid(format!(
-            "{url} cannot use the HTTP protocol."
+            "{text} cannot use the HTTP protocol."
         )));
     }
     Ok(())

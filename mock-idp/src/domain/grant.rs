@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 use super::id::{ClientId, PoolId, UserId};
+use super::password::PasswordHash;
 use super::scope::Scopes;
 
 /// Which front a sign-in came through; the claims differ.
@@ -90,6 +91,8 @@ pub struct ChallengeSession {
     pub client: ClientId,
     /// The user.
     pub user: UserId,
+    /// The temporary password that was right: the session ends with it.
+    pub password: Option<PasswordHash>,
     /// When it expires.
     pub expires: Timestamp,
 }

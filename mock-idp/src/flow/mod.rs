@@ -233,7 +233,8 @@ impl Idp {
         refresh: Option<Secret<String>>,
     ) -> Result<TokenSet, Error> {
         let keys = self.keys(&grant.pool).await?;
-        let mut groups = self.store().groups_of(&grant.pool, &user.id);
+        let groups = self.store().groups_of(&grant.pool, &user.id);
+        let mut groups: Vec<_> = groups.into_iter().map(|(_, group)| group).collect();
         by_precedence(&mut groups);
         let order = Mint {
             issuer: &self.0.address.issuer(&grant.pool),

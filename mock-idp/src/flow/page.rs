@@ -1,7 +1,10 @@
 //! Lists in pages.
 
+use std::sync::Arc;
+
 use super::ids;
 use crate::domain::Error;
+use crate::store::Listing;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,35 +28,32 @@ pub struct Paged<T> {
 }
 
 impl Page {
-    /// Cuts the page out of `all`, whose items are told apart by `key`. The
-    /// token names the last item of the page before, and its place for the
-    /// case that it is gone.
-    pub(super) fn of<T>(&self, all: Vec<T>, key: impl Fn(&T) -> &str) -> Result<Paged<T>, Error> {
-        let start = match &self.token {
-            None => 0,
-            Some(token) => {
-                let (place, last) = parse(token)?;
-                let found = all.iter().position(|item| key(item) == last);
-                found.map_or(place, |at| at + 1)
-            }
-        };
+    /// Cuts the page out of `all`. The token holds the place of the last item
+    /// of the page before, so that each item that stays is seen once, whatever
+    /// comes and goes between two pages.
+    pub(super) fn of<T>(&self, all: Listing<T>) -> Result<Paged<Arc<T>>, Error> {
+        let after = self.token.as_deref().map(place).transpose()?;
         let limit = self.limit.filter(|limit| *limit > 0).unwrap_or(MOST);
-        let end = start.saturating_add(limit.min(MOST) as usize);
-        let next = match all.get(end.saturating_sub(1)) {
-            Some(last) if end < all.len() => Some(ids::opaque(&format!("{end} {}", key(last)))),
-            _ => None,
+        let mut rest = all
+            .into_iter()
+            .skip_while(|(place, _)| after.is_some_and(|after| *place <= after))
+            .peekable();
+        let mut page = Paged {
+            items: Vec::new(),
+            next: None,
         };
-        let items = all.into_iter().skip(start).take(end - start).collect();
-        Ok(Paged { items, next })
+        for (place, item) in rest.by_ref().take(limit.min(MOST) as usize) {
+            page.items.push(item);
+            page.next = Some(ids::opaque(&place.to_string()));
+        }
+        page.next = page.next.filter(|_| rest.peek().is_some());
+        Ok(page)
     }
 }
 
-fn parse(token: &str) -> Result<(usize, String), Error> {
+fn place(token: &str) -> Result<u64, Error> {
     ids::readable(token)
-        .and_then(|text| {
-            let (place, last) = text.split_once(' ')?;
-            Some((place.parse().ok()?, last.to_owned()))
-        })
+        .and_then(|text| text.parse().ok())
         .ok_or_else(|| Error::invalid("Invalid pagination token."))
 }
 
@@ -61,24 +61,36 @@ fn parse(token: &str) -> Result<(usize, String), Error> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn pages_follow_each_other_even_when_their_last_item_goes() {
-        let mut all: Vec<String> = (0..5).map(|n| n.to_string()).collect();
-        let page = |all: &[String], token: Option<String>| {
-            let page = Page {
-                limit: Some(2),
-                token,
-            };
-            page.of(all.to_vec(), |s| s).expect("a page")
+    fn page(all: &[u64], token: Option<String>) -> (Vec<u64>, Option<String>) {
+        let page = Page {
+            limit: Some(2),
+            token,
         };
-        let first = page(&all, None);
-        assert_eq!(first.items, ["0", "1"]);
-        let second = page(&all, first.next.clone());
-        assert_eq!(second.items, ["2", "3"]);
-        let third = page(&all, second.next);
-        assert_eq!((third.items, third.next), (vec!["4".to_owned()], None));
-        all.remove(0);
-        assert_eq!(page(&all, first.next).items, ["2", "3"]);
+        let listing = all.iter().map(|n| (*n, Arc::new(*n))).collect();
+        let page = page.of(listing).expect("a page");
+        let items = page.items.iter().map(|item| **item);
+        (items.collect(), page.next)
+    }
+
+    #[test]
+    fn pages_follow_each_other() {
+        let all = [0, 1, 2, 3, 4];
+        let (first, next) = page(&all, None);
+        assert_eq!(first, [0, 1]);
+        let (second, next) = page(&all, next);
+        assert_eq!(second, [2, 3]);
+        assert_eq!(page(&all, next), (vec![4], None));
+        assert_eq!(page(&all[..2], None), (vec![0, 1], None), "no empty page");
+    }
+
+    #[test]
+    fn what_stays_is_seen_once_whatever_goes_between_two_pages() {
+        let (first, next) = page(&[0, 1, 2, 3, 4], None);
+        assert_eq!(first, [0, 1]);
+        for left in [&[0, 2, 3, 4][..], &[1, 2, 3, 4], &[2, 3, 4]] {
+            assert_eq!(page(left, next.clone()).0, [2, 3], "{left:?}");
+        }
+        assert_eq!(page(&[0, 1], next), (vec![], None));
     }
 
     #[test]
@@ -87,6 +99,6 @@ mod tests {
             limit: None,
             token: Some("x".into()),
         };
-        assert!(page.of(vec!["a".to_owned()], |s| s).is_err());
+        assert!(page.of(vec![(0, Arc::new(0))]).is_err());
     }
 }

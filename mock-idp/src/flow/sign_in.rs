@@ -317,6 +317,7 @@ impl Idp {
             pool: pool.id.clone(),
             client: client.id.clone(),
             user: user.id.clone(),
+            password: user.password.clone(),
             expires: after(self.now(), client.session_validity()),
         };
         self.store()
@@ -344,7 +345,12 @@ impl Idp {
             ));
         }
         let user = self.store().user(&record.pool, &record.user);
-        Ok((self.pool(&record.pool)?, user.ok_or(Error::UserNotFound)?))
+        let user = user.ok_or(Error::UserNotFound)?;
+        // Somebody else may have changed the password since.
+        if user.password != record.password || user.status != UserStatus::ForceChangePassword {
+            return Err(spent());
+        }
+        Ok((self.pool(&record.pool)?, user))
     }
 
     fn answer(

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 
-use super::{Change, Refused, Store};
+use super::{Change, Listing, Refused, Store};
 use crate::domain::grant::{BrowserSession, ChallengeSession, CodeGrant, RefreshGrant, SecretKey};
 use crate::domain::message::Message;
 use crate::domain::{Client, ClientId, Error, Group, Pool, PoolId, User, UserId};
@@ -103,12 +103,22 @@ impl<K: Hash + Eq + Clone, V> Ordered<K, V> {
         Some(value)
     }
 
-    fn keys(&self) -> impl Iterator<Item = &K> {
-        self.order.values()
+    fn place<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<u64>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.entries.get(key).map(|(place, _)| *place)
     }
 
-    fn values(&self) -> impl Iterator<Item = &V> {
-        self.order.values().filter_map(|key| self.get(key))
+    /// Places and keys, in order.
+    fn keys(&self) -> impl Iterator<Item = (u64, &K)> {
+        self.order.iter().map(|(place, key)| (*place, key))
+    }
+
+    /// Places and values, in order.
+    fn values(&self) -> impl Iterator<Item = (u64, &V)> {
+        self.keys()
+            .filter_map(|(place, key)| Some((place, self.get(key)?)))
     }
 
     fn len(&self) -> usize {
@@ -225,9 +235,10 @@ impl Store for Memory {
         tables.pools.get(id).map(|entry| entry.pool.clone())
     }
 
-    fn pools(&self) -> Vec<Arc<Pool>> {
+    fn pools(&self) -> Listing<Pool> {
         let tables = self.read();
-        tables.pools.values().map(|e| e.pool.clone()).collect()
+        let pools = tables.pools.values();
+        pools.map(|(at, entry)| (at, entry.pool.clone())).collect()
     }
 
     fn key_ring(&self, id: &PoolId) -> Option<Arc<KeyRing>> {
@@ -263,7 +274,8 @@ impl Store for Memory {
         rule(&tables.entry(id)?.pool)?;
         tables.pools.remove(id);
         tables.domains.retain(|_, owner| owner != id);
-        let clients: Vec<_> = tables.clients.values().cloned().collect();
+        let clients = tables.clients.values();
+        let clients: Vec<_> = clients.map(|(_, client)| client.clone()).collect();
         for client in clients.iter().filter(|client| client.pool == *id) {
             tables.clients.remove(&client.id);
         }
@@ -289,10 +301,11 @@ impl Store for Memory {
         self.read().clients.get(id).cloned()
     }
 
-    fn clients(&self, pool: &PoolId) -> Vec<Arc<Client>> {
+    fn clients(&self, pool: &PoolId) -> Listing<Client> {
         let tables = self.read();
-        let of_pool = tables.clients.values().filter(|c| c.pool == *pool);
-        of_pool.cloned().collect()
+        let clients = tables.clients.values();
+        let of_pool = clients.filter(|(_, client)| client.pool == *pool);
+        of_pool.map(|(at, client)| (at, client.clone())).collect()
     }
 
     fn update_client(
@@ -347,10 +360,13 @@ impl Store for Memory {
         Some(Arc::clone(&entry.users.get(id)?.user))
     }
 
-    fn users(&self, pool: &PoolId) -> Vec<Arc<User>> {
+    fn users(&self, pool: &PoolId) -> Listing<User> {
         let tables = self.read();
         tables.pools.get(pool).map_or_else(Vec::new, |entry| {
-            entry.users.values().map(|u| u.user.clone()).collect()
+            let users = entry.users.values();
+            users
+                .map(|(at, record)| (at, record.user.clone()))
+                .collect()
         })
     }
 
@@ -427,10 +443,11 @@ impl Store for Memory {
         Some(Arc::clone(&entry.group))
     }
 
-    fn groups(&self, pool: &PoolId) -> Vec<Arc<Group>> {
+    fn groups(&self, pool: &PoolId) -> Listing<Group> {
         let tables = self.read();
         tables.pools.get(pool).map_or_else(Vec::new, |entry| {
-            entry.groups.values().map(|g| g.group.clone()).collect()
+            let groups = entry.groups.values();
+            groups.map(|(at, g)| (at, g.group.clone())).collect()
         })
     }
 
@@ -451,7 +468,7 @@ impl Store for Memory {
         let tables = &mut *self.write();
         let entry = tables.pools.get_mut(pool)?;
         let record = entry.groups.remove(name)?;
-        for member in record.members.keys() {
+        for (_, member) in record.members.keys() {
             if let Some(user) = entry.users.get_mut(member) {
                 user.groups.retain(|group| group != name);
             }
@@ -480,7 +497,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn members(&self, pool: &PoolId, group: &str) -> Vec<Arc<User>> {
+    fn members(&self, pool: &PoolId, group: &str) -> Listing<User> {
         let tables = self.read();
         let Some(entry) = tables.pools.get(pool) else {
             return Vec::new();
@@ -488,11 +505,13 @@ impl Store for Memory {
         let Some(record) = entry.groups.get(group) else {
             return Vec::new();
         };
-        let members = record.members.keys().filter_map(|id| entry.users.get(id));
-        members.map(|member| member.user.clone()).collect()
+        let members = record.members.keys();
+        members
+            .filter_map(|(at, id)| Some((at, entry.users.get(id)?.user.clone())))
+            .collect()
     }
 
-    fn groups_of(&self, pool: &PoolId, user: &UserId) -> Vec<Arc<Group>> {
+    fn groups_of(&self, pool: &PoolId, user: &UserId) -> Listing<Group> {
         let tables = self.read();
         let Some(entry) = tables.pools.get(pool) else {
             return Vec::new();
@@ -500,8 +519,13 @@ impl Store for Memory {
         let Some(member) = entry.users.get(user) else {
             return Vec::new();
         };
-        let groups = member.groups.iter().filter_map(|g| entry.groups.get(g));
-        groups.map(|record| record.group.clone()).collect()
+        let group = |name: &String| {
+            let place = entry.groups.place(name)?;
+            Some((place, entry.groups.get(name)?.group.clone()))
+        };
+        let mut groups: Listing<Group> = member.groups.iter().filter_map(group).collect();
+        groups.sort_unstable_by_key(|(place, _)| *place);
+        groups
     }
 
     fn put_code(&self, key: SecretKey, code: CodeGrant, now: Timestamp) {

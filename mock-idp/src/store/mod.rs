@@ -43,6 +43,10 @@ impl Refused {
     }
 }
 
+/// Records in order, each with its place, which never changes: who has read up
+/// to a place goes on after it, whatever went meanwhile.
+pub type Listing<T> = Vec<(u64, Arc<T>)>;
+
 /// A change to a record, made under the lock; nothing is written if it fails.
 pub type Change<'a, T> = &'a mut dyn FnMut(&mut T) -> Result<(), Error>;
 
@@ -53,7 +57,7 @@ pub trait Store: Send + Sync {
     fn insert_pool(&self, pool: Pool, keys: Arc<KeyRing>) -> Result<Arc<Pool>, Refused>;
     fn pool(&self, id: &PoolId) -> Option<Arc<Pool>>;
     fn pool_by_domain(&self, domain: &str) -> Option<Arc<Pool>>;
-    fn pools(&self) -> Vec<Arc<Pool>>;
+    fn pools(&self) -> Listing<Pool>;
     fn key_ring(&self, id: &PoolId) -> Option<Arc<KeyRing>>;
     /// Refuses a domain name that another pool has.
     fn update_pool(&self, id: &PoolId, change: Change<'_, Pool>) -> Result<Arc<Pool>, Refused>;
@@ -67,7 +71,7 @@ pub trait Store: Send + Sync {
     /// Refuses an id that any client of any pool has.
     fn insert_client(&self, client: Client) -> Result<Arc<Client>, Refused>;
     fn client(&self, id: &ClientId) -> Option<Arc<Client>>;
-    fn clients(&self, pool: &PoolId) -> Vec<Arc<Client>>;
+    fn clients(&self, pool: &PoolId) -> Listing<Client>;
     fn update_client(
         &self,
         id: &ClientId,
@@ -80,7 +84,7 @@ pub trait Store: Send + Sync {
     fn user(&self, pool: &PoolId, id: &UserId) -> Option<Arc<User>>;
     /// By user name, `sub` or an alias in force.
     fn find_user(&self, pool: &PoolId, name: &str) -> Option<Arc<User>>;
-    fn users(&self, pool: &PoolId) -> Vec<Arc<User>>;
+    fn users(&self, pool: &PoolId) -> Listing<User>;
     fn user_count(&self, pool: &PoolId) -> usize;
     fn update_user(
         &self,
@@ -93,7 +97,7 @@ pub trait Store: Send + Sync {
 
     fn insert_group(&self, group: Group) -> Result<Arc<Group>, Refused>;
     fn group(&self, pool: &PoolId, name: &str) -> Option<Arc<Group>>;
-    fn groups(&self, pool: &PoolId) -> Vec<Arc<Group>>;
+    fn groups(&self, pool: &PoolId) -> Listing<Group>;
     fn update_group(
         &self,
         pool: &PoolId,
@@ -104,9 +108,9 @@ pub trait Store: Send + Sync {
     /// Does nothing for who is in the group already.
     fn add_member(&self, pool: &PoolId, group: &str, user: &UserId) -> Result<(), Refused>;
     fn remove_member(&self, pool: &PoolId, group: &str, user: &UserId) -> Result<(), Refused>;
-    fn members(&self, pool: &PoolId, group: &str) -> Vec<Arc<User>>;
     /// In the order joined.
-    fn groups_of(&self, pool: &PoolId, user: &UserId) -> Vec<Arc<Group>>;
+    fn members(&self, pool: &PoolId, group: &str) -> Listing<User>;
+    fn groups_of(&self, pool: &PoolId, user: &UserId) -> Listing<Group>;
 
     /// `now` in this and the next ones lets what has expired be forgotten.
     fn put_code(&self, key: SecretKey, code: CodeGrant, now: Timestamp);

@@ -92,7 +92,7 @@ impl Idp {
     /// [`Error::ResourceNotFound`], or a wrong page token.
     pub fn clients(&self, pool: &PoolId, page: Page) -> Result<Paged<Arc<Client>>, Error> {
         self.pool(pool)?;
-        page.of(self.store().clients(pool), |client| client.id.as_str())
+        page.of(self.store().clients(pool))
     }
 
     /// Deletes a client, and the grants made for it.

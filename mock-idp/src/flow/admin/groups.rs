@@ -84,7 +84,7 @@ impl Idp {
     /// [`Error::ResourceNotFound`], or a wrong page token.
     pub fn groups(&self, pool: &PoolId, page: Page) -> Result<Paged<Arc<Group>>, Error> {
         self.pool(pool)?;
-        page.of(self.store().groups(pool), |group| &group.name)
+        page.of(self.store().groups(pool))
     }
 
     /// Who is in a group.
@@ -98,7 +98,7 @@ impl Idp {
         page: Page,
     ) -> Result<Paged<Arc<User>>, Error> {
         self.group(pool, group)?;
-        page.of(self.store().members(pool, group), |user| user.id.as_str())
+        page.of(self.store().members(pool, group))
     }
 
     /// Puts a user into a group; twice is once.
@@ -143,6 +143,6 @@ impl Idp {
         page: Page,
     ) -> Result<Paged<Arc<Group>>, Error> {
         let user = self.user(pool, username)?;
-        page.of(self.store().groups_of(pool, &user.id), |group| &group.name)
+        page.of(self.store().groups_of(pool, &user.id))
     }
 }

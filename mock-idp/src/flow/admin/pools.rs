@@ -97,13 +97,14 @@ impl Idp {
     /// [`Error::InvalidParameter`] for a wrong page token.
     pub fn pools(&self, region: &str, page: Page) -> Result<Paged<Arc<Pool>>, Error> {
         let mut pools = self.store().pools();
-        pools.retain(|pool| pool.region == region);
-        page.of(pools, |pool| pool.id.as_str())
+        pools.retain(|(_, pool)| pool.region == region);
+        page.of(pools)
     }
 
     /// Every pool there is, in whatever region.
     pub fn all_pools(&self) -> Vec<Arc<Pool>> {
-        self.store().pools()
+        let pools = self.store().pools();
+        pools.into_iter().map(|(_, pool)| pool).collect()
     }
 
     /// How many users a pool has.

@@ -232,9 +232,9 @@ impl Idp {
         let filter = filter.map(Filter::parse).transpose()?;
         let mut users = self.store().users(pool);
         if let Some(filter) = filter {
-            users.retain(|user| filter.admits(user));
+            users.retain(|(_, user)| filter.admits(user));
         }
-        list.page.of(users, |user| user.id.as_str())
+        list.page.of(users)
     }
 
     /// Deletes a user.

@@ -594,6 +594,7 @@ fn client_settings_that_cannot_be_are_refused(#[case] edit: EditClient, #[case] 
 #[case("myapp://callback", true)]
 #[case("http://localhost.example.com", false)]
 #[case("http://evil/localhost", false)]
+#[case("http://localhost:80@evil/", false)]
 #[case("https://example.com/#x", false)]
 #[case("nothing", false)]
 fn callback_urls_are_https_or_local_or_an_apps_own(#[case] url: &str, #[case] good: bool) {

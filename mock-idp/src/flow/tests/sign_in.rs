@@ -110,6 +110,26 @@ async fn a_session_is_used_once_and_not_up_by_a_weak_password() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_the_temporary_password_it_was_given_for() {
+    let site = Site::new();
+    site.invite(ADA, &[]);
+    let spent = "Invalid session for the user, session can only be used once.";
+    let respond = |challenge: &NewPasswordChallenge| {
+        site.idp.respond_new_password(answer(&site, challenge, NEW))
+    };
+    let replaced = challenged(&site).await;
+    let idp = &site.idp;
+    idp.set_user_password(&site.pool, ADA, &secret("An0ther-Password"), false)
+        .expect("set");
+    assert_eq!(refusal(respond(&replaced).await), spent);
+    idp.set_user_password(&site.pool, ADA, &secret(PASSWORD), false)
+        .expect("set");
+    let (one, other) = (challenged(&site).await, challenged(&site).await);
+    assert!(respond(&one).await.is_ok());
+    assert_eq!(refusal(respond(&other).await), spent);
+}
+
+#[tokio::test]
 async fn a_session_expires_after_three_minutes() {
     let site = Site::new();
     site.invite(ADA, &[]);
