@@ -74,6 +74,15 @@ impl Patch {
                 let Value::Array(operations) = value else {
                     return Err(cannot_decode(&value, "[]handlers.jsonPatchOp"));
                 };
+                for (index, operation) in operations.iter().enumerate() {
+                    let fields = operation.as_object().into_iter().flatten();
+                    let unknown = fields
+                        .map(|(field, _)| field)
+                        .filter(|f| !matches!(f.as_str(), "op" | "path" | "from" | "value"));
+                    faults.extend(
+                        unknown.map(|f| format!("json patch unknown field \"[{index}].{f}\"")),
+                    );
+                }
                 Format::Json(operations)
             }
             "application/merge-patch+json" => {

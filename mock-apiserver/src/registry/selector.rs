@@ -190,7 +190,6 @@ fn check_field(kind: &Kind, field: &str) -> Result<(), String> {
     }
     match kind.fields {
         Some(fields) if fields.contains(&field) => Ok(()),
-        // The two kinds of Kubernetes whose own function says nothing more.
         Some(_) => Err(format!("field label not supported: {field}")),
         None if field == "metadata.namespace" => Ok(()),
         None => Err(format!(

@@ -837,6 +837,39 @@ async fn an_unknown_field_is_refused_warned_of_or_ignored_as_asked() {
         )
         .await
         .expect(200);
+    let stray = json!([{"op": "test", "path": "/kind", "value": "Deployment", "reason": "x"}]);
+    let refused = server
+        .patch(
+            &format!("{uri}/d?fieldValidation=Strict"),
+            JSON_PATCH,
+            &stray,
+        )
+        .await
+        .expect(422);
+    assert!(
+        refused
+            .message()
+            .ends_with("strict decoding error: json patch unknown field \"[0].reason\""),
+        "{}",
+        refused.message()
+    );
+    let twice = r#"{"metadata":{"labels":{"a":"b"}},"metadata":{}}"#;
+    let refused = server
+        .ask(
+            "PATCH",
+            &format!("{uri}/d?fieldValidation=Strict"),
+            &[("content-type", STRATEGIC_PATCH)],
+            twice,
+        )
+        .await
+        .expect(422);
+    assert!(
+        refused
+            .message()
+            .ends_with("strict decoding error: duplicate field \"metadata\""),
+        "{}",
+        refused.message()
+    );
     let duplicate = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"a":"1"},"data":{"a":"2"}}"#;
     let refused = server
         .ask(

@@ -619,10 +619,6 @@ fn prepare_update(call: &Call<'_>, new: &mut Value, old: &Value) {
         let finalizers = at(old, &["spec", "finalizers"]).clone();
         set(new, &["spec"], "finalizers", finalizers);
     }
-    // An empty list of secrets is how old clients send "leave it".
-    if id == Id::Secret && text(new, &["type"]).is_empty() {
-        copy_top(new, old, "type");
-    }
     if matches!(id, Id::Pod | Id::Deployment) {
         let changed = canonical(id, new.clone())["spec"] != old["spec"];
         let annotated = id == Id::Deployment

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Makes patches.jsonl: patches, and what Kubernetes' own code makes of them.
 
-Usage: generate.py ORACLE > patches.jsonl
+Usage: generate.py ORACLE [SEED [TIMES]] > patches.jsonl
 
-ORACLE is target/kubernetes/v1.37/bin/oracle-patch. The cases are made with a
-fixed seed; a case whose outcome Kubernetes itself does not give twice the
-same way (it iterates over Go maps) is left out.
+ORACLE is target/kubernetes/v1.37/bin/oracle-patch. The corpus in the
+repository is made with the seed below; other seeds, and TIMES as many cases,
+are for longer runs: the test reads one more file of cases from the path in
+ROLECALL_PATCH_CASES. A case whose outcome Kubernetes itself does not give
+twice the same way (it iterates over Go maps) is left out.
 """
 
 import copy
@@ -267,7 +269,9 @@ def patch_primitives(rng, out, before, field, values):
         if rng.random() < 0.3:
             out[field] += out[field][:1]
     if roll > 0.3:
-        out["$deleteFromPrimitiveList/" + field] = pick(rng, values, 0, 2)
+        # What is both added and deleted ends up as Go's maps would have it.
+        gone = [v for v in pick(rng, values, 0, 2) if v not in out.get(field, [])]
+        out["$deleteFromPrimitiveList/" + field] = gone
     if rng.random() < 0.3:
         order = list(dict.fromkeys(out.get(field, []) + pick(rng, before or [])))
         out["$setElementOrder/" + field] = order
@@ -479,13 +483,14 @@ def ask(oracle, cases):
 
 
 def main():
-    rng = random.Random(SEED)
+    rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else SEED)
+    times = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     cases = list(by_hand())
-    cases += [strategic(rng) for _ in range(STRATEGIC)]
-    cases += [json_patch(rng) for _ in range(JSON)]
-    cases += [merge(rng) for _ in range(MERGE)]
+    cases += [strategic(rng) for _ in range(STRATEGIC * times)]
+    cases += [json_patch(rng) for _ in range(JSON * times)]
+    cases += [merge(rng) for _ in range(MERGE * times)]
     first = ask(sys.argv[1], cases)
-    others = [ask(sys.argv[1], cases) for _ in range(5)]
+    others = [ask(sys.argv[1], cases) for _ in range(20)]
     kept = 0
     for at, (case, verdict) in enumerate(zip(cases, first)):
         if any(other[at] != verdict for other in others):
