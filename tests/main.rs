@@ -1,1 +1,45 @@
-fn main() {}
+//! The whole thing, started as people start it and used by clients that none
+//! of us wrote. One binary; the suites are modules, each a list of cases.
+//!
+//! A case is skipped when a program is missing, with its reason in the ledger;
+//! under `ROLECALL_REQUIRE=all` a skip is a failure.
+
+mod cli;
+mod cluster_kubectl;
+mod foreign_issuer;
+mod iam_tokens;
+mod idp_aws;
+mod ledger;
+mod programs;
+mod readme;
+mod rig;
+mod scenarios;
+mod tutorial;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> std::process::ExitCode {
+    foundation::pki::install_provider();
+    harness::panics::watch();
+    let mut arguments = Arguments::from_args();
+    // The cases start programs on a machine of two cores.
+    arguments.test_threads.get_or_insert(3);
+    let ledger = ledger::Ledger::new();
+    let cases: Vec<Trial> = [
+        cli::cases(),
+        tutorial::cases(),
+        scenarios::cases(),
+        idp_aws::cases(),
+        iam_tokens::cases(),
+        cluster_kubectl::cases(),
+        foreign_issuer::cases(),
+        readme::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|case| case.into_trial(&ledger))
+    .collect();
+    let conclusion = libtest_mimic::run(&arguments, cases);
+    ledger.write();
+    conclusion.exit_code()
+}

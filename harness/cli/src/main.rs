@@ -1,1 +1,5 @@
-fn main() {}
+//! The `rolecall` command.
+
+fn main() -> std::process::ExitCode {
+    rolecall::main()
+}

@@ -1,0 +1,262 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use harness::rig::Pins;
+
+/// As in `0.1.0 (0123456789abcdef)`.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("ROLECALL_FINGERPRINT"),
+    ")"
+);
+
+/// If this person logs in through Cognito, what may they do in the cluster,
+/// and why? Offline.
+#[derive(Parser)]
+#[command(name = "rolecall", version = VERSION, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Everything that the program does.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Plays the tutorial: a pool, a person, a login, a token, an identity, its rights.
+    Demo(Demo),
+    /// Runs scenario files.
+    Test(Test),
+    /// Runs a mock Cognito and a cluster in the foreground, for other programs.
+    Up(Box<Up>),
+    /// Prints shell exports for the running instance: eval "$(rolecall env)".
+    Env(Json),
+    /// Starts a shell under the running instance.
+    Shell(Instance),
+    /// Starts a program under the running instance.
+    Run(Run),
+    /// Says what runs where, and whom the clusters trust.
+    Status(Json),
+    /// Shows the messages that Cognito would have sent.
+    Outbox(Json),
+    /// Shows the requests to the clusters, with user, decision and reason.
+    Audit(Json),
+    /// Stops the running instance.
+    Down(Instance),
+    /// Prints completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where an instance is.
+#[derive(Args, Clone)]
+pub struct Instance {
+    /// The instance's folder.
+    #[arg(long, default_value = ".rolecall", env = "ROLECALL_DIR")]
+    pub dir: PathBuf,
+}
+
+/// Where an instance is, and for whom its answer is.
+#[derive(Args, Clone)]
+pub struct Json {
+    /// Where.
+    #[command(flatten)]
+    pub instance: Instance,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rolecall run`.
+#[derive(Args)]
+pub struct Run {
+    /// Where.
+    #[command(flatten)]
+    pub instance: Instance,
+    /// The program and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `rolecall demo`.
+#[derive(Args)]
+pub struct Demo {
+    /// Print JSON, one event a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rolecall test`.
+#[derive(Args)]
+pub struct Test {
+    /// Scenario files, or folders of them.
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// Also write a report, as in junit=report.xml.
+    #[arg(long, value_name = "KIND=FILE", value_parser = report)]
+    pub report: Vec<PathBuf>,
+    /// Say every step, not only what is wrong.
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// A skipped scenario is a failure of the rig (exit code 3).
+    #[arg(long)]
+    pub no_skip: bool,
+    /// Print JSON, one event a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rolecall up`.
+#[derive(Args)]
+pub struct Up {
+    /// Where.
+    #[command(flatten)]
+    pub instance: Instance,
+    /// The front door's port (Cognito, its pages, EKS, STS); 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// The API server's port; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub api_port: u16,
+    /// The region of requests that name none.
+    #[arg(long, default_value = "eu-west-2", value_parser = region)]
+    pub region: String,
+    /// The AWS account's number.
+    #[arg(long, default_value = "123456789012", value_parser = account)]
+    pub account: String,
+    /// The cluster that stands ready.
+    #[arg(long, default_value = "kubedemy")]
+    pub cluster_name: String,
+    /// How long associating an identity provider takes, as in 1s or 10m.
+    #[arg(long, default_value = "1s", value_parser = duration)]
+    pub association_delay: Duration,
+    /// The id that the next pool, client or cluster endpoint gets, as in pool=eu-west-2_Tj3uyJm1Q.
+    #[arg(long, value_name = "WHAT=ID")]
+    pub pin: Vec<String>,
+    /// Make ids reproducible, for snapshots.
+    #[arg(long, value_name = "N")]
+    pub seeded_ids: Option<u64>,
+    /// Users, groups and clients to begin with.
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+    /// Print what ready.json says as JSON, once, when it answers.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Up {
+    /// The pins, sorted by what they are for.
+    pub fn pins(&self) -> Result<Pins, String> {
+        let mut pins = Pins::default();
+        for pin in &self.pin {
+            let known = "pool=ID, client=ID or cluster-endpoint=ID";
+            let (what, id) = pin
+                .split_once('=')
+                .filter(|(_, id)| !id.is_empty())
+                .ok_or_else(|| format!("--pin {pin}: write it as {known}"))?;
+            let slot = match what {
+                "pool" => &mut pins.pool,
+                "client" => &mut pins.client,
+                "cluster-endpoint" => &mut pins.cluster_endpoint,
+                _ => {
+                    return Err(format!(
+                        "--pin {pin}: there is no {what} to pin, only {known}"
+                    ));
+                }
+            };
+            if slot.replace(id.to_owned()).is_some() {
+                return Err(format!("--pin {what}: given twice"));
+            }
+        }
+        if let Some(pool) = &pins.pool {
+            let valid = pool.split_once('_').is_some_and(|(region, id)| {
+                !region.is_empty()
+                    && !id.is_empty()
+                    && id.chars().all(|c| c.is_ascii_alphanumeric())
+            });
+            if !valid {
+                return Err(format!(
+                    "--pin pool={pool}: a pool's id looks like eu-west-2_Tj3uyJm1Q"
+                ));
+            }
+        }
+        Ok(pins)
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    harness::parse_duration(text)
+}
+
+fn report(text: &str) -> Result<PathBuf, String> {
+    match text.split_once('=') {
+        Some(("junit", file)) if !file.is_empty() => Ok(PathBuf::from(file)),
+        _ => Err("the one kind of report is junit=FILE".to_owned()),
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an AWS account number has twelve digits".to_owned())
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let valid = text.contains('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err("a region looks like eu-west-2".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    fn up(arguments: &[&str]) -> Result<Pins, String> {
+        let all = ["rolecall", "up"].iter().chain(arguments);
+        match Arguments::try_parse_from(all)
+            .map_err(|e| e.to_string())?
+            .command
+        {
+            Command::Up(up) => up.pins(),
+            _ => unreachable!("up was given"),
+        }
+    }
+
+    #[test]
+    fn pins_are_sorted_and_checked() {
+        let pins = up(&[
+            "--pin",
+            "pool=eu-west-2_Tj3uyJm1Q",
+            "--pin",
+            "cluster-endpoint=CB99",
+        ])
+        .expect("pins");
+        assert_eq!(pins.pool.as_deref(), Some("eu-west-2_Tj3uyJm1Q"));
+        assert_eq!(pins.cluster_endpoint.as_deref(), Some("CB99"));
+        for wrong in ["pool", "pool=", "pool=x", "user=a"] {
+            assert!(up(&["--pin", wrong]).is_err(), "{wrong}");
+        }
+        assert!(up(&["--account", "12"]).is_err());
+        assert!(up(&["--association-delay", "soon"]).is_err());
+    }
+}

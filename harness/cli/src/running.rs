@@ -1,0 +1,188 @@
+//! The words that need a running instance.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use harness::instance::{Error, Ready, Running};
+use harness::process;
+use serde_json::{Value, json};
+
+use crate::arguments::{Instance, Json, Run};
+use crate::{Stop, output};
+
+pub async fn env(options: Json) -> Result<u8, Stop> {
+    let running = find(&options.instance.dir).await?;
+    let changes = process::changes(running.ready(), std::env::vars());
+    if options.json {
+        let all: serde_json::Map<String, Value> = changes
+            .into_iter()
+            .map(|change| match change {
+                process::Change::Set(name, value) => (name.to_owned(), Value::from(value)),
+                process::Change::Unset(name) => (name, Value::Null),
+            })
+            .collect();
+        output::print(&format!("{}\n", Value::Object(all)));
+    } else {
+        output::print(&process::exports(&changes));
+    }
+    Ok(0)
+}
+
+pub async fn shell(options: Instance) -> Result<u8, Stop> {
+    let running = find(&options.dir).await?;
+    let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
+    eprintln!(
+        "A shell under the instance at {}; leave it with exit.",
+        running.ready().origin
+    );
+    start(running.ready(), &shell, &[])
+}
+
+pub async fn run(options: Run) -> Result<u8, Stop> {
+    let running = find(&options.instance.dir).await?;
+    let (program, arguments) = options
+        .command
+        .split_first()
+        .ok_or_else(|| Stop::usage("name the program to run after --"))?;
+    start(running.ready(), program, arguments)
+}
+
+/// The program takes our place: its signals and its exit status are its own.
+fn start(ready: &Ready, program: &str, arguments: &[String]) -> Result<u8, Stop> {
+    use std::os::unix::process::CommandExt as _;
+    let error = process::command(ready, program, arguments).exec();
+    Err(Stop::usage(format!("cannot run {program}: {error}")))
+}
+
+pub async fn status(options: Json) -> Result<u8, Stop> {
+    let running = find(&options.instance.dir).await?;
+    let status = running.status().await.map_err(Stop::rig)?;
+    let ready = running.ready();
+    if options.json {
+        let mut answer = json!({
+            "origin": ready.origin, "apiServer": ready.api_server, "pid": ready.pid,
+            "dir": ready.dir, "region": ready.region,
+        });
+        answer["clusters"] = status["clusters"].clone();
+        output::print(&format!("{answer}\n"));
+        return Ok(0);
+    }
+    let mut text = format!("up at {} (pid {})\n", ready.origin, ready.pid);
+    for cluster in status["clusters"].as_array().into_iter().flatten() {
+        let _ = writeln!(
+            text,
+            "cluster {} {} {}",
+            word(&cluster["name"]),
+            word(&cluster["status"]),
+            word(&cluster["endpoint"])
+        );
+        let provider = &cluster["identityProvider"];
+        if provider.is_null() {
+            text.push_str("  trusts no issuer yet: aws eks associate-identity-provider-config\n");
+        } else {
+            let _ = writeln!(
+                text,
+                "  {} {}, client {} ({})",
+                word(&provider["status"]),
+                word(&provider["issuer"]),
+                word(&provider["clientId"]),
+                word(&provider["name"])
+            );
+            if let Some(trouble) = provider["trouble"].as_str() {
+                let _ = writeln!(text, "  but {trouble}");
+            }
+        }
+    }
+    output::print(&text);
+    Ok(0)
+}
+
+pub async fn outbox(options: Json) -> Result<u8, Stop> {
+    let running = find(&options.instance.dir).await?;
+    let answer = running.outbox().await.map_err(Stop::rig)?;
+    if options.json {
+        output::print(&format!("{answer}\n"));
+        return Ok(0);
+    }
+    let mut text = String::new();
+    for message in answer["messages"].as_array().into_iter().flatten() {
+        let _ = writeln!(
+            text,
+            "{} to {}: {}\n{}\n",
+            word(&message["medium"]),
+            word(&message["to"]),
+            word(&message["subject"]),
+            word(&message["body"])
+        );
+    }
+    if text.is_empty() {
+        text.push_str("nothing was sent\n");
+    }
+    output::print(&text);
+    Ok(0)
+}
+
+pub fn audit(options: Json) -> Result<u8, Stop> {
+    let path = options.instance.dir.join("audit.log");
+    let log = std::fs::read_to_string(&path).map_err(|error| {
+        Stop::usage(format!(
+            "{}: {error}; an instance writes it: rolecall up",
+            path.display()
+        ))
+    })?;
+    if options.json {
+        output::print(&log);
+        return Ok(0);
+    }
+    let mut text = String::new();
+    for line in log.lines() {
+        let Ok(event) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        let annotations = &event["annotations"];
+        let _ = writeln!(
+            text,
+            "{} {:3} {:6} {} {} {}",
+            word(&event["stageTimestamp"]),
+            event["responseStatus"]["code"],
+            word(&annotations["authorization.k8s.io/decision"]),
+            event["user"]["username"].as_str().unwrap_or("-"),
+            word(&event["verb"]),
+            word(&event["requestURI"]),
+        );
+        let reason = word(&annotations["authorization.k8s.io/reason"]);
+        if !reason.is_empty() {
+            let _ = writeln!(text, "    {reason}");
+        }
+    }
+    output::print(&text);
+    Ok(0)
+}
+
+pub async fn down(options: Instance) -> Result<u8, Stop> {
+    let running = find(&options.dir).await?;
+    running.stop().await.map_err(Stop::rig)?;
+    // Its files go before it does.
+    for _ in 0..200 {
+        if !options.dir.join("ready.json").exists() {
+            output::print("stopped\n");
+            return Ok(0);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    Err(Stop::rig(format!(
+        "the instance (pid {}) does not end",
+        running.ready().pid
+    )))
+}
+
+async fn find(dir: &Path) -> Result<Running, Stop> {
+    Running::find(dir).await.map_err(|error| match error {
+        Error::NotRunning { .. } => Stop::usage(error),
+        error => Stop::rig(error),
+    })
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

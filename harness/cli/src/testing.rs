@@ -1,0 +1,80 @@
+//! `rolecall demo` and `rolecall test`.
+
+use std::path::{Path, PathBuf};
+
+use harness::event::Event;
+use harness::report::{json, junit::Junit, terminal};
+use harness::scenario::load;
+
+use crate::arguments::{Demo, Test};
+use crate::{Stop, output};
+
+/// The tutorial as a scenario, in the program: the demo runs anywhere.
+const TUTORIAL: &str = include_str!("../../../scenarios/tutorial.yaml");
+
+pub async fn demo(options: Demo) -> Result<u8, Stop> {
+    let scenario =
+        load::parse(Path::new("scenarios/tutorial.yaml"), TUTORIAL).map_err(Stop::usage)?;
+    let plan = harness::scenario::plan::plan(scenario).map_err(Stop::usage)?;
+    let style = output::style();
+    let mut show = |event: Event| {
+        if options.json {
+            output::print(&format!("{}\n", json::render(&event)));
+        } else if !matches!(event, Event::RunFinished { .. }) {
+            output::print(&terminal::render(&event, style, terminal::Detail::Full));
+        }
+    };
+    let tally = harness::run_plans(vec![plan], &mut show).await;
+    if !options.json && tally.failed + tally.broken == 0 {
+        output::print(
+            "\nNext: `rolecall up` and, in another terminal, `rolecall shell`; or write a scenario and `rolecall test` it.\n",
+        );
+    }
+    Ok(tally.exit_code(false))
+}
+
+pub async fn test(options: Test) -> Result<u8, Stop> {
+    let plans = plans(&options.paths)?;
+    let style = output::style();
+    let detail = if options.verbose {
+        terminal::Detail::Full
+    } else {
+        terminal::Detail::Brief
+    };
+    let mut junit = Junit::default();
+    let mut show = |event: Event| {
+        junit.listen(&event);
+        output::print(&if options.json {
+            format!("{}\n", json::render(&event))
+        } else {
+            terminal::render(&event, style, detail)
+        });
+    };
+    let tally = harness::run_plans(plans, &mut show).await;
+    for file in &options.report {
+        let xml = junit.xml().map_err(Stop::rig)?;
+        std::fs::write(file, xml)
+            .map_err(|error| Stop::rig(format!("{}: {error}", file.display())))?;
+    }
+    Ok(tally.exit_code(options.no_skip))
+}
+
+/// Every file is read before anything runs, and every error is said.
+fn plans(paths: &[PathBuf]) -> Result<Vec<harness::scenario::plan::Plan>, Stop> {
+    let mut plans = Vec::new();
+    let mut problems = Vec::new();
+    for file in load::find(paths).map_err(Stop::usage)? {
+        match load::load(&file) {
+            Err(error) => problems.push(error.to_string()),
+            Ok(loaded) => match harness::scenario::plan::plan(loaded) {
+                Err(error) => problems.push(error.to_string()),
+                Ok(plan) => plans.push(plan),
+            },
+        }
+    }
+    if problems.is_empty() {
+        Ok(plans)
+    } else {
+        Err(Stop::usage(problems.join("\n")))
+    }
+}

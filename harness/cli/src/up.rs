@@ -1,0 +1,113 @@
+//! `rolecall up`.
+
+use std::fmt::Write as _;
+
+use harness::instance::{Error, Instance, Ready};
+use harness::rig;
+
+use crate::arguments::Up;
+use crate::{Stop, output};
+
+pub async fn up(options: Up) -> Result<u8, Stop> {
+    let config = rig::Config {
+        port: options.port,
+        api_port: options.api_port,
+        region: options.region.clone(),
+        account: options.account.clone(),
+        cluster_name: options.cluster_name.clone(),
+        association_delay: options.association_delay,
+        pins: options.pins().map_err(Stop::usage)?,
+        seeded_ids: options.seeded_ids,
+        seed: options.seed.clone(),
+        ..rig::Config::default()
+    };
+    // Asked for before the first file is written: a signal that comes early
+    // must find somebody who cleans up.
+    let mut signals = Signals::new().map_err(Stop::rig)?;
+    let instance = Instance::start(&options.instance.dir, config)
+        .await
+        .map_err(|error| match error {
+            Error::Taken { .. } | Error::Rig(rig::Error::Seed { .. }) => Stop::usage(error),
+            error => Stop::rig(error),
+        })?;
+    if options.json {
+        // The control token and the keys stay in ready.json, which is private.
+        let dir = serde_json::Value::from(instance.ready().dir.as_str());
+        output::print(&format!(
+            "{}\n",
+            serde_json::json!({
+                "ready": true,
+                "dir": dir,
+                "origin": instance.ready().origin,
+                "apiServer": instance.ready().api_server,
+                "pid": instance.ready().pid,
+            })
+        ));
+    } else {
+        output::print(&table(instance.ready(), &options));
+    }
+    tokio::select! {
+        () = signals.next() => {}
+        () = instance.asked_to_stop() => {}
+    }
+    instance.stop().await;
+    Ok(0)
+}
+
+fn table(ready: &Ready, options: &Up) -> String {
+    let dir = &ready.dir;
+    let rows = [
+        ("Cognito, EKS, STS", ready.origin.clone()),
+        ("issuer of a pool", format!("{}/POOL_ID", ready.issuer_base)),
+        ("hosted pages", format!("{}/domains/DOMAIN", ready.origin)),
+        (
+            "cluster",
+            format!("{} at {}", ready.cluster_name, ready.api_server),
+        ),
+        ("CA, kubeconfig, audit log", dir.clone()),
+    ];
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    let mut text = format!("{}\n\n", output::bold("rolecall is up"));
+    for (name, value) in rows {
+        let _ = writeln!(text, "  {name:width$}  {value}");
+    }
+    let default = options.instance.dir.as_os_str() == ".rolecall";
+    let flag = if default {
+        String::new()
+    } else {
+        format!(" --dir {}", options.instance.dir.display())
+    };
+    let _ = write!(
+        text,
+        "\nNext, in another terminal:\n\n  eval \"$(rolecall env{flag})\"\n  \
+         aws cognito-idp create-user-pool --pool-name kubedemy --username-attributes email\n\n\
+         Ctrl-C ends it.\n"
+    );
+    text
+}
+
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,631 @@
+//! The clusters and what is associated with them, in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use foundation::clock::Clock;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::Error;
+use crate::cluster::Cluster;
+use crate::cluster::authn::{Trust, render};
+
+/// Starts the clusters that EKS is asked for.
+pub type Launch =
+    Arc<dyn Fn(NewCluster) -> BoxFuture<'static, Result<Arc<dyn Cluster>, String>> + Send + Sync>;
+
+/// What a new cluster needs to know of itself.
+#[derive(Clone, Debug)]
+pub struct NewCluster {
+    /// Its name, unique in the account and region.
+    pub name: String,
+    /// The hexadecimal id in its endpoint and in its own OIDC issuer.
+    pub id: String,
+    /// ARN of the IAM identity that created it, and so administers it.
+    pub creator: String,
+    /// Its own service account issuer.
+    pub oidc_issuer: String,
+}
+
+/// The EKS of one instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Eks(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    account: String,
+    delay: Duration,
+    launch: Launch,
+    ids: Mutex<Vec<String>>,
+    clusters: Mutex<BTreeMap<String, Record>>,
+}
+
+/// One cluster.
+#[derive(Clone)]
+pub struct Record {
+    /// What it was created as.
+    pub new: NewCluster,
+    /// Its region.
+    pub region: String,
+    /// `arn:aws:eks:REGION:ACCOUNT:cluster/NAME`.
+    pub arn: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// The Kubernetes minor that was asked for.
+    pub version: Option<String>,
+    /// As given.
+    pub role_arn: String,
+    /// As given.
+    pub subnet_ids: Vec<String>,
+    /// As given.
+    pub security_group_ids: Vec<String>,
+    /// As given, and by TagResource.
+    pub tags: BTreeMap<String, String>,
+    /// Where it stands.
+    pub status: ClusterStatus,
+    /// The running cluster, once it runs.
+    pub running: Option<Arc<dyn Cluster>>,
+    /// The one identity provider configuration.
+    pub provider: Option<Provider>,
+    /// Every update, oldest first.
+    pub updates: Vec<Update>,
+}
+
+/// `ClusterStatus` of the service model, as far as a mock gets there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterStatus {
+    /// Being started.
+    Creating,
+    /// Runs.
+    Active,
+    /// Being stopped.
+    Deleting,
+    /// Could not be started, with the reason.
+    Failed(String),
+}
+
+/// An associated OIDC identity provider.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// `identityProviderConfigName`.
+    pub name: String,
+    /// What it says.
+    pub trust: Trust,
+    /// Its ARN.
+    pub arn: String,
+    /// As given, and by TagResource.
+    pub tags: BTreeMap<String, String>,
+    /// Where it stands.
+    pub status: ProviderStatus,
+    /// Why its keys cannot be had, when they cannot.
+    pub trouble: Option<String>,
+}
+
+/// `configStatus` of the service model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderStatus {
+    /// Asked for; the cluster does not trust it yet.
+    Creating,
+    /// The cluster trusts it.
+    Active,
+    /// On the way out; the cluster still trusts it.
+    Deleting,
+}
+
+/// An `Update` of the service model.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// UUID.
+    pub id: String,
+    /// Where it stands.
+    pub status: UpdateStatus,
+    /// `AssociateIdentityProviderConfig` or `Disassociate…`.
+    pub kind: UpdateKind,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// The provider's name.
+    pub provider: String,
+}
+
+/// `UpdateStatus` of the service model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpdateStatus {
+    /// Not there yet.
+    InProgress,
+    /// Done.
+    Successful,
+    /// Undone, with the reason.
+    Failed(String),
+}
+
+/// What an update does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateKind {
+    /// AssociateIdentityProviderConfig.
+    Associate,
+    /// DisassociateIdentityProviderConfig.
+    Disassociate,
+}
+
+/// What CreateCluster says.
+#[derive(Clone, Debug, Default)]
+pub struct CreateCluster {
+    /// 1–100 of `[0-9A-Za-z][A-Za-z0-9-_]*`.
+    pub name: String,
+    /// The role that EKS would take.
+    pub role_arn: String,
+    /// Subnets of the VPC.
+    pub subnet_ids: Vec<String>,
+    /// Security groups of the VPC.
+    pub security_group_ids: Vec<String>,
+    /// A Kubernetes minor.
+    pub version: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Eks {
+    /// `delay` lies between a call to (dis)associate and the moment it takes
+    /// effect; `pinned_ids` are used for the next clusters, first first.
+    pub fn new(
+        clock: Clock,
+        account: &str,
+        delay: Duration,
+        launch: Launch,
+        mut pinned_ids: Vec<String>,
+    ) -> Self {
+        pinned_ids.reverse();
+        Self(Arc::new(Inner {
+            clock,
+            account: account.to_owned(),
+            delay,
+            launch,
+            ids: Mutex::new(pinned_ids),
+            clusters: Mutex::default(),
+        }))
+    }
+
+    /// How long an association takes.
+    pub fn association_delay(&self) -> Duration {
+        self.0.delay
+    }
+
+    /// Registers a cluster and starts it in the background.
+    ///
+    /// # Errors
+    /// The name is taken or malformed.
+    pub fn create(
+        &self,
+        region: &str,
+        creator: &str,
+        request: CreateCluster,
+    ) -> Result<Record, Error> {
+        let record = self.register(region, creator, request)?;
+        let eks = self.clone();
+        let name = record.new.name.clone();
+        tokio::spawn(async move {
+            // Who asked sees the failure as the cluster's status.
+            let _ = eks.start(&name).await;
+        });
+        Ok(record)
+    }
+
+    /// Registers a cluster and returns when it runs.
+    ///
+    /// # Errors
+    /// As [`Eks::create`], and [`Error::Server`] when it cannot be started.
+    pub async fn create_and_wait(
+        &self,
+        region: &str,
+        creator: &str,
+        request: CreateCluster,
+    ) -> Result<Arc<dyn Cluster>, Error> {
+        let record = self.register(region, creator, request)?;
+        self.start(&record.new.name).await.map_err(Error::Server)
+    }
+
+    fn register(
+        &self,
+        region: &str,
+        creator: &str,
+        request: CreateCluster,
+    ) -> Result<Record, Error> {
+        check_cluster_name(&request.name)?;
+        let mut clusters = self.clusters();
+        if clusters.contains_key(&request.name) {
+            return Err(Error::InUse {
+                message: format!("Cluster already exists with name: {}", request.name),
+                cluster: Some(request.name),
+            });
+        }
+        let id = self.next_id();
+        let record = Record {
+            arn: format!(
+                "arn:aws:eks:{region}:{}:cluster/{}",
+                self.0.account, request.name
+            ),
+            new: NewCluster {
+                name: request.name.clone(),
+                oidc_issuer: format!("https://oidc.eks.{region}.amazonaws.com/id/{id}"),
+                id,
+                creator: creator.to_owned(),
+            },
+            region: region.to_owned(),
+            created_at: self.0.clock.now(),
+            version: request.version,
+            role_arn: request.role_arn,
+            subnet_ids: request.subnet_ids,
+            security_group_ids: request.security_group_ids,
+            tags: request.tags,
+            status: ClusterStatus::Creating,
+            running: None,
+            provider: None,
+            updates: Vec::new(),
+        };
+        clusters.insert(request.name, record.clone());
+        Ok(record)
+    }
+
+    async fn start(&self, name: &str) -> Result<Arc<dyn Cluster>, String> {
+        let new = self.get(name).map_err(|error| error.to_string())?.new;
+        match (self.0.launch)(new).await {
+            Err(reason) => {
+                if let Some(record) = self.clusters().get_mut(name) {
+                    record.status = ClusterStatus::Failed(reason.clone());
+                }
+                Err(reason)
+            }
+            Ok(running) if self.adopt(name, &running) => Ok(running),
+            Ok(orphan) => {
+                orphan.stop().await;
+                Err("the cluster was deleted while it started".to_owned())
+            }
+        }
+    }
+
+    /// Puts the running cluster where it belongs, unless it was deleted
+    /// while it started.
+    fn adopt(&self, name: &str, running: &Arc<dyn Cluster>) -> bool {
+        let mut clusters = self.clusters();
+        let Some(record) = clusters.get_mut(name) else {
+            return false;
+        };
+        record.status = ClusterStatus::Active;
+        record.running = Some(Arc::clone(running));
+        true
+    }
+
+    /// One cluster.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn get(&self, name: &str) -> Result<Record, Error> {
+        self.clusters()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| no_cluster(name))
+    }
+
+    /// All clusters, by name.
+    pub fn list(&self) -> Vec<Record> {
+        self.clusters().values().cloned().collect()
+    }
+
+    /// Stops a cluster and forgets it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn delete(&self, name: &str) -> Result<Record, Error> {
+        let mut record = self
+            .clusters()
+            .remove(name)
+            .ok_or_else(|| no_cluster(name))?;
+        record.status = ClusterStatus::Deleting;
+        if let Some(running) = record.running.take() {
+            tokio::spawn(async move { running.stop().await });
+        }
+        Ok(record)
+    }
+
+    /// Asks for `trust`; it takes effect after the association delay.
+    ///
+    /// # Errors
+    /// Unknown cluster, a second provider, or a configuration that EKS
+    /// refuses.
+    pub fn associate(
+        &self,
+        cluster: &str,
+        name: &str,
+        trust: Trust,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Update, Error> {
+        let mut clusters = self.clusters();
+        let record = clusters
+            .get_mut(cluster)
+            .ok_or_else(|| no_cluster(cluster))?;
+        check_trust(cluster, &record.new.oidc_issuer, &trust)?;
+        require_active(record)?;
+        if let Some(provider) = &record.provider {
+            return Err(Error::InUse {
+                message: format!(
+                    "Cluster {cluster} already has an identity provider configuration associated: {}",
+                    provider.name
+                ),
+                cluster: Some(cluster.to_owned()),
+            });
+        }
+        record.provider = Some(Provider {
+            arn: format!(
+                "arn:aws:eks:{}:{}:identityproviderconfig/{cluster}/oidc/{name}/{}",
+                record.region,
+                self.0.account,
+                uuid::Uuid::new_v4()
+            ),
+            name: name.to_owned(),
+            trust,
+            tags,
+            status: ProviderStatus::Creating,
+            trouble: None,
+        });
+        let update = self.new_update(record, UpdateKind::Associate, name);
+        drop(clusters);
+        self.after_delay(cluster, &update);
+        Ok(update)
+    }
+
+    /// Asks for the end of the association; until the delay is over the
+    /// cluster goes on trusting.
+    ///
+    /// # Errors
+    /// Unknown cluster or configuration.
+    pub fn disassociate(&self, cluster: &str, name: &str) -> Result<Update, Error> {
+        let mut clusters = self.clusters();
+        let record = clusters
+            .get_mut(cluster)
+            .ok_or_else(|| no_cluster(cluster))?;
+        let provider = record
+            .provider
+            .as_mut()
+            .filter(|provider| provider.name == name)
+            .ok_or_else(|| no_provider(cluster, name))?;
+        if provider.status != ProviderStatus::Active {
+            return Err(Error::InUse {
+                message: format!("Identity provider config {name} is being updated"),
+                cluster: Some(cluster.to_owned()),
+            });
+        }
+        provider.status = ProviderStatus::Deleting;
+        let update = self.new_update(record, UpdateKind::Disassociate, name);
+        drop(clusters);
+        self.after_delay(cluster, &update);
+        Ok(update)
+    }
+
+    /// The configuration called `name`.
+    ///
+    /// # Errors
+    /// Unknown cluster or configuration.
+    pub fn provider(&self, cluster: &str, name: &str) -> Result<Provider, Error> {
+        self.get(cluster)?
+            .provider
+            .filter(|provider| provider.name == name)
+            .ok_or_else(|| no_provider(cluster, name))
+    }
+
+    /// The update `id` of a cluster.
+    ///
+    /// # Errors
+    /// Unknown cluster or update.
+    pub fn update(&self, cluster: &str, id: &str) -> Result<Update, Error> {
+        self.get(cluster)?
+            .updates
+            .into_iter()
+            .find(|update| update.id == id)
+            .ok_or_else(|| Error::NotFound {
+                message: format!("No update found for ID: {id}"),
+                cluster: Some(cluster.to_owned()),
+            })
+    }
+
+    /// Adds tags to, or removes them from, the resource behind `arn`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn edit_tags<R>(
+        &self,
+        arn: &str,
+        edit: impl FnOnce(&mut BTreeMap<String, String>) -> R,
+    ) -> Result<R, Error> {
+        let mut clusters = self.clusters();
+        clusters
+            .values_mut()
+            .find_map(|record| {
+                if record.arn == arn {
+                    return Some(&mut record.tags);
+                }
+                record
+                    .provider
+                    .as_mut()
+                    .filter(|provider| provider.arn == arn)
+                    .map(|provider| &mut provider.tags)
+            })
+            .map(edit)
+            .ok_or_else(|| Error::NotFound {
+                message: format!("No resource found for ARN: {arn}"),
+                cluster: None,
+            })
+    }
+
+    /// Stops every cluster.
+    pub async fn stop(&self) {
+        let running: Vec<_> = std::mem::take(&mut *self.clusters())
+            .into_values()
+            .filter_map(|record| record.running)
+            .collect();
+        for cluster in running {
+            cluster.stop().await;
+        }
+    }
+
+    fn new_update(&self, record: &mut Record, kind: UpdateKind, provider: &str) -> Update {
+        let update = Update {
+            id: uuid::Uuid::new_v4().to_string(),
+            status: UpdateStatus::InProgress,
+            kind,
+            created_at: self.0.clock.now(),
+            provider: provider.to_owned(),
+        };
+        record.updates.push(update.clone());
+        update
+    }
+
+    fn after_delay(&self, cluster: &str, update: &Update) {
+        let (eks, cluster, update) = (self.clone(), cluster.to_owned(), update.clone());
+        // The deadline is fixed now, not when the task first runs: a test
+        // that moves the clock right after the call must not lose the race.
+        let deadline = self
+            .0
+            .clock
+            .now()
+            .checked_add(self.0.delay)
+            .unwrap_or(Timestamp::MAX);
+        tokio::spawn(async move {
+            eks.0.clock.sleep_until(deadline).await;
+            eks.take_effect(&cluster, &update).await;
+        });
+    }
+
+    async fn take_effect(&self, cluster: &str, update: &Update) {
+        let Ok(record) = self.get(cluster) else {
+            return;
+        };
+        let Some(running) = record.running else {
+            return;
+        };
+        let trust = match update.kind {
+            UpdateKind::Associate => record.provider.map(|provider| provider.trust),
+            UpdateKind::Disassociate => None,
+        };
+        let outcome = running.trust(trust.as_ref()).await;
+        let mut clusters = self.clusters();
+        let Some(record) = clusters.get_mut(cluster) else {
+            return;
+        };
+        match update.kind {
+            UpdateKind::Disassociate => record.provider = None,
+            UpdateKind::Associate => {
+                if let Some(provider) = &mut record.provider {
+                    provider.status = ProviderStatus::Active;
+                    provider.trouble = outcome.as_ref().err().map(ToString::to_string);
+                }
+            }
+        }
+        if let Some(update) = record.updates.iter_mut().find(|u| u.id == update.id) {
+            update.status = match outcome {
+                // As on AWS, an issuer that does not answer makes tokens fail,
+                // not the association.
+                Ok(()) | Err(crate::cluster::TrustError::IssuerUnreachable(_)) => {
+                    UpdateStatus::Successful
+                }
+                Err(error) => UpdateStatus::Failed(error.to_string()),
+            };
+        }
+    }
+
+    fn next_id(&self) -> String {
+        self.0
+            .ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+            .unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string().to_uppercase())
+    }
+
+    fn clusters(&self) -> MutexGuard<'_, BTreeMap<String, Record>> {
+        self.0
+            .clusters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn require_active(record: &Record) -> Result<(), Error> {
+    if record.status == ClusterStatus::Active {
+        return Ok(());
+    }
+    Err(Error::InvalidRequest {
+        message: format!("Cluster {} is not in ACTIVE state", record.new.name),
+        cluster: Some(record.new.name.clone()),
+    })
+}
+
+fn check_cluster_name(name: &str) -> Result<(), Error> {
+    let valid = (1..=100).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if valid {
+        return Ok(());
+    }
+    Err(Error::InvalidParameter {
+        message: format!(
+            "The cluster name {name:?} is invalid: it must match ^[0-9A-Za-z][A-Za-z0-9\\-_]* and have 1 to 100 characters"
+        ),
+        cluster: None,
+    })
+}
+
+/// What EKS refuses at the door, and then what Kubernetes would.
+fn check_trust(cluster: &str, own_issuer: &str, trust: &Trust) -> Result<(), Error> {
+    let refuse = |message: String| {
+        Err(Error::InvalidParameter {
+            message,
+            cluster: Some(cluster.to_owned()),
+        })
+    };
+    if trust.issuer_url == own_issuer {
+        return refuse(
+            "Incorrect Identity Provider URL configuration. The Identity Provider URL cannot be same as OpenID Connect (OIDC) issuer URL"
+                .to_owned(),
+        );
+    }
+    for (what, prefix) in [
+        ("usernamePrefix", &trust.username_prefix),
+        ("groupsPrefix", &trust.groups_prefix),
+    ] {
+        if prefix
+            .as_ref()
+            .is_some_and(|prefix| prefix.contains("system:"))
+        {
+            return refuse(format!("The {what} must not contain \"system:\""));
+        }
+    }
+    for (key, value) in &trust.required_claims {
+        if key.is_empty() || key.len() > 63 || value.is_empty() || value.len() > 253 {
+            return refuse(
+                "requiredClaims keys have 1 to 63 characters, their values 1 to 253".to_owned(),
+            );
+        }
+    }
+    if trust.client_id.is_empty() {
+        return refuse("clientId must not be empty".to_owned());
+    }
+    render(trust).map(drop).or_else(refuse)
+}
+
+fn no_cluster(name: &str) -> Error {
+    Error::NotFound {
+        message: format!("No cluster found for name: {name}."),
+        cluster: Some(name.to_owned()),
+    }
+}
+
+fn no_provider(cluster: &str, name: &str) -> Error {
+    Error::NotFound {
+        message: format!("No identity provider config found for name: {name}."),
+        cluster: Some(cluster.to_owned()),
+    }
+}

@@ -1,0 +1,333 @@
+//! HTTP clients of our own for the three APIs in the chain: Cognito's and
+//! EKS' (through the front door) and Kubernetes'. Small on purpose: they send
+//! and receive JSON over kept-alive HTTPS, so that every answer in a report
+//! is one that was received.
+
+use std::time::Duration;
+
+use foundation::clock::Clock;
+use foundation::pki;
+use foundation::secret::Secret;
+use http::{Method, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use crate::aws::keys::AccessKey;
+use crate::aws::sigv4;
+
+/// How long any single answer may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The rig, not the product, is at fault: nothing was answered.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what}: {reason}")]
+pub struct Broken {
+    /// What was asked.
+    pub what: String,
+    /// Why there is no answer.
+    pub reason: String,
+}
+
+impl Broken {
+    /// Says what was asked and why there is no answer.
+    pub fn new(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self {
+            what: what.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// An HTTPS client that trusts `roots` alone and follows no redirect.
+///
+/// # Errors
+/// [`Broken`] when TLS cannot be set up.
+pub fn https(
+    roots: rustls::RootCertStore,
+    identity: Option<&pki::Leaf>,
+) -> Result<reqwest::Client, Broken> {
+    let broken = |error: &dyn std::fmt::Display| Broken::new("set up an HTTPS client", error);
+    let mut tls = match identity {
+        None => pki::client_config(roots).map_err(|e| broken(&e))?,
+        Some(leaf) => pki::client_config_with_identity(roots, leaf).map_err(|e| broken(&e))?,
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(LIMIT)
+        .build()
+        .map_err(|e| broken(&e))
+}
+
+/// Why an AWS API refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AwsError {
+    /// It answered with an error of the protocol.
+    #[error("{kind}: {message}")]
+    Refused {
+        /// For example `NotAuthorizedException`.
+        kind: String,
+        /// The sentence for people.
+        message: String,
+    },
+    /// It did not answer.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// A client of the Cognito and EKS APIs at one front door.
+#[derive(Clone)]
+pub struct AwsClient {
+    http: reqwest::Client,
+    origin: String,
+    region: String,
+    key: AccessKey,
+    clock: Clock,
+}
+
+impl AwsClient {
+    /// A client that signs as `key`.
+    pub fn new(
+        http: reqwest::Client,
+        origin: &str,
+        region: &str,
+        key: AccessKey,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            http,
+            origin: origin.to_owned(),
+            region: region.to_owned(),
+            key,
+            clock,
+        }
+    }
+
+    /// Calls a Cognito operation.
+    ///
+    /// # Errors
+    /// As the service answers, or [`Broken`].
+    pub async fn cognito(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target.as_str()),
+        ];
+        self.send("cognito-idp", Method::POST, "/", &headers, input)
+            .await
+    }
+
+    /// Calls an EKS operation.
+    ///
+    /// # Errors
+    /// As the service answers, or [`Broken`].
+    pub async fn eks(&self, method: Method, path: &str, input: &Value) -> Result<Value, AwsError> {
+        self.send(
+            "eks",
+            method,
+            path,
+            &[("content-type", "application/json")],
+            input,
+        )
+        .await
+    }
+
+    async fn send(
+        &self,
+        service: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        input: &Value,
+    ) -> Result<Value, AwsError> {
+        let what = format!("{service} {method} {path}");
+        let url: Url = format!("{}{path}", self.origin)
+            .parse()
+            .map_err(|error| Broken::new(&what, error))?;
+        let body = if method == Method::GET {
+            String::new()
+        } else {
+            input.to_string()
+        };
+        let (date, authorization) = sigv4::sign(
+            &self.key.id,
+            &self.key.secret,
+            (&self.region, service),
+            (method.as_str(), &url),
+            body.as_bytes(),
+            self.clock.now(),
+        );
+        let mut request = self
+            .http
+            .request(method, url)
+            .header("x-amz-date", date)
+            .header("authorization", authorization)
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|e| Broken::new(&what, chain(&e)))?;
+        let status = response.status();
+        let kind = response
+            .headers()
+            .get("x-amzn-errortype")
+            .and_then(|value| value.to_str().ok())
+            .map(|value| value.trim_end_matches(':').to_owned());
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|e| Broken::new(&what, chain(&e)))?;
+        let answer: Value = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes)
+                .map_err(|e| Broken::new(&what, format!("{status}, not JSON: {e}")))?
+        };
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let text = |name: &str| answer[name].as_str().map(str::to_owned);
+        if status.is_server_error() {
+            return Err(Broken::new(&what, format!("{status}: {answer}")).into());
+        }
+        Err(AwsError::Refused {
+            kind: text("__type")
+                .or(kind)
+                .unwrap_or_else(|| status.to_string()),
+            message: text("message").unwrap_or_default(),
+        })
+    }
+}
+
+/// Who a Kubernetes request is from.
+#[derive(Clone, Debug)]
+pub enum As {
+    /// The administrator's client certificate.
+    Admin,
+    /// A bearer token.
+    Bearer(Secret<String>),
+}
+
+/// A client of one Kubernetes API server.
+#[derive(Clone)]
+pub struct KubeClient {
+    admin: reqwest::Client,
+    bearer: reqwest::Client,
+    endpoint: String,
+}
+
+impl KubeClient {
+    /// A client of the API server at `endpoint` behind the CA `ca_pem`.
+    ///
+    /// # Errors
+    /// [`Broken`] when TLS cannot be set up.
+    pub fn new(endpoint: &str, ca_pem: &str, admin: &pki::Leaf) -> Result<Self, Broken> {
+        let roots = pki::roots_from_pem(ca_pem)
+            .map_err(|error| Broken::new("read the cluster's CA", error))?;
+        Ok(Self {
+            admin: https(roots.clone(), Some(admin))?,
+            bearer: https(roots, None)?,
+            endpoint: endpoint.to_owned(),
+        })
+    }
+
+    /// One request; any status is an answer.
+    ///
+    /// # Errors
+    /// [`Broken`] when there is none, or none that is JSON.
+    pub async fn request(
+        &self,
+        who: &As,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), Broken> {
+        let what = format!("{method} {path}");
+        let url = format!("{}{path}", self.endpoint);
+        let mut request = match who {
+            As::Admin => self.admin.request(method, url),
+            As::Bearer(token) => self.bearer.request(method, url).bearer_auth(token.expose()),
+        };
+        request = request.header("accept", "application/json");
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|e| Broken::new(&what, chain(&e)))?;
+        let status = response.status();
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|e| Broken::new(&what, chain(&e)))?;
+        if status.is_server_error() {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            return Err(Broken::new(&what, format!("{status}: {text}")));
+        }
+        let answer = serde_json::from_slice(&bytes)
+            .map_err(|e| Broken::new(&what, format!("{status}, not JSON: {e}")))?;
+        Ok((status, answer))
+    }
+
+    /// Creates a review and returns its `status`, or the refusal.
+    ///
+    /// # Errors
+    /// [`Broken`] when there is no answer.
+    pub async fn review(
+        &self,
+        who: &As,
+        group: &str,
+        resource: &str,
+        body: &Value,
+    ) -> Result<Result<Value, Refused>, Broken> {
+        let path = format!("/apis/{group}/v1/{resource}");
+        let (status, answer) = self.request(who, Method::POST, &path, Some(body)).await?;
+        Ok(
+            if status == StatusCode::CREATED || status == StatusCode::OK {
+                Ok(answer["status"].clone())
+            } else {
+                Err(Refused::of(status, &answer))
+            },
+        )
+    }
+}
+
+/// A Kubernetes `Status` of failure.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{code} {message}")]
+pub struct Refused {
+    /// The HTTP status.
+    pub code: u16,
+    /// The sentence for people.
+    pub message: String,
+}
+
+impl Refused {
+    /// Reads a `Status`.
+    pub fn of(status: StatusCode, answer: &Value) -> Self {
+        Self {
+            code: status.as_u16(),
+            message: answer["message"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// An error with all its causes: reqwest's own text stops at the first.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,68 @@
+//! Whom a cluster trusts, and its one rendering as an API server's
+//! configuration.
+
+use std::collections::BTreeMap;
+
+use kube_authn::config::{AuthenticationConfiguration, OidcFlags};
+
+/// An OIDC issuer as EKS' identity provider configuration (and kube-apiserver's
+/// `--oidc-*` flags) describe it.
+///
+/// Source: EKS API Reference, `OidcIdentityProviderConfigRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// `iss` of the tokens, byte for byte.
+    pub issuer_url: String,
+    /// The one audience.
+    pub client_id: String,
+    /// Default `sub`.
+    pub username_claim: Option<String>,
+    /// Default `ISSUER#` unless the claim is `email`; `-` for none.
+    pub username_prefix: Option<String>,
+    /// None: no groups.
+    pub groups_claim: Option<String>,
+    /// Default none.
+    pub groups_prefix: Option<String>,
+    /// Claims that a token must have with these values.
+    pub required_claims: BTreeMap<String, String>,
+}
+
+/// What an API server is told.
+#[derive(Clone, Debug, Default)]
+pub struct Rendered {
+    /// As in its configuration file.
+    pub configuration: AuthenticationConfiguration,
+    /// `--oidc-signing-algs`, which the file has no word for; none: all nine.
+    pub signing_algs: Option<Vec<String>>,
+}
+
+/// The configuration that makes an API server trust `trust`.
+///
+/// # Errors
+/// Kubernetes' own text for flags that it would refuse.
+pub fn render(trust: &Trust) -> Result<Rendered, String> {
+    let flags = OidcFlags {
+        issuer_url: trust.issuer_url.clone(),
+        client_id: trust.client_id.clone(),
+        username_claim: trust
+            .username_claim
+            .clone()
+            .unwrap_or_else(|| "sub".to_owned()),
+        username_prefix: trust.username_prefix.clone().unwrap_or_default(),
+        groups_claim: trust.groups_claim.clone().unwrap_or_default(),
+        groups_prefix: trust.groups_prefix.clone().unwrap_or_default(),
+        required_claims: trust
+            .required_claims
+            .iter()
+            .map(|(claim, value)| (claim.clone(), value.clone()))
+            .collect(),
+        ..OidcFlags::default()
+    };
+    let configuration = flags
+        .to_configuration()
+        .map_err(|error| error.to_string())?;
+    Ok(Rendered {
+        configuration,
+        signing_algs: Some(flags.signing_algs),
+    })
+}

@@ -1,0 +1,136 @@
+//! The front door's one dispatch table: by target header, signed service,
+//! action and path, a request goes to Cognito, EKS, STS, or the provider's
+//! own pages.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use http::{Method, Request, Response, StatusCode, header};
+use tower::ServiceExt as _;
+
+use crate::aws::eks::state::Eks;
+use crate::aws::keys::AccessKeys;
+use crate::aws::sigv4::Scope;
+use crate::aws::{eks, sts};
+use crate::rig::Control;
+
+/// No AWS call of the fronts is larger.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Everything that stands behind the front door.
+#[derive(Clone)]
+pub struct Front {
+    /// The mock identity provider's router.
+    pub idp: axum::Router,
+    /// Clusters.
+    pub eks: Eks,
+    /// Who is who.
+    pub keys: AccessKeys,
+    /// `https://127.0.0.1:PORT`.
+    pub origin: String,
+    /// Where requests without a credential scope belong.
+    pub region: String,
+    /// The time line.
+    pub clock: foundation::clock::Clock,
+    /// What only the rig itself can tell or do.
+    pub control: Control,
+}
+
+enum Room {
+    IdentityProvider,
+    Eks,
+    Sts,
+    Control,
+}
+
+impl Front {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// Never: every fault is an answer.
+    pub async fn respond(self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let scope = scope_of(&request);
+        match room(&request, scope.as_ref()) {
+            Room::IdentityProvider => self.idp.oneshot(request).await,
+            Room::Control => Ok(self.control.respond(request).await),
+            Room::Eks => Ok(match buffered(request).await {
+                Ok(request) => {
+                    let caller = eks::Caller {
+                        region: scope
+                            .as_ref()
+                            .map_or(self.region.clone(), |s| s.region.clone()),
+                        arn: self
+                            .keys
+                            .caller_arn(scope.as_ref().map(|s| s.access_key_id.as_str())),
+                    };
+                    eks::handle(&self.eks, &caller, &request)
+                }
+                Err(response) => response,
+            }),
+            Room::Sts => Ok(match buffered(request).await {
+                Ok(request) => sts::respond(&self.keys, &request, &self.origin, self.clock.now()),
+                Err(response) => response,
+            }),
+        }
+    }
+}
+
+fn room(request: &Request<Body>, scope: Option<&Scope>) -> Room {
+    let path = request.uri().path();
+    if path.starts_with(Control::PREFIX) {
+        return Room::Control;
+    }
+    if request.headers().contains_key("x-amz-target") {
+        return Room::IdentityProvider;
+    }
+    match scope.map(|scope| scope.service.as_str()) {
+        Some("eks") => return Room::Eks,
+        Some("sts") => return Room::Sts,
+        _ => {}
+    }
+    if path == "/" && is_query_protocol(request) {
+        return Room::Sts;
+    }
+    let eks_path =
+        path == "/clusters" || path.starts_with("/clusters/") || path.starts_with("/tags/arn");
+    if eks_path {
+        Room::Eks
+    } else {
+        Room::IdentityProvider
+    }
+}
+
+/// An AWS query call: a form, or a presigned GET with an action.
+fn is_query_protocol(request: &Request<Body>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.contains("Action=")
+        || (request.method() == Method::POST
+            && request
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok())
+                .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded")))
+}
+
+fn scope_of(request: &Request<Body>) -> Option<Scope> {
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    Scope::of_authorization(header)
+}
+
+async fn buffered(request: Request<Body>) -> Result<Request<bytes::Bytes>, Response<Body>> {
+    let (parts, body) = request.into_parts();
+    match axum::body::to_bytes(body, BODY_LIMIT).await {
+        Ok(bytes) => Ok(Request::from_parts(parts, bytes)),
+        Err(_) => {
+            let mut response = Response::new(Body::from(
+                r#"{"message":"Request body must be at most 1048576 bytes"}"#,
+            ));
+            *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            Err(response)
+        }
+    }
+}

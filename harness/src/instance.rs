@@ -1,0 +1,340 @@
+//! A rig that stays up for other programs: its folder, and finding it again.
+
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::process;
+use crate::rig::{self, Audit, Rig};
+
+/// What `ready.json` says: where an instance is and how to use it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// The front door: Cognito, its pages, EKS, STS.
+    pub origin: String,
+    /// `ISSUERBASE/POOL_ID` is a pool's issuer.
+    pub issuer_base: String,
+    /// The ready cluster's API server.
+    pub api_server: String,
+    /// The ready cluster's name at EKS.
+    pub cluster_name: String,
+    /// Where requests without a credential scope belong.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+    /// The process.
+    pub pid: u32,
+    /// The folder, absolute.
+    pub dir: String,
+    /// What control calls must show.
+    pub control_token: String,
+    /// The access key of the ready cluster's creator.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// An access key of somebody else.
+    pub other_access_key_id: String,
+    /// Its secret.
+    pub other_secret_access_key: String,
+}
+
+/// The files that go when the instance goes; `audit.log` stays.
+const FILES: [&str; 8] = [
+    "ready.json",
+    "ca.crt",
+    "roots.crt",
+    "admin.kubeconfig",
+    "kubeconfig",
+    "env",
+    "aws-config",
+    "aws-credentials",
+];
+
+/// Why an instance cannot be started or found.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rig does not stand.
+    #[error(transparent)]
+    Rig(#[from] rig::Error),
+    /// A file of the folder cannot be written or read.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// Somebody is there already.
+    #[error(
+        "an instance (pid {pid}) is using {dir}; stop it with `rolecall down`, or choose another --dir"
+    )]
+    Taken {
+        /// The folder.
+        dir: String,
+        /// The process.
+        pid: u32,
+    },
+    /// Nobody is there.
+    #[error(
+        "no instance is running in {dir}; start one with `rolecall up`, or name its folder with --dir"
+    )]
+    NotRunning {
+        /// The folder.
+        dir: String,
+    },
+    /// It does not answer as it should.
+    #[error("the instance at {origin} does not answer: {reason}")]
+    Silent {
+        /// The front door.
+        origin: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A rig with a folder.
+pub struct Instance {
+    rig: Rig,
+    dir: PathBuf,
+    ready: Ready,
+}
+
+impl Instance {
+    /// Starts a rig and describes it in `dir`; `ready.json` comes last.
+    ///
+    /// # Errors
+    /// [`Error`], naming the file or port in question.
+    pub async fn start(dir: &Path, mut config: rig::Config) -> Result<Self, Error> {
+        let dir = prepare(dir)?;
+        if let Ok(running) = Running::find(&dir).await {
+            return Err(Error::Taken {
+                dir: dir.display().to_string(),
+                pid: running.ready.pid,
+            });
+        }
+        remove_files(&dir);
+        config.audit = Audit::File(dir.join("audit.log"));
+        let rig = Rig::start(config).await?;
+        let ready = describe(&rig, &dir);
+        write_files(&rig, &dir, &ready)?;
+        Ok(Self { rig, dir, ready })
+    }
+
+    /// What `ready.json` says.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Waits until somebody asks for the end over the control interface.
+    pub async fn asked_to_stop(&self) {
+        self.rig.shutdown().cancelled().await;
+    }
+
+    /// Ends the rig and removes its files but the audit log.
+    pub async fn stop(self) {
+        // `ready.json` goes first: nobody is to find what is about to end.
+        remove_files(&self.dir);
+        self.rig.stop().await;
+    }
+}
+
+fn describe(rig: &Rig, dir: &Path) -> Ready {
+    let (admin, other) = (rig.keys().admin(), rig.keys().other());
+    Ready {
+        origin: rig.origin().to_owned(),
+        issuer_base: rig.origin().to_owned(),
+        api_server: rig.ready_cluster().endpoint().to_owned(),
+        cluster_name: rig.config().cluster_name.clone(),
+        region: rig.config().region.clone(),
+        account: rig.config().account.clone(),
+        pid: std::process::id(),
+        dir: dir.display().to_string(),
+        control_token: rig.control_token().expose().clone(),
+        access_key_id: admin.id.clone(),
+        secret_access_key: admin.secret.expose().clone(),
+        other_access_key_id: other.id.clone(),
+        other_secret_access_key: other.secret.expose().clone(),
+    }
+}
+
+fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
+    let edge = rig.edge_ca().pem();
+    let kubeconfig = rig.ready_cluster().admin_kubeconfig().render();
+    let roots = format!("{}{edge}", system_roots());
+    let exports = process::exports(&process::changes(ready, std::env::vars()));
+    let credentials = format!(
+        "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n\n\
+         [other]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        ready.access_key_id,
+        ready.secret_access_key,
+        ready.other_access_key_id,
+        ready.other_secret_access_key
+    );
+    let config = format!(
+        "[default]\nregion = {0}\n\n[profile other]\nregion = {0}\n",
+        ready.region
+    );
+    let json = serde_json::to_string_pretty(ready).unwrap_or_default();
+    for (name, text) in [
+        ("ca.crt", edge),
+        ("roots.crt", &roots),
+        ("admin.kubeconfig", &kubeconfig),
+        ("kubeconfig", &kubeconfig),
+        ("env", &exports),
+        ("aws-config", &config),
+        ("aws-credentials", &credentials),
+        ("ready.json.part", &json),
+    ] {
+        write_private(&dir.join(name), text)?;
+    }
+    let done = dir.join("ready.json");
+    std::fs::rename(dir.join("ready.json.part"), &done).map_err(|error| file_error(&done, &error))
+}
+
+/// Makes the folder, mode 0700, with a note for git.
+fn prepare(dir: &Path) -> Result<PathBuf, Error> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)))
+        .and_then(|()| dir.canonicalize())
+        .map_err(|error| file_error(dir, &error))
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), Error> {
+    // A file of an earlier run may have another mode, which `mode` leaves alone.
+    let _ = std::fs::remove_file(path);
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| file_error(path, &error))
+}
+
+fn remove_files(dir: &Path) {
+    for name in FILES {
+        let _ = std::fs::remove_file(dir.join(name));
+    }
+    // kubectl's lock, should it have been killed.
+    let _ = std::fs::remove_file(dir.join("kubeconfig.lock"));
+}
+
+/// The machine's own roots, as PEM: from `SSL_CERT_FILE`, or where Debian, Red
+/// Hat, Alpine and macOS keep them (the list of Go's crypto/x509).
+fn system_roots() -> String {
+    let places = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    std::env::var("SSL_CERT_FILE")
+        .into_iter()
+        .chain(places.map(str::to_owned))
+        .find_map(|place| std::fs::read_to_string(place).ok())
+        .map(|mut text| {
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text
+        })
+        .unwrap_or_default()
+}
+
+fn file_error(path: &Path, error: &std::io::Error) -> Error {
+    Error::File {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    }
+}
+
+/// An instance that somebody else started.
+pub struct Running {
+    ready: Ready,
+    http: reqwest::Client,
+}
+
+impl Running {
+    /// Finds the instance that `dir` describes.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] when there is none or it is gone.
+    pub async fn find(dir: &Path) -> Result<Self, Error> {
+        let gone = || Error::NotRunning {
+            dir: dir.display().to_string(),
+        };
+        let text = std::fs::read_to_string(dir.join("ready.json")).map_err(|_| gone())?;
+        let ready: Ready = serde_json::from_str(&text).map_err(|_| gone())?;
+        let ca = std::fs::read_to_string(dir.join("ca.crt")).map_err(|_| gone())?;
+        let roots = foundation::pki::roots_from_pem(&ca).map_err(|_| gone())?;
+        let http = crate::client::https(roots, None).map_err(|_| gone())?;
+        let running = Self { ready, http };
+        // A ready.json that outlived a killed process describes nobody.
+        running.status().await.map_err(|_| gone())?;
+        Ok(running)
+    }
+
+    /// What its `ready.json` says.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Its clusters and whom they trust.
+    ///
+    /// # Errors
+    /// [`Error::Silent`].
+    pub async fn status(&self) -> Result<Value, Error> {
+        self.control(http::Method::GET, "/_rolecall/rig/status")
+            .await
+    }
+
+    /// The messages that Cognito would have sent.
+    ///
+    /// # Errors
+    /// [`Error::Silent`].
+    pub async fn outbox(&self) -> Result<Value, Error> {
+        self.control(http::Method::GET, "/_rolecall/outbox").await
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Errors
+    /// [`Error::Silent`].
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.control(http::Method::POST, "/_rolecall/rig/shutdown")
+            .await
+            .map(drop)
+    }
+
+    async fn control(&self, method: http::Method, path: &str) -> Result<Value, Error> {
+        let silent = |reason: String| Error::Silent {
+            origin: self.ready.origin.clone(),
+            reason,
+        };
+        let response = self
+            .http
+            .request(method, format!("{}{path}", self.ready.origin))
+            .bearer_auth(&self.ready.control_token)
+            .send()
+            .await
+            .map_err(|error| silent(crate::client::chain(&error)))?;
+        let status = response.status();
+        let value = response
+            .json()
+            .await
+            .map_err(|error| silent(crate::client::chain(&error)))?;
+        if status.is_success() {
+            Ok(value)
+        } else {
+            Err(silent(format!("{status}: {value}")))
+        }
+    }
+}

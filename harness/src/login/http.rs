@@ -1,0 +1,458 @@
+//! The form driver: walks the hosted pages as kubelogin and a browser would,
+//! without either.
+//!
+//! It discovers the endpoints at the issuer, follows the redirects by hand,
+//! fills in whatever form it is shown, and stops at the redirect URI; it has
+//! no knowledge of the provider but what the pages say.
+
+use std::collections::BTreeMap;
+
+use ::http::{Method, StatusCode};
+use foundation::secret::Secret;
+use futures_util::future::BoxFuture;
+use scraper::{Html, Selector};
+use serde_json::Value;
+use url::Url;
+
+use super::{Login, Refusal, Request, Session};
+use crate::client::Broken;
+
+/// More pages than any honest login has.
+const MAX_HOPS: usize = 12;
+
+/// The form driver.
+pub struct HttpLogin {
+    roots: rustls::RootCertStore,
+}
+
+impl HttpLogin {
+    /// A driver that trusts `roots` for the provider's pages.
+    pub fn new(roots: rustls::RootCertStore) -> Self {
+        Self { roots }
+    }
+
+    /// Exchanges a refresh token.
+    ///
+    /// # Errors
+    /// As a login.
+    pub async fn refresh(
+        &self,
+        issuer: &str,
+        client_id: &str,
+        refresh_token: &Secret<String>,
+    ) -> Result<Session, Refusal> {
+        let mut browser = Browser::new(self.roots.clone())?;
+        let discovery = browser.discover(issuer).await?;
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", client_id),
+            ("refresh_token", refresh_token.expose()),
+        ];
+        let mut session = browser.token(&discovery, &form).await?;
+        session
+            .refresh_token
+            .get_or_insert_with(|| refresh_token.clone());
+        Ok(session)
+    }
+}
+
+impl Login for HttpLogin {
+    fn login<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Session, Refusal>> {
+        Box::pin(async move {
+            let mut browser = Browser::new(self.roots.clone())?;
+            let discovery = browser.discover(&request.issuer).await?;
+            let code = browser.walk_to_code(&discovery, request).await?;
+            let form = [
+                ("grant_type", "authorization_code"),
+                ("client_id", request.client_id.as_str()),
+                ("code", &code),
+                ("redirect_uri", &request.redirect_uri),
+            ];
+            let mut session = browser.token(&discovery, &form).await?;
+            session.password_changed = browser.password_changed;
+            Ok(session)
+        })
+    }
+}
+
+struct Discovery {
+    authorization_endpoint: String,
+    token_endpoint: String,
+}
+
+/// One login's cookies and the way it took.
+struct Browser {
+    http: reqwest::Client,
+    cookies: BTreeMap<(String, String), String>,
+    trace: Vec<String>,
+    password_changed: bool,
+}
+
+struct Page {
+    url: Url,
+    status: StatusCode,
+    location: Option<String>,
+    body: String,
+}
+
+impl Page {
+    /// What the page complains about, after the error's name in its address
+    /// where it has one.
+    fn complaint(&self) -> String {
+        let name = self.url.query_pairs().find(|(key, _)| key == "error");
+        let text = complaint(&self.body);
+        match name {
+            Some((_, name)) => format!("{name}: {text}"),
+            None => text,
+        }
+    }
+}
+
+impl Browser {
+    fn new(roots: rustls::RootCertStore) -> Result<Self, Broken> {
+        Ok(Self {
+            http: crate::client::https(roots, None)?,
+            cookies: BTreeMap::new(),
+            trace: Vec::new(),
+            password_changed: false,
+        })
+    }
+
+    async fn discover(&mut self, issuer: &str) -> Result<Discovery, Refusal> {
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
+        let page = self.fetch(Method::GET, parse(&url)?, None).await?;
+        let document: Value = serde_json::from_str(&page.body)
+            .map_err(|error| Broken::new(&url, format!("{}, not JSON: {error}", page.status)))?;
+        let text = |name: &str| {
+            document[name]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| Broken::new(&url, format!("{} without {name}", page.status)))
+        };
+        if text("issuer")? != issuer {
+            return Err(Broken::new(&url, "the issuer in it is another one").into());
+        }
+        Ok(Discovery {
+            authorization_endpoint: text("authorization_endpoint")?,
+            token_endpoint: text("token_endpoint")?,
+        })
+    }
+
+    async fn walk_to_code(
+        &mut self,
+        discovery: &Discovery,
+        request: &Request,
+    ) -> Result<String, Refusal> {
+        let state = uuid::Uuid::new_v4().to_string();
+        let nonce = uuid::Uuid::new_v4().to_string();
+        let mut start = parse(&discovery.authorization_endpoint)?;
+        start.query_pairs_mut().extend_pairs([
+            ("response_type", "code"),
+            ("client_id", &request.client_id),
+            ("redirect_uri", &request.redirect_uri),
+            ("scope", &request.scope),
+            ("state", &state),
+            ("nonce", &nonce),
+        ]);
+        let mut page = self.fetch(Method::GET, start, None).await?;
+        let mut filled = Filled::default();
+        for _ in 0..MAX_HOPS {
+            if let Some(location) = page.location.take() {
+                let next = page
+                    .url
+                    .join(&location)
+                    .map_err(|error| Broken::new(&location, error))?;
+                if is_callback(&next, &request.redirect_uri) {
+                    return self.code_of(&next, &state);
+                }
+                page = self.fetch(Method::GET, next, None).await?;
+                continue;
+            }
+            let form = Form::of(&page);
+            let Some(form) = form else {
+                return Err(self.refused(page.complaint()));
+            };
+            let fields = match form.fill(request, &mut filled) {
+                Some(fields) => fields,
+                // The same form again: what was typed in was refused.
+                None => return Err(self.refused(page.complaint())),
+            };
+            let action = page
+                .url
+                .join(&form.action)
+                .map_err(|error| Broken::new(&form.action, error))?;
+            page = self.fetch(Method::POST, action, Some(&fields)).await?;
+            self.password_changed = filled.new_password;
+        }
+        Err(Broken::new(
+            &discovery.authorization_endpoint,
+            "the login goes round in circles",
+        )
+        .into())
+    }
+
+    fn code_of(&mut self, callback: &Url, state: &str) -> Result<String, Refusal> {
+        let get = |name: &str| {
+            callback
+                .query_pairs()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        if let Some(error) = get("error") {
+            let text = match get("error_description") {
+                Some(description) => format!("{error}: {description}"),
+                None => error,
+            };
+            return Err(self.refused(text));
+        }
+        if get("state").as_deref() != Some(state) {
+            return Err(Broken::new("the callback", "the state is not the one sent").into());
+        }
+        get("code").ok_or_else(|| Broken::new("the callback", "there is no code in it").into())
+    }
+
+    async fn token(
+        &mut self,
+        discovery: &Discovery,
+        form: &[(&str, &str)],
+    ) -> Result<Session, Refusal> {
+        let url = parse(&discovery.token_endpoint)?;
+        let fields: Vec<(String, String)> = form
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let page = self.fetch(Method::POST, url, Some(&fields)).await?;
+        let answer: Value = serde_json::from_str(&page.body).map_err(|error| {
+            Broken::new(
+                &discovery.token_endpoint,
+                format!("{}, not JSON: {error}", page.status),
+            )
+        })?;
+        let text = |name: &str| answer[name].as_str().map(str::to_owned);
+        if let Some(error) = text("error") {
+            return Err(self.refused(error));
+        }
+        let missing = |name: &str| {
+            Broken::new(
+                &discovery.token_endpoint,
+                format!("no {name} in the answer"),
+            )
+        };
+        Ok(Session {
+            id_token: Secret::new(text("id_token").ok_or_else(|| missing("id_token"))?),
+            access_token: Secret::new(text("access_token").ok_or_else(|| missing("access_token"))?),
+            refresh_token: text("refresh_token").map(Secret::new),
+            password_changed: false,
+            trace: std::mem::take(&mut self.trace),
+        })
+    }
+
+    async fn fetch(
+        &mut self,
+        method: Method,
+        url: Url,
+        form: Option<&[(String, String)]>,
+    ) -> Result<Page, Refusal> {
+        let what = format!("{method} {}", without_query(&url));
+        let mut request = self.http.request(method, url.clone());
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .filter(|((path, _), _)| url.path().starts_with(path.as_str()))
+            .map(|((_, name), value)| format!("{name}={value}"))
+            .collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        if let Some(form) = form {
+            request = request.form(form);
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| Broken::new(&what, crate::client::chain(&error)))?;
+        let status = response.status();
+        self.trace.push(format!("{what} → {}", status.as_u16()));
+        for header in response.headers().get_all("set-cookie") {
+            self.keep(header.to_str().unwrap_or_default());
+        }
+        let location = response
+            .headers()
+            .get("location")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let body = response
+            .text()
+            .await
+            .map_err(|error| Broken::new(&what, crate::client::chain(&error)))?;
+        if status.is_server_error() {
+            return Err(Broken::new(&what, format!("{status}: {}", complaint(&body))).into());
+        }
+        Ok(Page {
+            url,
+            status,
+            location: location.filter(|_| status.is_redirection()),
+            body,
+        })
+    }
+
+    /// RFC 6265 as far as one origin needs it: name, value, path, deletion.
+    fn keep(&mut self, header: &str) {
+        let mut parts = header.split(';').map(str::trim);
+        let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
+            return;
+        };
+        let mut path = "/".to_owned();
+        let mut gone = value.is_empty();
+        for part in parts {
+            match part.split_once('=') {
+                Some((key, value)) if key.eq_ignore_ascii_case("path") => path = value.to_owned(),
+                Some((key, "0")) if key.eq_ignore_ascii_case("max-age") => gone = true,
+                _ => {}
+            }
+        }
+        let key = (path, name.to_owned());
+        if gone {
+            self.cookies.remove(&key);
+        } else {
+            self.cookies.insert(key, value.to_owned());
+        }
+    }
+
+    fn refused(&mut self, because: String) -> Refusal {
+        Refusal::Refused {
+            because,
+            trace: std::mem::take(&mut self.trace),
+        }
+    }
+}
+
+/// Which forms were filled in already.
+#[derive(Default)]
+struct Filled {
+    password: bool,
+    new_password: bool,
+}
+
+struct Form {
+    action: String,
+    hidden: Vec<(String, String)>,
+    names: Vec<String>,
+}
+
+impl Form {
+    fn of(page: &Page) -> Option<Self> {
+        let html = Html::parse_document(&page.body);
+        let (form, input) = (selector("form"), selector("input"));
+        html.select(&form)
+            .filter(|form| {
+                form.attr("method")
+                    .is_some_and(|m| m.eq_ignore_ascii_case("post"))
+            })
+            .map(|form| {
+                let inputs: Vec<_> = form
+                    .select(&input)
+                    .filter_map(|input| Some((input, input.attr("name")?.to_owned())))
+                    .collect();
+                Self {
+                    action: form.attr("action").unwrap_or_default().to_owned(),
+                    hidden: inputs
+                        .iter()
+                        .filter(|(input, _)| input.attr("type") == Some("hidden"))
+                        .map(|(input, name)| {
+                            (
+                                name.clone(),
+                                input.attr("value").unwrap_or_default().to_owned(),
+                            )
+                        })
+                        .collect(),
+                    names: inputs.into_iter().map(|(_, name)| name).collect(),
+                }
+            })
+            .find(|form| form.has("password") || form.has("new_password"))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|n| n == name)
+    }
+
+    /// What is sent back, or nothing when this form was sent before.
+    fn fill(&self, request: &Request, filled: &mut Filled) -> Option<Vec<(String, String)>> {
+        let mut fields = self.hidden.clone();
+        let mut put = |name: &str, value: &str| fields.push((name.to_owned(), value.to_owned()));
+        let before = if self.has("new_password") {
+            put("new_password", request.new_password.expose());
+            put("confirm_password", request.new_password.expose());
+            &mut filled.new_password
+        } else {
+            put("username", &request.username);
+            put("password", request.password.expose());
+            &mut filled.password
+        };
+        (!std::mem::replace(before, true)).then_some(fields)
+    }
+}
+
+/// What a page complains about: its alert, or its heading.
+fn complaint(body: &str) -> String {
+    let html = Html::parse_document(body);
+    ["#loginErrorMessage", "[role=alert]", "h1", "title"]
+        .iter()
+        .find_map(|css| {
+            let text: String = html
+                .select(&selector(css))
+                .next()?
+                .text()
+                .collect::<Vec<_>>()
+                .join(" ");
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            (!text.is_empty()).then_some(text)
+        })
+        .unwrap_or_else(|| body.chars().take(200).collect())
+}
+
+fn selector(css: &str) -> Selector {
+    Selector::parse(css).expect("a literal selector is valid")
+}
+
+fn is_callback(url: &Url, redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri)
+        .is_ok_and(|wanted| wanted.origin() == url.origin() && wanted.path() == url.path())
+}
+
+fn parse(url: &str) -> Result<Url, Broken> {
+    Url::parse(url).map_err(|error| Broken::new(url, error))
+}
+
+fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_page_complains_about_is_its_alert_before_its_heading() {
+        let page = "<title>t</title><h1>Sign in</h1>\
+            <p id=loginErrorMessage> Incorrect username\n or password.</p>";
+        assert_eq!(complaint(page), "Incorrect username or password.");
+        assert_eq!(complaint("<h1>Bad &amp; worse</h1>"), "Bad & worse");
+    }
+
+    #[test]
+    fn cookies_are_kept_by_path_and_deleted() {
+        let mut browser = Browser::new(rustls::RootCertStore::empty()).expect("a client");
+        browser.keep("cognito=a; Path=/domains/one; Secure; HttpOnly");
+        browser.keep("cognito=b; Path=/domains/two; Secure; HttpOnly");
+        assert_eq!(browser.cookies.len(), 2);
+        browser.keep("cognito=; Path=/domains/one; Max-Age=0");
+        assert_eq!(browser.cookies.len(), 1);
+    }
+}

@@ -1,0 +1,64 @@
+//! Ways to log in, behind one trait; they must agree on the claims.
+
+use foundation::secret::Secret;
+use futures_util::future::BoxFuture;
+
+pub mod http;
+
+use crate::client::Broken;
+
+/// A way to log in.
+pub trait Login: Send + Sync {
+    /// Logs somebody in.
+    fn login<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Session, Refusal>>;
+}
+
+/// Who logs in where, and with what.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The issuer's URL; everything else is discovered.
+    pub issuer: String,
+    /// The app client.
+    pub client_id: String,
+    /// What is typed into the first field.
+    pub username: String,
+    /// What is typed into the second.
+    pub password: Secret<String>,
+    /// What is chosen when a new password is asked for.
+    pub new_password: Secret<String>,
+    /// Default `openid`, as kubelogin asks.
+    pub scope: String,
+    /// Default kubelogin's first.
+    pub redirect_uri: String,
+}
+
+/// What a login leaves behind.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The ID token.
+    pub id_token: Secret<String>,
+    /// The access token.
+    pub access_token: Secret<String>,
+    /// The refresh token, if one came.
+    pub refresh_token: Option<Secret<String>>,
+    /// Whether a new password was asked for and set.
+    pub password_changed: bool,
+    /// The requests on the way, without queries and bodies.
+    pub trace: Vec<String>,
+}
+
+/// Why there is no session.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The provider said no, in these words.
+    #[error("{because}")]
+    Refused {
+        /// The provider's words.
+        because: String,
+        /// The requests on the way.
+        trace: Vec<String>,
+    },
+    /// The rig failed.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}

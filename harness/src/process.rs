@@ -1,0 +1,174 @@
+//! Programs that run under an instance: with its environment, and nothing
+//! that could lead them to a real account.
+
+use std::path::Path;
+
+use crate::instance::Ready;
+
+/// One change of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Set to this value.
+    Set(&'static str, String),
+    /// Not set at all.
+    Unset(String),
+}
+
+/// Variables that would lead an AWS client elsewhere: another identity, or
+/// another endpoint for a single service.
+const ELSEWHERE: [&str; 8] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
+/// The services that the front door answers for, as botocore spells them in
+/// `AWS_ENDPOINT_URL_…`.
+const SERVICES: [&str; 3] = ["COGNITO_IDENTITY_PROVIDER", "EKS", "STS"];
+
+/// What must change for a program to use `instance`; `present` is the
+/// environment that it would have otherwise.
+pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>) -> Vec<Change> {
+    let dir = Path::new(&instance.dir);
+    let file = |name: &str| dir.join(name).display().to_string();
+    let mut no_proxy = Vec::new();
+    let mut unset: Vec<String> = ELSEWHERE.iter().map(|name| (*name).to_owned()).collect();
+    unset.extend(
+        SERVICES
+            .iter()
+            .map(|service| format!("AWS_ENDPOINT_URL_{service}")),
+    );
+    for (name, value) in present {
+        if name.starts_with("AWS_ENDPOINT_URL_") && !unset.contains(&name) {
+            unset.push(name);
+        } else if name.eq_ignore_ascii_case("no_proxy") && no_proxy.is_empty() {
+            no_proxy.extend(
+                value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|v| !v.is_empty())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    for host in ["127.0.0.1", "localhost"] {
+        if !no_proxy.iter().any(|known| known == host) {
+            no_proxy.push(host.to_owned());
+        }
+    }
+    let no_proxy = no_proxy.join(",");
+    let mut changes: Vec<Change> = unset.into_iter().map(Change::Unset).collect();
+    changes.extend([
+        Change::Set("AWS_ENDPOINT_URL", instance.origin.clone()),
+        Change::Set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned()),
+        Change::Set("AWS_CA_BUNDLE", file("ca.crt")),
+        Change::Set("AWS_ACCESS_KEY_ID", instance.access_key_id.clone()),
+        Change::Set("AWS_SECRET_ACCESS_KEY", instance.secret_access_key.clone()),
+        Change::Set("AWS_REGION", instance.region.clone()),
+        Change::Set("AWS_DEFAULT_REGION", instance.region.clone()),
+        Change::Set("AWS_CONFIG_FILE", file("aws-config")),
+        Change::Set("AWS_SHARED_CREDENTIALS_FILE", file("aws-credentials")),
+        Change::Set("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        Change::Set("AWS_PAGER", String::new()),
+        Change::Set("SSL_CERT_FILE", file("roots.crt")),
+        Change::Set("KUBECONFIG", file("kubeconfig")),
+        Change::Set("NO_PROXY", no_proxy.clone()),
+        Change::Set("no_proxy", no_proxy),
+    ]);
+    changes
+}
+
+/// The changes as lines for a POSIX shell.
+pub fn exports(changes: &[Change]) -> String {
+    changes
+        .iter()
+        .map(|change| match change {
+            Change::Set(name, value) => format!("export {name}={}\n", quote(value)),
+            Change::Unset(name) => format!("unset {name}\n"),
+        })
+        .collect()
+}
+
+/// `program` with the instance's environment.
+pub fn command(instance: &Ready, program: &str, arguments: &[String]) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command.args(arguments);
+    for change in changes(instance, std::env::vars()) {
+        match change {
+            Change::Set(name, value) => command.env(name, value),
+            Change::Unset(name) => command.env_remove(name),
+        };
+    }
+    command
+}
+
+fn quote(value: &str) -> String {
+    let plain = !value.is_empty()
+        && value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./:,@+=".contains(c));
+    if plain {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance() -> Ready {
+        Ready {
+            origin: "https://127.0.0.1:8443".to_owned(),
+            dir: "/tmp/it's/.rolecall".to_owned(),
+            access_key_id: "AKIA1".to_owned(),
+            secret_access_key: "a+b/c".to_owned(),
+            region: "eu-west-2".to_owned(),
+            ..Ready::default()
+        }
+    }
+
+    #[test]
+    fn nothing_leads_to_a_real_account() {
+        let present = [
+            ("AWS_PROFILE", "prod"),
+            ("AWS_ENDPOINT_URL_S3", "https://s3.example.com"),
+            ("NO_PROXY", "corp.example.com, 127.0.0.1"),
+        ];
+        let changes = changes(
+            &instance(),
+            present
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned())),
+        );
+        for name in [
+            "AWS_PROFILE",
+            "AWS_SESSION_TOKEN",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_ENDPOINT_URL_EKS",
+        ] {
+            assert!(changes.contains(&Change::Unset(name.to_owned())), "{name}");
+        }
+        assert!(changes.contains(&Change::Set(
+            "NO_PROXY",
+            "corp.example.com,127.0.0.1,localhost".to_owned()
+        )));
+    }
+
+    #[test]
+    fn exports_are_quoted_for_a_shell() {
+        let text = exports(&changes(&instance(), std::iter::empty()));
+        assert!(text.contains("export AWS_ENDPOINT_URL=https://127.0.0.1:8443\n"));
+        assert!(
+            text.contains(r"export KUBECONFIG='/tmp/it'\''s/.rolecall/kubeconfig'"),
+            "{text}"
+        );
+        assert!(text.contains("unset AWS_PROFILE\n"));
+    }
+}

@@ -1,0 +1,165 @@
+//! For people: a line a step, with what was answered beneath it.
+
+use std::fmt::Write as _;
+
+use crate::event::Event;
+use crate::verdict::Verdict;
+
+/// Whether escape sequences are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// For terminals.
+    Colour,
+    /// For files and pipes.
+    Plain,
+}
+
+/// How much is said of what went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Every step with its answers.
+    Full,
+    /// A line a scenario; steps only where something is wrong.
+    Brief,
+}
+
+/// The text for an event.
+pub fn render(event: &Event, style: Style, detail: Detail) -> String {
+    match event {
+        Event::ScenarioStarted { name, file, .. } if detail == Detail::Full => {
+            format!(
+                "{}  {}\n",
+                paint(style, BOLD, name),
+                paint(style, DIM, file)
+            )
+        }
+        Event::ScenarioStarted { .. } => String::new(),
+        Event::StepFinished {
+            title,
+            verdict,
+            details,
+            ..
+        } => step(title, verdict, details, style, detail),
+        Event::ScenarioFinished {
+            name,
+            file,
+            verdict,
+            seconds,
+        } => {
+            let (mark, colour) = mark(verdict);
+            let took = paint(style, DIM, &format!("{file}, {}", duration(*seconds)));
+            let gap = if detail == Detail::Full { "\n" } else { "" };
+            format!(
+                "{gap}{} {name}  {took}\n",
+                paint(style, colour, &format!("{mark} {}", verdict.word()))
+            )
+        }
+        Event::RunFinished { tally } => {
+            let mut text = format!("\n{} passed, {} failed", tally.passed, tally.failed);
+            if tally.skipped > 0 {
+                let _ = write!(text, ", {} skipped", tally.skipped);
+            }
+            if tally.broken > 0 {
+                let _ = write!(text, ", {} broken", tally.broken);
+            }
+            text.push('\n');
+            text
+        }
+    }
+}
+
+fn step(
+    title: &str,
+    verdict: &Verdict,
+    details: &[String],
+    style: Style,
+    detail: Detail,
+) -> String {
+    if *verdict == Verdict::Pass && detail == Detail::Brief {
+        return String::new();
+    }
+    let (mark, colour) = mark(verdict);
+    let mut text = format!("  {} {title}\n", paint(style, colour, mark));
+    for line in details {
+        let _ = writeln!(text, "      {}", paint(style, DIM, line));
+    }
+    if let Some(reason) = verdict.reason() {
+        for line in reason.lines() {
+            let _ = writeln!(text, "      {}", paint(style, colour, line));
+        }
+    }
+    text
+}
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const MAGENTA: &str = "35";
+
+fn mark(verdict: &Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Pass => ("✓", GREEN),
+        Verdict::Fail { .. } => ("✗", RED),
+        Verdict::Skip { .. } => ("-", YELLOW),
+        Verdict::Broken { .. } => ("!", MAGENTA),
+    }
+}
+
+fn paint(style: Style, code: &str, text: &str) -> String {
+    match style {
+        Style::Plain => text.to_owned(),
+        Style::Colour => format!("\x1b[{code}m{text}\x1b[0m"),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else {
+        format!("{seconds:.1} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Event {
+        Event::StepFinished {
+            number: 1,
+            title: "ada can get pods".to_owned(),
+            verdict: Verdict::Fail {
+                because: "get pods is denied".to_owned(),
+            },
+            details: vec!["the cluster knows ada".to_owned()],
+            seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn plain_text_has_no_escapes_and_the_reason_stands_below() {
+        assert_eq!(
+            render(&failed(), Style::Plain, Detail::Full),
+            "  ✗ ada can get pods\n      the cluster knows ada\n      get pods is denied\n"
+        );
+        assert!(render(&failed(), Style::Colour, Detail::Full).contains("\x1b[31m✗"));
+    }
+
+    #[test]
+    fn brief_hides_what_went_well_and_nothing_else() {
+        let Event::StepFinished { title, details, .. } = failed() else {
+            unreachable!("made above")
+        };
+        let passed = Event::StepFinished {
+            number: 1,
+            title,
+            verdict: Verdict::Pass,
+            details,
+            seconds: 0.0,
+        };
+        assert_eq!(render(&passed, Style::Plain, Detail::Brief), "");
+        assert_ne!(render(&failed(), Style::Plain, Detail::Brief), "");
+    }
+}

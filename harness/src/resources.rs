@@ -1,0 +1,120 @@
+//! What a cluster serves, from its own discovery: names of every kind to
+//! group and plural.
+
+use http::Method;
+use serde_json::Value;
+
+use crate::client::{As, Broken, KubeClient, Refused};
+
+/// One resource.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The API group; empty for the core.
+    pub group: String,
+    version: String,
+    /// As in URLs.
+    pub plural: String,
+    singular: String,
+    kind: String,
+    short_names: Vec<String>,
+    namespaced: bool,
+}
+
+impl Resource {
+    /// The collection's path in `namespace`.
+    pub fn collection(&self, namespace: &str) -> String {
+        let base = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
+        if self.namespaced {
+            format!("{base}/namespaces/{namespace}/{}", self.plural)
+        } else {
+            format!("{base}/{}", self.plural)
+        }
+    }
+
+    fn goes_by(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.plural == name
+            || self.singular == name
+            || self.kind.to_lowercase() == name
+            || self.short_names.contains(&name)
+    }
+}
+
+/// All resources of a cluster.
+#[derive(Clone, Debug)]
+pub struct Resources(Vec<Resource>);
+
+impl Resources {
+    /// Asks the cluster.
+    ///
+    /// # Errors
+    /// [`Broken`] when discovery does not answer.
+    pub async fn discover(kube: &KubeClient) -> Result<Self, Broken> {
+        let groups = get(kube, "/apis").await?;
+        let mut versions = vec![("/api/v1".to_owned(), String::new(), "v1".to_owned())];
+        for group in groups["groups"].as_array().into_iter().flatten() {
+            let preferred = &group["preferredVersion"];
+            let (Some(name), Some(path), Some(version)) = (
+                group["name"].as_str(),
+                preferred["groupVersion"].as_str(),
+                preferred["version"].as_str(),
+            ) else {
+                continue;
+            };
+            versions.push((format!("/apis/{path}"), name.to_owned(), version.to_owned()));
+        }
+        let mut all = Vec::new();
+        for (path, group, version) in versions {
+            let list = get(kube, &path).await?;
+            for resource in list["resources"].as_array().into_iter().flatten() {
+                let text = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
+                if text("name").contains('/') {
+                    continue;
+                }
+                all.push(Resource {
+                    group: group.clone(),
+                    version: version.clone(),
+                    plural: text("name"),
+                    singular: text("singularName"),
+                    kind: text("kind"),
+                    short_names: resource["shortNames"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|name| name.as_str().map(str::to_owned))
+                        .collect(),
+                    namespaced: resource["namespaced"].as_bool().unwrap_or_default(),
+                });
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// The resource that goes by `name` (plural, singular, kind or short name).
+    pub fn find(&self, name: &str, group: Option<&str>) -> Option<&Resource> {
+        self.0
+            .iter()
+            .find(|resource| resource.goes_by(name) && group.is_none_or(|g| resource.group == g))
+    }
+
+    /// The resource of an object's `kind` and `apiVersion`.
+    pub fn by_kind(&self, kind: &str, api_version: Option<&str>) -> Option<&Resource> {
+        let group = api_version.map(|v| v.split_once('/').map_or("", |(group, _)| group));
+        self.0
+            .iter()
+            .find(|resource| resource.kind == kind && group.is_none_or(|g| resource.group == g))
+    }
+}
+
+async fn get(kube: &KubeClient, path: &str) -> Result<Value, Broken> {
+    let (status, answer) = kube.request(&As::Admin, Method::GET, path, None).await?;
+    if status.is_success() {
+        Ok(answer)
+    } else {
+        Err(Broken::new(path, Refused::of(status, &answer)))
+    }
+}

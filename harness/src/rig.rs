@@ -1,0 +1,506 @@
+//! The composition root: one identity provider, the AWS fronts and the
+//! clusters, in this process, on two listeners.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use foundation::clock::Clock;
+use foundation::listen::Listener;
+use foundation::pki::Ca;
+use foundation::secret::Secret;
+use http::{Method, Request, Response, StatusCode, header};
+use mock_apiserver::audit;
+use mock_idp::{KeyBank, MockIdp};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::eks::state::{
+    ClusterStatus, CreateCluster, Eks, Launch, NewCluster, ProviderStatus,
+};
+use crate::aws::iam_token;
+use crate::aws::keys::AccessKeys;
+use crate::client::{AwsClient, Broken, KubeClient};
+use crate::cluster::Cluster;
+use crate::cluster::embedded::{self, Embedded};
+use crate::front::Front;
+use crate::login::http::HttpLogin;
+use crate::runner::Bench;
+
+/// How a rig is set up; the defaults are what `rolecall up` does.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The time line.
+    pub clock: Clock,
+    /// The front door's port; 0: a free one.
+    pub port: u16,
+    /// The ready cluster's port; 0: a free one.
+    pub api_port: u16,
+    /// Where requests without a credential scope belong.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+    /// The cluster that stands ready.
+    pub cluster_name: String,
+    /// Between a call to (dis)associate and its effect.
+    pub association_delay: Duration,
+    /// Ids that the next things made get.
+    pub pins: Pins,
+    /// Makes ids reproducible.
+    pub seeded_ids: Option<u64>,
+    /// Users, groups and clients to begin with.
+    pub seed: Option<PathBuf>,
+    /// Where RSA keys come from.
+    pub keybank: KeyBank,
+    /// Where requests to the clusters are recorded.
+    pub audit: Audit,
+}
+
+/// Where audit events go.
+#[derive(Clone, Debug)]
+pub enum Audit {
+    /// Nowhere.
+    Off,
+    /// JSON lines in a file.
+    File(PathBuf),
+}
+
+/// Ids that are wanted instead of random ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// The next user pool's id.
+    pub pool: Option<String>,
+    /// The next app client's id.
+    pub client: Option<String>,
+    /// The next cluster's id, as in its endpoint on EKS.
+    pub cluster_endpoint: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            clock: Clock::offset(),
+            port: 0,
+            api_port: 0,
+            region: "eu-west-2".to_owned(),
+            account: "123456789012".to_owned(),
+            cluster_name: "kubedemy".to_owned(),
+            association_delay: Duration::from_secs(1),
+            pins: Pins::default(),
+            seeded_ids: None,
+            seed: None,
+            keybank: default_key_folder().map_or_else(|| KeyBank::in_memory(2), KeyBank::in_folder),
+            audit: Audit::Off,
+        }
+    }
+}
+
+/// Why the rig does not stand.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A port cannot be had.
+    #[error(transparent)]
+    Listen(#[from] std::io::Error),
+    /// A certificate cannot be made.
+    #[error(transparent)]
+    Pki(#[from] foundation::pki::Error),
+    /// The ready cluster does not start.
+    #[error("the cluster does not start: {0}")]
+    Cluster(String),
+    /// The seed file cannot be used.
+    #[error("{path}: {reason}")]
+    Seed {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A running rig.
+pub struct Rig {
+    config: Config,
+    origin: String,
+    edge: Arc<Ca>,
+    idp: MockIdp,
+    eks: Eks,
+    keys: AccessKeys,
+    control_token: Secret<String>,
+    ready: Arc<dyn Cluster>,
+    shutdown: CancellationToken,
+    front: JoinHandle<()>,
+}
+
+impl Rig {
+    /// Starts everything; returns when it answers.
+    ///
+    /// # Errors
+    /// [`Error`], naming the port or file in question.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let listener = Listener::bind(loopback(config.port)).await?;
+        let origin = format!("https://{}", listener.addr());
+        let now = config.clock.now();
+        let edge = Arc::new(Ca::new("rolecall edge", now)?);
+        let keys = AccessKeys::generate(&config.account);
+        let control_token = Secret::new(random_token());
+        let idp = MockIdp::new(mock_idp::Config {
+            clock: config.clock.clone(),
+            region: config.region.clone(),
+            account: config.account.clone(),
+            origin: mock_idp::Origin::parse(&origin)
+                .map_err(|error| Error::Cluster(error.to_string()))?,
+            pins: mock_idp::Pins {
+                pool: config.pins.pool.clone(),
+                client: config.pins.client.clone(),
+            },
+            seed: config.seeded_ids,
+            keybank: config.keybank.clone(),
+            control_token: control_token.clone(),
+        });
+        if let Some(path) = &config.seed {
+            idp.seed_file(path).map_err(|error| Error::Seed {
+                path: path.display().to_string(),
+                reason: error.to_string(),
+            })?;
+        }
+        let eks = Eks::new(
+            config.clock.clone(),
+            &config.account,
+            config.association_delay,
+            launcher(&config, &edge, &keys, &origin)?,
+            config.pins.cluster_endpoint.clone().into_iter().collect(),
+        );
+        let ready = eks
+            .create_and_wait(&config.region, &keys.admin().arn, ready_cluster(&config))
+            .await
+            .map_err(|error| Error::Cluster(error.to_string()))?;
+        let shutdown = CancellationToken::new();
+        let front = Front {
+            idp: idp.router(),
+            eks: eks.clone(),
+            keys: keys.clone(),
+            origin: origin.clone(),
+            region: config.region.clone(),
+            clock: config.clock.clone(),
+            control: Control {
+                token: control_token.clone(),
+                eks: eks.clone(),
+                shutdown: shutdown.clone(),
+            },
+        };
+        let serving = edge.issue_server(&["127.0.0.1", "localhost"], now)?;
+        let front = tokio::spawn(listener.serve(
+            serving.server_config()?,
+            tower::service_fn(move |request| front.clone().respond(request)),
+            shutdown.clone(),
+        ));
+        Ok(Self {
+            config,
+            origin,
+            edge,
+            idp,
+            eks,
+            keys,
+            control_token,
+            ready,
+            shutdown,
+            front,
+        })
+    }
+
+    /// `https://127.0.0.1:PORT` of the front door.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// How it was set up.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The CA of the front door.
+    pub fn edge_ca(&self) -> &Ca {
+        &self.edge
+    }
+
+    /// The mock identity provider.
+    pub fn idp(&self) -> &MockIdp {
+        &self.idp
+    }
+
+    /// The two access keys.
+    pub fn keys(&self) -> &AccessKeys {
+        &self.keys
+    }
+
+    /// What control calls must show.
+    pub fn control_token(&self) -> &Secret<String> {
+        &self.control_token
+    }
+
+    /// The cluster that stood ready at the start.
+    pub fn ready_cluster(&self) -> &Arc<dyn Cluster> {
+        &self.ready
+    }
+
+    /// Cancelled when somebody asked the rig to end.
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    /// What a scenario runs on.
+    ///
+    /// # Errors
+    /// [`Broken`] when TLS cannot be set up.
+    pub fn bench(&self) -> Result<Bench, Broken> {
+        let roots = self
+            .edge
+            .roots()
+            .map_err(|error| Broken::new("trust the edge CA", error))?;
+        let http = crate::client::https(roots.clone(), None)?;
+        Ok(Bench {
+            aws: AwsClient::new(
+                http,
+                &self.origin,
+                &self.config.region,
+                self.keys.admin().clone(),
+                self.config.clock.clone(),
+            ),
+            kube: KubeClient::new(
+                self.ready.endpoint(),
+                self.ready.ca_pem(),
+                self.ready.admin(),
+            )?,
+            login: HttpLogin::new(roots),
+            clock: self.config.clock.clone(),
+            cluster: self.config.cluster_name.clone(),
+            issuer_base: self.origin.clone(),
+        })
+    }
+
+    /// Ends everything; nothing is left running.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.eks.stop().await;
+        // A panic in the accept loop was counted by the panic hook.
+        let _ = self.front.await;
+    }
+}
+
+fn ready_cluster(config: &Config) -> CreateCluster {
+    CreateCluster {
+        name: config.cluster_name.clone(),
+        role_arn: format!(
+            "arn:aws:iam::{}:role/{}",
+            config.account, config.cluster_name
+        ),
+        ..CreateCluster::default()
+    }
+}
+
+/// Starts embedded clusters: the first on the port that was asked for, the
+/// others on free ones.
+fn launcher(
+    config: &Config,
+    edge: &Arc<Ca>,
+    keys: &AccessKeys,
+    origin: &str,
+) -> std::io::Result<Launch> {
+    let audit: audit::AuditSink = match &config.audit {
+        Audit::Off => audit::AuditSink::off(),
+        Audit::File(path) => audit::AuditSink::file(path)?,
+    };
+    let (first, api_port) = (config.cluster_name.clone(), config.api_port);
+    let (clock, edge, keys, origin) = (
+        config.clock.clone(),
+        edge.der().clone(),
+        keys.clone(),
+        origin.to_owned(),
+    );
+    Ok(Arc::new(move |new: NewCluster| {
+        let port = if new.name == first { api_port } else { 0 };
+        let webhook = IamWebhook {
+            keys: keys.clone(),
+            origin: origin.clone(),
+            cluster: new.name.clone(),
+            creator: new.creator.clone(),
+            clock: clock.clone(),
+        };
+        let config = embedded::Config {
+            name: new.name,
+            clock: clock.clone(),
+            audit: audit.clone(),
+            timing: mock_apiserver::Timing::Instant,
+            issuer_cas: vec![edge.clone()],
+            webhook: Some(Arc::new(webhook)),
+        };
+        Box::pin(async move {
+            let listener = Listener::bind(loopback(port))
+                .await
+                .map_err(|error| error.to_string())?;
+            let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;
+            Ok(Arc::new(cluster) as Arc<dyn Cluster>)
+        })
+    }))
+}
+
+/// EKS' token webhook: knows the IAM tokens of our access keys.
+struct IamWebhook {
+    keys: AccessKeys,
+    origin: String,
+    cluster: String,
+    creator: String,
+    clock: Clock,
+}
+
+impl mock_apiserver::authn::TokenWebhook for IamWebhook {
+    fn review<'a>(
+        &'a self,
+        token: &'a str,
+    ) -> futures_util::future::BoxFuture<'a, Result<Option<kube_authn::User>, String>> {
+        Box::pin(async move {
+            if !iam_token::is_iam_token(token) {
+                return Ok(None);
+            }
+            let now = self.clock.now();
+            let identity = iam_token::verify(&self.keys, &self.origin, &self.cluster, token, now)?;
+            if identity.arn != self.creator {
+                return Err(format!(
+                    "{} has no access entry on this cluster",
+                    identity.arn
+                ));
+            }
+            let extra = [
+                ("accessKeyId", identity.access_key_id),
+                ("arn", identity.arn.clone()),
+                ("canonicalArn", identity.arn),
+                ("principalId", identity.user_id.clone()),
+                ("sessionName", String::new()),
+            ];
+            Ok(Some(kube_authn::User {
+                username: "kubernetes-admin".to_owned(),
+                uid: format!(
+                    "aws-iam-authenticator:{}:{}",
+                    identity.account, identity.user_id
+                ),
+                groups: vec!["system:masters".to_owned()],
+                extra: extra
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), vec![value]))
+                    .collect(),
+            }))
+        })
+    }
+}
+
+/// What only the rig can tell or do, under a prefix of its own and with the
+/// bearer of `ready.json`.
+#[derive(Clone)]
+pub struct Control {
+    token: Secret<String>,
+    eks: Eks,
+    shutdown: CancellationToken,
+}
+
+impl Control {
+    /// Where it answers.
+    pub const PREFIX: &'static str = "/_rolecall/rig/";
+
+    /// Answers one control request.
+    pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
+        let bearer = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        if !bearer.is_some_and(|bearer| self.token.matches(bearer)) {
+            return answer(
+                StatusCode::UNAUTHORIZED,
+                &json!({"error": "control calls need the bearer that ready.json holds"}),
+            );
+        }
+        let path = request.uri().path().trim_start_matches(Self::PREFIX);
+        match (request.method(), path) {
+            (&Method::GET, "status") => answer(StatusCode::OK, &self.status()),
+            (&Method::POST, "shutdown") => {
+                self.shutdown.cancel();
+                answer(StatusCode::OK, &json!({"stopping": true}))
+            }
+            _ => answer(
+                StatusCode::NOT_FOUND,
+                &json!({"error": format!("there is no control call {} {path}", request.method())}),
+            ),
+        }
+    }
+
+    fn status(&self) -> Value {
+        let clusters: Vec<Value> = self
+            .eks
+            .list()
+            .into_iter()
+            .map(|record| {
+                let status = match &record.status {
+                    ClusterStatus::Creating => "CREATING".to_owned(),
+                    ClusterStatus::Active => "ACTIVE".to_owned(),
+                    ClusterStatus::Deleting => "DELETING".to_owned(),
+                    ClusterStatus::Failed(reason) => format!("FAILED: {reason}"),
+                };
+                let provider = record.provider.map(|provider| {
+                    json!({
+                        "name": provider.name,
+                        "issuer": provider.trust.issuer_url,
+                        "clientId": provider.trust.client_id,
+                        "status": match provider.status {
+                            ProviderStatus::Creating => "CREATING",
+                            ProviderStatus::Active => "ACTIVE",
+                            ProviderStatus::Deleting => "DELETING",
+                        },
+                        "trouble": provider.trouble,
+                    })
+                });
+                json!({
+                    "name": record.new.name,
+                    "status": status,
+                    "endpoint": record.running.map(|running| running.endpoint().to_owned()),
+                    "identityProvider": provider,
+                })
+            })
+            .collect();
+        json!({"clusters": clusters, "panics": crate::panics::count()})
+    }
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn random_token() -> String {
+    use rand::RngExt as _;
+    let bytes: [u8; 32] = rand::rng().random();
+    crate::aws::sigv4::hex(&bytes)
+}
+
+/// `$XDG_CACHE_HOME/rolecall/keys`, or under `~/.cache`.
+fn default_key_folder() -> Option<PathBuf> {
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    from("XDG_CACHE_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("rolecall").join("keys"))
+}

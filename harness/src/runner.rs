@@ -1,0 +1,1039 @@
+//! Runs a plan on a rig and says in events what came of it.
+//!
+//! Every line of a report stems from an answer that came over HTTPS from one
+//! of the two listeners; the runner decides nothing about identity or RBAC
+//! itself, it only compares, and explains a denial from the objects that the
+//! cluster hands out.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use foundation::clock::Clock;
+use foundation::secret::Secret;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::client::{As, AwsClient, AwsError, Broken, KubeClient, Refused};
+use crate::event::Event;
+use crate::login::http::HttpLogin;
+use crate::login::{self, Login as _, Refusal, Session};
+use crate::resources::Resources;
+use crate::scenario::file::v1::{self, LoginOutcome, TokenKind};
+use crate::scenario::plan::{
+    Action, Expectation, KUBELOGIN_CALLBACKS, Outcome, Person, Plan, PlannedStep, PoolRef,
+};
+use crate::scenario::question::{Question, Target};
+use crate::verdict::Verdict;
+
+/// What people choose when they are asked for a new password.
+const NEW_PASSWORD: &str = "Rolecall-1!changed";
+const AUTHENTICATION: &str = "authentication.k8s.io";
+const AUTHORIZATION: &str = "authorization.k8s.io";
+
+/// What a runner works on: the two APIs, the pages, and the clock.
+pub struct Bench {
+    /// Cognito and EKS.
+    pub aws: AwsClient,
+    /// The cluster.
+    pub kube: KubeClient,
+    /// The login driver.
+    pub login: HttpLogin,
+    /// The time line that everything of the rig follows.
+    pub clock: Clock,
+    /// The cluster's name at EKS.
+    pub cluster: String,
+    /// `ISSUER` of a pool's id.
+    pub issuer_base: String,
+}
+
+/// Why a step is not a pass; becomes a [`Verdict`].
+#[derive(Debug)]
+enum Trouble {
+    Fail(String),
+    Broken(String),
+}
+
+impl From<Broken> for Trouble {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken.to_string())
+    }
+}
+
+impl From<Trouble> for Verdict {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Fail(because) => Self::Fail { because },
+            Trouble::Broken(place) => Self::Broken { r#where: place },
+        }
+    }
+}
+
+type Details = Vec<String>;
+
+/// Runs `plan` and reports to `sink`; returns the scenario's verdict.
+pub async fn run(plan: Plan, target: Bench, sink: &mut (dyn FnMut(Event) + Send)) -> Verdict {
+    sink(Event::ScenarioStarted {
+        name: plan.name.clone(),
+        file: plan.file.clone(),
+        steps: plan
+            .steps
+            .iter()
+            .filter(|step| !step.title.is_empty())
+            .count(),
+    });
+    let started = Instant::now();
+    let mut runner = Runner::new(target);
+    let mut worst = Verdict::Pass;
+    let mut number = 0;
+    for step in plan.steps {
+        let begun = Instant::now();
+        let PlannedStep {
+            title,
+            action,
+            essential,
+        } = step;
+        let mut details = Details::new();
+        let verdict = match runner.step(action, &mut details).await {
+            Ok(()) => Verdict::Pass,
+            Err(trouble) => trouble.into(),
+        };
+        let stop = verdict != Verdict::Pass && essential;
+        worst = worst.worst(verdict.clone());
+        if !title.is_empty() {
+            number += 1;
+            sink(Event::StepFinished {
+                number,
+                title,
+                verdict,
+                details,
+                seconds: begun.elapsed().as_secs_f64(),
+            });
+        }
+        if stop {
+            break;
+        }
+    }
+    sink(Event::ScenarioFinished {
+        name: plan.name,
+        file: plan.file,
+        verdict: worst.clone(),
+        seconds: started.elapsed().as_secs_f64(),
+    });
+    worst
+}
+
+struct Pool {
+    id: String,
+    client_id: String,
+    name: String,
+}
+
+struct Runner {
+    target: Bench,
+    pools: BTreeMap<PoolRef, Pool>,
+    passwords: BTreeMap<Person, String>,
+    sessions: BTreeMap<Person, Session>,
+    provider: Option<String>,
+    resources: Option<Resources>,
+}
+
+impl Runner {
+    fn new(target: Bench) -> Self {
+        Self {
+            target,
+            pools: BTreeMap::new(),
+            passwords: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            provider: None,
+            resources: None,
+        }
+    }
+
+    async fn step(&mut self, action: Action, details: &mut Details) -> Result<(), Trouble> {
+        match action {
+            Action::Cognito {
+                pool,
+                operation,
+                input,
+                outcome,
+            } => {
+                self.cognito(&pool, operation, input, &outcome, details)
+                    .await
+            }
+            Action::Password { person, password } => {
+                self.passwords.insert(person, password);
+                Ok(())
+            }
+            Action::Associate(trust) => self.associate(trust, details).await,
+            Action::Disassociate => self.disassociate(details).await,
+            Action::Create(object) => self.create(&object, details).await,
+            Action::Delete {
+                resource,
+                name,
+                namespace,
+            } => self.delete(&resource, &name, &namespace, details).await,
+            Action::Advance(by) => {
+                self.target
+                    .clock
+                    .advance(by)
+                    .map_err(|error| Trouble::Broken(error.to_string()))?;
+                details.push(format!(
+                    "it is {} now",
+                    self.target.clock.now().strftime("%F %T UTC")
+                ));
+                Ok(())
+            }
+            Action::Login(person) => {
+                self.sessions.remove(&person);
+                self.session(&person, details).await.map(drop)
+            }
+            Action::Refresh { person, outcome } => self.refresh(&person, &outcome, details).await,
+            Action::Expect(expectation) => self.expect(&expectation, details).await,
+        }
+    }
+
+    // ---- the identity provider ----
+
+    async fn cognito(
+        &mut self,
+        pool: &PoolRef,
+        operation: &'static str,
+        mut input: Value,
+        outcome: &Outcome,
+        details: &mut Details,
+    ) -> Result<(), Trouble> {
+        if let Some(pool) = self.pools.get(pool) {
+            input["UserPoolId"] = Value::from(pool.id.as_str());
+        }
+        let answer = match (
+            self.target.aws.cognito(operation, &input).await,
+            outcome.refused,
+        ) {
+            (Err(AwsError::Broken(broken)), _) => return Err(broken.into()),
+            (Err(AwsError::Refused { kind, message }), true) => {
+                details.push(format!("{kind}: {message}"));
+                return because(outcome.because.as_deref(), &format!("{kind}: {message}"));
+            }
+            (Err(refused), false) => return Err(Trouble::Fail(refused.to_string())),
+            (Ok(_), true) => {
+                return Err(Trouble::Fail(format!(
+                    "{operation} was to be refused and was not"
+                )));
+            }
+            (Ok(answer), false) => answer,
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match operation {
+            "CreateUserPool" => {
+                let id = text(&answer["UserPool"]["Id"]);
+                details.push(format!("pool {id}, issuer {}", self.issuer(&id)));
+                self.pools.insert(
+                    pool.clone(),
+                    Pool {
+                        id,
+                        client_id: String::new(),
+                        name: text(&answer["UserPool"]["Name"]),
+                    },
+                );
+            }
+            "CreateUserPoolClient" => {
+                let id = text(&answer["UserPoolClient"]["ClientId"]);
+                details.push(format!("client {id}"));
+                if let Some(pool) = self.pools.get_mut(pool) {
+                    pool.client_id = id;
+                }
+            }
+            "AdminCreateUser" => details.push(describe_user(&answer["User"])),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn issuer(&self, pool_id: &str) -> String {
+        format!("{}/{pool_id}", self.target.issuer_base)
+    }
+
+    fn pool(&self, pool: &PoolRef) -> Result<&Pool, Trouble> {
+        self.pools
+            .get(pool)
+            .ok_or_else(|| Trouble::Broken("the pool was not created".to_owned()))
+    }
+
+    /// The person's session; a login when there is none.
+    async fn session(
+        &mut self,
+        person: &Person,
+        details: &mut Details,
+    ) -> Result<&Session, Trouble> {
+        if !self.sessions.contains_key(person) {
+            let request = self.login_request(person, None)?;
+            let session = self
+                .log_in(person, &request, details)
+                .await
+                .map_err(|refusal| match refusal {
+                    Refusal::Refused { because, .. } => {
+                        Trouble::Fail(format!("{} cannot log in: {because}", person.username))
+                    }
+                    Refusal::Broken(broken) => broken.into(),
+                })?;
+            self.sessions.insert(person.clone(), session);
+        }
+        Ok(&self.sessions[person])
+    }
+
+    fn login_request(
+        &self,
+        person: &Person,
+        expectation: Option<&Expectation>,
+    ) -> Result<login::Request, Trouble> {
+        let pool = self.pool(&person.pool)?;
+        let own = self.passwords.get(person).cloned().unwrap_or_default();
+        let given = |pick: fn(&Expectation) -> &Option<String>, default: &str| {
+            expectation
+                .and_then(|e| pick(e).clone())
+                .unwrap_or_else(|| default.to_owned())
+        };
+        Ok(login::Request {
+            issuer: self.issuer(&pool.id),
+            client_id: pool.client_id.clone(),
+            username: person.username.clone(),
+            password: Secret::new(given(|e| &e.password, &own)),
+            new_password: Secret::new(given(|e| &e.new_password, NEW_PASSWORD)),
+            scope: given(|e| &e.scope, "openid"),
+            redirect_uri: given(|e| &e.redirect_uri, KUBELOGIN_CALLBACKS[0]),
+        })
+    }
+
+    async fn log_in(
+        &mut self,
+        person: &Person,
+        request: &login::Request,
+        details: &mut Details,
+    ) -> Result<Session, Refusal> {
+        let session = self.target.login.login(request).await?;
+        let pages = session.trace.len();
+        details.push(if session.password_changed {
+            format!("logged in over {pages} requests; a new password was asked for and set")
+        } else {
+            format!("logged in over {pages} requests")
+        });
+        if session.password_changed {
+            self.passwords
+                .insert(person.clone(), request.new_password.expose().clone());
+        }
+        details.push(describe_claims(&session.id_token));
+        Ok(session)
+    }
+
+    async fn refresh(
+        &mut self,
+        person: &Person,
+        outcome: &Outcome,
+        details: &mut Details,
+    ) -> Result<(), Trouble> {
+        let pool = self.pool(&person.pool)?;
+        let (issuer, client) = (self.issuer(&pool.id), pool.client_id.clone());
+        let token = self
+            .session(person, details)
+            .await?
+            .refresh_token
+            .clone()
+            .ok_or_else(|| Trouble::Fail("the login brought no refresh token".to_owned()))?;
+        match (
+            self.target.login.refresh(&issuer, &client, &token).await,
+            outcome.refused,
+        ) {
+            (Ok(session), false) => {
+                details.push(describe_claims(&session.id_token));
+                self.sessions.insert(person.clone(), session);
+                Ok(())
+            }
+            (Ok(_), true) => Err(Trouble::Fail(
+                "the refresh was to be refused and was not".to_owned(),
+            )),
+            (Err(Refusal::Refused { because: text, .. }), true) => {
+                details.push(text.clone());
+                because(outcome.because.as_deref(), &text)
+            }
+            (Err(Refusal::Refused { because, .. }), false) => {
+                Err(Trouble::Fail(format!("the refresh was refused: {because}")))
+            }
+            (Err(Refusal::Broken(broken)), _) => Err(broken.into()),
+        }
+    }
+
+    // ---- the cluster ----
+
+    async fn associate(&mut self, trust: v1::Trust, details: &mut Details) -> Result<(), Trouble> {
+        let pool = self.pool(&PoolRef::Main)?;
+        let issuer = self.issuer(&pool.id);
+        let name = trust.name.clone().unwrap_or_else(|| pool.name.clone());
+        let mut oidc = json!({
+            "identityProviderConfigName": name,
+            "issuerUrl": issuer,
+            "clientId": pool.client_id,
+        });
+        let members = [
+            ("usernameClaim", &trust.username),
+            ("usernamePrefix", &trust.username_prefix),
+            ("groupsClaim", &trust.groups),
+            ("groupsPrefix", &trust.groups_prefix),
+        ];
+        for (member, value) in members {
+            if let Some(value) = value {
+                oidc[member] = Value::from(value.as_str());
+            }
+        }
+        if !trust.required_claims.is_empty() {
+            oidc["requiredClaims"] = json!(trust.required_claims);
+        }
+        let base = format!(
+            "/clusters/{}/identity-provider-configs",
+            self.target.cluster
+        );
+        self.eks(
+            Method::POST,
+            &format!("{base}/associate"),
+            &json!({ "oidc": oidc }),
+        )
+        .await?;
+        let status = self
+            .await_provider(&base, &name, |status| status == Some("ACTIVE"))
+            .await?;
+        details.push(format!("{name} is {}", status.as_deref().unwrap_or("gone")));
+        self.provider = Some(name);
+        Ok(())
+    }
+
+    async fn disassociate(&mut self, details: &mut Details) -> Result<(), Trouble> {
+        let name = self.provider.take().ok_or_else(|| {
+            Trouble::Fail("there is nothing associated that could be disassociated".to_owned())
+        })?;
+        let base = format!(
+            "/clusters/{}/identity-provider-configs",
+            self.target.cluster
+        );
+        let config = json!({"identityProviderConfig": {"type": "oidc", "name": name}});
+        self.eks(Method::POST, &format!("{base}/disassociate"), &config)
+            .await?;
+        self.await_provider(&base, &name, |status| status.is_none())
+            .await?;
+        details.push(format!("{name} is gone"));
+        Ok(())
+    }
+
+    /// Looks at the configuration's status, jumping over the wait each time.
+    async fn await_provider(
+        &self,
+        base: &str,
+        name: &str,
+        done: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Option<String>, Trouble> {
+        let config = json!({"identityProviderConfig": {"type": "oidc", "name": name}});
+        let deadline = Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let answer = self
+                .target
+                .aws
+                .eks(Method::POST, &format!("{base}/describe"), &config)
+                .await;
+            let status = match answer {
+                Ok(answer) => answer["identityProviderConfig"]["oidc"]["status"]
+                    .as_str()
+                    .map(str::to_owned),
+                Err(AwsError::Refused { kind, .. }) if kind == "ResourceNotFoundException" => None,
+                Err(AwsError::Refused { kind, message }) => {
+                    return Err(Trouble::Fail(format!("{kind}: {message}")));
+                }
+                Err(AwsError::Broken(broken)) => return Err(broken.into()),
+            };
+            if done(status.as_deref()) {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                return Err(Trouble::Broken(format!(
+                    "the identity provider configuration stays {}",
+                    status.as_deref().unwrap_or("absent")
+                )));
+            }
+            // The clock does what on AWS a quarter of an hour does; what is
+            // left is the cluster fetching the keys, in real time.
+            let _ = self.target.clock.advance(std::time::Duration::from_secs(1));
+            tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        }
+    }
+
+    async fn eks(&self, method: Method, path: &str, input: &Value) -> Result<Value, Trouble> {
+        self.target
+            .aws
+            .eks(method, path, input)
+            .await
+            .map_err(|error| match error {
+                AwsError::Refused { kind, message } => Trouble::Fail(format!("{kind}: {message}")),
+                AwsError::Broken(broken) => broken.into(),
+            })
+    }
+
+    async fn create(&mut self, object: &Value, details: &mut Details) -> Result<(), Trouble> {
+        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+        let resources = self.resources().await?;
+        let resource = resources
+            .by_kind(&kind, object["apiVersion"].as_str())
+            .ok_or_else(|| Trouble::Fail(format!("the cluster serves no kind {kind}")))?;
+        let namespace = object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or("default");
+        let path = resource.collection(namespace);
+        let (status, answer) = self
+            .target
+            .kube
+            .request(&As::Admin, Method::POST, &path, Some(object))
+            .await?;
+        if status != StatusCode::CREATED {
+            return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
+        }
+        if let Some(text) = describe_binding(&answer) {
+            details.push(text);
+        }
+        Ok(())
+    }
+
+    async fn delete(
+        &mut self,
+        resource: &str,
+        name: &str,
+        namespace: &str,
+        details: &mut Details,
+    ) -> Result<(), Trouble> {
+        let resources = self.resources().await?;
+        let resource = resources
+            .find(resource, None)
+            .ok_or_else(|| Trouble::Fail(format!("the cluster serves no resource {resource}")))?;
+        let namespace = if namespace.is_empty() {
+            "default"
+        } else {
+            namespace
+        };
+        let path = format!("{}/{}", resource.collection(namespace), segment(name));
+        let (status, answer) = self
+            .target
+            .kube
+            .request(&As::Admin, Method::DELETE, &path, None)
+            .await?;
+        if !status.is_success() {
+            return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
+        }
+        details.push(format!("{status}").to_lowercase());
+        Ok(())
+    }
+
+    async fn resources(&mut self) -> Result<&Resources, Trouble> {
+        if self.resources.is_none() {
+            self.resources = Some(Resources::discover(&self.target.kube).await?);
+        }
+        self.resources
+            .as_ref()
+            .ok_or_else(|| Trouble::Broken("discovery came to nothing".to_owned()))
+    }
+
+    // ---- expectations ----
+
+    async fn expect(&mut self, e: &Expectation, details: &mut Details) -> Result<(), Trouble> {
+        if e.login == Some(LoginOutcome::Refused) {
+            return self.expect_refused_login(e, details).await;
+        }
+        if e.login == Some(LoginOutcome::Ok) || e.password.is_some() || e.scope.is_some() {
+            let request = self.login_request(&e.person, Some(e))?;
+            let session = self
+                .log_in(&e.person, &request, details)
+                .await
+                .map_err(|r| match r {
+                    Refusal::Refused { because, .. } => {
+                        Trouble::Fail(format!("the login was refused: {because}"))
+                    }
+                    Refusal::Broken(broken) => broken.into(),
+                })?;
+            self.sessions.insert(e.person.clone(), session);
+        }
+        let session = self.session(&e.person, details).await?.clone();
+        let mut wrong: Vec<String> = check_claims(&e.claims, &session.id_token);
+        if e.asks_the_cluster() {
+            let token = match e.token {
+                TokenKind::Id => session.id_token,
+                TokenKind::Access => session.access_token,
+            };
+            self.ask_the_cluster(e, token, details, &mut wrong).await?;
+        }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(Trouble::Fail(wrong.join("; ")))
+        }
+    }
+
+    async fn expect_refused_login(
+        &mut self,
+        e: &Expectation,
+        details: &mut Details,
+    ) -> Result<(), Trouble> {
+        let request = self.login_request(&e.person, Some(e))?;
+        match self.target.login.login(&request).await {
+            Ok(_) => Err(Trouble::Fail(
+                "the login was to be refused and was not".to_owned(),
+            )),
+            Err(Refusal::Broken(broken)) => Err(broken.into()),
+            Err(Refusal::Refused { because: text, .. }) => {
+                details.push(text.clone());
+                because(e.because.as_deref(), &text)
+            }
+        }
+    }
+
+    async fn ask_the_cluster(
+        &mut self,
+        e: &Expectation,
+        token: Secret<String>,
+        details: &mut Details,
+        wrong: &mut Vec<String>,
+    ) -> Result<(), Trouble> {
+        let who = As::Bearer(token.clone());
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+        let answer = self
+            .target
+            .kube
+            .review(&who, AUTHENTICATION, "selfsubjectreviews", &review)
+            .await?;
+        let expected = e.cluster.unwrap_or(200);
+        let user = match answer {
+            Err(refused) => {
+                let reason = self.why_unauthenticated(&token).await?;
+                details.push(format!("{refused}: {reason}"));
+                if refused.code != expected {
+                    wrong.push(format!(
+                        "expected {expected}, the cluster answered {refused}: {reason}"
+                    ));
+                } else if let Err(Trouble::Fail(text)) = because(e.because.as_deref(), &reason) {
+                    wrong.push(text);
+                }
+                return Ok(());
+            }
+            Ok(_) if expected != 200 => {
+                wrong.push(format!("expected {expected}, the cluster took the token"));
+                return Ok(());
+            }
+            Ok(status) => status["userInfo"].clone(),
+        };
+        let identity = Identity::of(&user);
+        details.push(format!("the cluster knows {identity}"));
+        if let Some(expected) = &e.is {
+            identity.compare(expected, wrong);
+        }
+        for question in &e.can {
+            let answer = self.may(&who, question).await?;
+            details.push(answer.line(question));
+            if !answer.allowed {
+                let why = self.explain(&identity, question).await?;
+                wrong.push(format!(
+                    "{question} is denied: {}",
+                    join(&answer.reason, why.as_deref())
+                ));
+            }
+        }
+        for question in &e.cannot {
+            let answer = self.may(&who, question).await?;
+            let mut reason = answer.reason.clone();
+            if !answer.allowed {
+                let why = self.explain(&identity, question).await?;
+                reason = join(&reason, why.as_deref());
+            }
+            details.push(
+                Answer {
+                    reason: reason.clone(),
+                    ..answer
+                }
+                .line(question),
+            );
+            if answer.allowed {
+                wrong.push(format!("{question} is allowed: {reason}"));
+            } else if let Err(Trouble::Fail(text)) = because(e.because.as_deref(), &reason) {
+                wrong.push(text);
+            }
+        }
+        if !e.rules.is_empty() {
+            self.expect_rules(&who, &e.rules, details, wrong).await?;
+        }
+        Ok(())
+    }
+
+    /// What the log of the API server would say: TokenReview, asked by the
+    /// administrator, carries it to the outside.
+    async fn why_unauthenticated(&self, token: &Secret<String>) -> Result<String, Trouble> {
+        let review = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+            "spec": {"token": token.expose()},
+        });
+        let answer = self
+            .target
+            .kube
+            .review(&As::Admin, AUTHENTICATION, "tokenreviews", &review)
+            .await?
+            .map_err(|refused| Trouble::Broken(format!("TokenReview: {refused}")))?;
+        Ok(answer["error"]
+            .as_str()
+            .unwrap_or("no reason given")
+            .to_owned())
+    }
+
+    async fn may(&mut self, who: &As, question: &Question) -> Result<Answer, Trouble> {
+        let spec = match &question.target {
+            Target::Path(path) => json!({
+                "nonResourceAttributes": {"verb": question.verb, "path": path},
+            }),
+            Target::Resource {
+                name,
+                subresource,
+                namespace,
+                ..
+            } => {
+                let (group, resource) = self.resolve(question).await?;
+                json!({"resourceAttributes": {
+                    "verb": question.verb, "group": group, "resource": resource,
+                    "subresource": subresource, "name": name, "namespace": namespace,
+                }})
+            }
+        };
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec,
+        });
+        let answer = self
+            .target
+            .kube
+            .review(who, AUTHORIZATION, "selfsubjectaccessreviews", &review)
+            .await?
+            .map_err(|refused| Trouble::Fail(refused.to_string()))?;
+        Ok(Answer {
+            allowed: answer["allowed"].as_bool().unwrap_or_default(),
+            reason: answer["reason"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+
+    async fn resolve(&mut self, question: &Question) -> Result<(String, String), Trouble> {
+        let Target::Resource {
+            resource, group, ..
+        } = &question.target
+        else {
+            return Ok(Default::default());
+        };
+        if resource == "*" {
+            return Ok(("*".to_owned(), "*".to_owned()));
+        }
+        match (
+            self.resources().await?.find(resource, group.as_deref()),
+            group,
+        ) {
+            (Some(found), _) => Ok((found.group.clone(), found.plural.clone())),
+            (None, Some(group)) => Ok((group.clone(), resource.clone())),
+            (None, None) => Err(Trouble::Broken(format!(
+                "the cluster serves no resource {resource}; for one that it does not know write RESOURCE.GROUP"
+            ))),
+        }
+    }
+
+    /// The nearest miss, found in the objects that the cluster hands out.
+    async fn explain(
+        &mut self,
+        identity: &Identity,
+        question: &Question,
+    ) -> Result<Option<String>, Trouble> {
+        let mut objects = Vec::new();
+        for plural in [
+            "clusterroles",
+            "clusterrolebindings",
+            "roles",
+            "rolebindings",
+        ] {
+            let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+            let (status, mut list) = self
+                .target
+                .kube
+                .request(&As::Admin, Method::GET, &path, None)
+                .await?;
+            if !status.is_success() {
+                return Err(Trouble::Broken(format!(
+                    "{path}: {}",
+                    Refused::of(status, &list)
+                )));
+            }
+            let kind = list["kind"]
+                .as_str()
+                .unwrap_or_default()
+                .trim_end_matches("List")
+                .to_owned();
+            for item in list["items"]
+                .as_array_mut()
+                .map(std::mem::take)
+                .unwrap_or_default()
+            {
+                let mut item = item;
+                item["kind"] = Value::from(kind.as_str());
+                item["apiVersion"] = Value::from("rbac.authorization.k8s.io/v1");
+                objects.push(item);
+            }
+        }
+        let (group, resource) = self.resolve(question).await?;
+        Ok(crate::explain::nearest_miss(
+            &objects,
+            &identity.username,
+            &identity.all_groups,
+            question,
+            &group,
+            &resource,
+        ))
+    }
+
+    async fn expect_rules(
+        &self,
+        who: &As,
+        expected: &[String],
+        details: &mut Details,
+        wrong: &mut Vec<String>,
+    ) -> Result<(), Trouble> {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": "default"},
+        });
+        let answer = self
+            .target
+            .kube
+            .review(who, AUTHORIZATION, "selfsubjectrulesreviews", &review)
+            .await?
+            .map_err(|refused| Trouble::Fail(refused.to_string()))?;
+        let rows = rule_rows(&answer);
+        details.extend(rows.iter().map(|row| format!("may {row}")));
+        for row in expected {
+            if !rows.contains(row) {
+                wrong.push(format!("the list of rules has no row {row:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Answer {
+    allowed: bool,
+    reason: String,
+}
+
+impl Answer {
+    fn line(&self, question: &Question) -> String {
+        let word = if self.allowed { "allowed" } else { "denied" };
+        if self.reason.is_empty() {
+            format!("{question}: {word}")
+        } else {
+            format!("{question}: {word}, {}", self.reason)
+        }
+    }
+}
+
+/// `UserInfo` as the cluster told it.
+struct Identity {
+    username: String,
+    /// Without `system:authenticated`.
+    groups: Vec<String>,
+    all_groups: Vec<String>,
+}
+
+impl Identity {
+    fn of(user: &Value) -> Self {
+        let all_groups: Vec<String> = user["groups"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|group| group.as_str().map(str::to_owned))
+            .collect();
+        Self {
+            username: user["username"].as_str().unwrap_or_default().to_owned(),
+            groups: all_groups
+                .iter()
+                .filter(|group| *group != "system:authenticated")
+                .cloned()
+                .collect(),
+            all_groups,
+        }
+    }
+
+    fn compare(&self, expected: &v1::Identity, wrong: &mut Vec<String>) {
+        if let Some(username) = expected
+            .username
+            .as_ref()
+            .filter(|name| **name != self.username)
+        {
+            wrong.push(format!(
+                "the user name is {:?}, expected {username:?}",
+                self.username
+            ));
+        }
+        if let Some(groups) = &expected.groups {
+            let (mut have, mut want) = (self.groups.clone(), groups.clone());
+            have.sort();
+            want.sort();
+            if have != want {
+                wrong.push(format!("the groups are {have:?}, expected {want:?}"));
+            }
+        }
+        for group in &expected.groups_include {
+            if !self.all_groups.contains(group) {
+                wrong.push(format!(
+                    "group {group:?} is not among {:?}",
+                    self.all_groups
+                ));
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} in {}", self.username, self.all_groups.join(", "))
+    }
+}
+
+fn because(wanted: Option<&str>, received: &str) -> Result<(), Trouble> {
+    match wanted {
+        Some(wanted) if !received.contains(wanted) => Err(Trouble::Fail(format!(
+            "the reason is {received:?}, expected {wanted:?} in it"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn join(reason: &str, why: Option<&str>) -> String {
+    match (reason, why) {
+        ("", None) => "no binding grants it".to_owned(),
+        ("", Some(why)) => why.to_owned(),
+        (reason, None) => reason.to_owned(),
+        (reason, Some(why)) => format!("{reason}; {why}"),
+    }
+}
+
+fn check_claims(expected: &BTreeMap<String, Value>, id_token: &Secret<String>) -> Vec<String> {
+    let claims = claims(id_token);
+    expected
+        .iter()
+        .filter_map(|(name, value)| match (claims.get(name), value) {
+            (None, Value::Null) => None,
+            (Some(have), want) if have == want => None,
+            (Some(have), Value::Null) => Some(format!("claim {name} is {have}, expected absent")),
+            (Some(have), want) => Some(format!("claim {name} is {have}, expected {want}")),
+            (None, want) => Some(format!("claim {name} is absent, expected {want}")),
+        })
+        .collect()
+}
+
+/// The payload of a token, unverified: the cluster verifies.
+fn claims(token: &Secret<String>) -> Value {
+    token
+        .expose()
+        .split('.')
+        .nth(1)
+        .and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok())
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
+}
+
+fn describe_claims(token: &Secret<String>) -> String {
+    let claims = claims(token);
+    let shown: Vec<String> = [
+        "email",
+        "email_verified",
+        "cognito:groups",
+        "aud",
+        "token_use",
+    ]
+    .iter()
+    .map(|name| match claims.get(name) {
+        Some(value) => format!("{name}={}", value.to_string().replace('"', "")),
+        None => format!("no {name}"),
+    })
+    .collect();
+    format!("ID token: {}", shown.join(", "))
+}
+
+fn describe_user(user: &Value) -> String {
+    let attributes: Vec<&str> = user["Attributes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|attribute| attribute["Name"].as_str())
+        .collect();
+    format!(
+        "{}, {}, has {}",
+        user["Username"].as_str().unwrap_or_default(),
+        user["UserStatus"].as_str().unwrap_or_default(),
+        attributes.join(", ")
+    )
+}
+
+fn describe_binding(object: &Value) -> Option<String> {
+    let role = &object["roleRef"];
+    let subjects: Vec<String> = object["subjects"]
+        .as_array()?
+        .iter()
+        .map(|subject| {
+            format!(
+                "{} {}",
+                subject["kind"].as_str().unwrap_or_default(),
+                subject["name"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    Some(format!(
+        "{} {} to {}",
+        role["kind"].as_str()?,
+        role["name"].as_str()?,
+        subjects.join(", ")
+    ))
+}
+
+/// Rows as a scenario spells them: `get,list pods`, `* *.*`, `get [/healthz]`.
+fn rule_rows(status: &Value) -> Vec<String> {
+    let texts = |value: &Value| -> Vec<String> {
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|text| text.as_str().map(str::to_owned))
+            .collect()
+    };
+    let mut rows = Vec::new();
+    for rule in status["resourceRules"].as_array().into_iter().flatten() {
+        let verbs = texts(&rule["verbs"]).join(",");
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                let qualified = if group.is_empty() {
+                    resource
+                } else {
+                    format!("{resource}.{group}")
+                };
+                rows.push(format!("{verbs} {qualified}"));
+            }
+        }
+    }
+    for rule in status["nonResourceRules"].as_array().into_iter().flatten() {
+        let verbs = texts(&rule["verbs"]).join(",");
+        rows.extend(
+            texts(&rule["nonResourceURLs"])
+                .into_iter()
+                .map(|url| format!("{verbs} [{url}]")),
+        );
+    }
+    rows.sort();
+    rows.dedup();
+    rows
+}
+
+fn segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

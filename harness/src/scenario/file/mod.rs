@@ -1,0 +1,3 @@
+//! The file format, one module a version.
+
+pub mod v1;

@@ -1,0 +1,257 @@
+//! Finding scenario files and reading them: all that is wrong with a file is
+//! said with its place, before anything runs.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::file::v1;
+
+/// A scenario as it was written, and where.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The path, as given or found.
+    pub path: PathBuf,
+    /// What it says.
+    pub scenario: v1::Scenario,
+    /// The RBAC objects that it names or writes out.
+    pub rbac: Vec<Value>,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is nothing there.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// The path.
+        path: String,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// It is not a scenario.
+    #[error("{path}: {reason}")]
+    Invalid {
+        /// The path.
+        path: String,
+        /// What is wrong, with line and column where there is one.
+        reason: String,
+    },
+    /// No scenario is to be found.
+    #[error("no scenario files in {0}: they end in .yaml or .yml and start with `rolecall: 1`")]
+    Nothing(String),
+}
+
+/// All scenario files under `paths`, sorted; a folder is searched whole.
+///
+/// # Errors
+/// A path that does not exist, or none that holds a scenario.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            search(path, &mut found)?;
+        } else if path.exists() {
+            found.push(path.clone());
+        } else {
+            return Err(unreadable(path, &"there is no such file"));
+        }
+    }
+    if found.is_empty() {
+        let all: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+        return Err(Error::Nothing(all.join(", ")));
+    }
+    Ok(found)
+}
+
+/// Folders hold other YAML too (RBAC objects, say): only files that say which
+/// version of the format they are count as scenarios.
+fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            search(&path, found)?;
+        } else if is_yaml(&path) && says_its_version(&path)? {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml" || e == "yml")
+}
+
+fn says_its_version(path: &Path) -> Result<bool, Error> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    Ok(text.lines().any(|line| line.starts_with("rolecall:")))
+}
+
+/// Reads one scenario file and the RBAC files that it names.
+///
+/// # Errors
+/// [`Error::Invalid`] with line and column.
+pub fn load(path: &Path) -> Result<Loaded, Error> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    parse(path, &text)
+}
+
+/// Reads a scenario from its text; `path` is for messages and for the RBAC
+/// files beside it.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Loaded, Error> {
+    let scenario: v1::Scenario =
+        serde_saphyr::from_str(text).map_err(|error| invalid(path, &error))?;
+    if scenario.rolecall != 1 {
+        return Err(invalid(
+            path,
+            &format!(
+                "this rolecall reads version 1 of the format, the file says {}",
+                scenario.rolecall
+            ),
+        ));
+    }
+    let mut rbac = Vec::new();
+    for source in &scenario.rbac {
+        match source {
+            v1::RbacSource::Object(object) => rbac.push(Value::Object(object.clone())),
+            v1::RbacSource::Files(pattern) => rbac.extend(read_objects(path, pattern)?),
+        }
+    }
+    Ok(Loaded {
+        path: path.to_owned(),
+        scenario,
+        rbac,
+    })
+}
+
+fn read_objects(scenario: &Path, pattern: &str) -> Result<Vec<Value>, Error> {
+    let base = scenario.parent().unwrap_or(Path::new("."));
+    let full = base.join(pattern);
+    let mut files = Vec::new();
+    if pattern.contains('*') {
+        let folder = full.parent().unwrap_or(base);
+        let wanted = full
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+        files.extend(entries.flatten().map(|entry| entry.path()).filter(|p| {
+            p.file_name()
+                .is_some_and(|n| matches(&wanted, &n.to_string_lossy()))
+        }));
+        files.sort();
+    } else {
+        files.push(full);
+    }
+    if files.is_empty() {
+        return Err(invalid(
+            scenario,
+            &format!("rbac: no file matches {pattern:?}"),
+        ));
+    }
+    let mut objects = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(&text).map_err(|error| invalid(&file, &error))?;
+        for document in documents.into_iter().filter(|d| !d.is_null()) {
+            match document.get("items").and_then(Value::as_array) {
+                Some(items) => objects.extend(items.iter().cloned()),
+                None => objects.push(document),
+            }
+        }
+    }
+    Ok(objects)
+}
+
+/// Whether `name` matches a pattern with `*`.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|tail| {
+            (0..=tail.len())
+                .filter(|i| tail.is_char_boundary(*i))
+                .any(|i| matches(rest, &tail[i..]))
+        }),
+    }
+}
+
+fn unreadable(path: &Path, reason: &dyn std::fmt::Display) -> Error {
+    Error::Unreadable {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    }
+}
+
+fn invalid(path: &Path, reason: &dyn std::fmt::Display) -> Error {
+    Error::Invalid {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("*.yaml", "a.yaml", true)]
+    #[case("*.yaml", "a.yml", false)]
+    #[case("role-*.yaml", "role-a.yaml", true)]
+    #[case("*a*", "bab", true)]
+    #[case("exact", "exact", true)]
+    fn patterns(#[case] pattern: &str, #[case] name: &str, #[case] expected: bool) {
+        assert_eq!(matches(pattern, name), expected);
+    }
+
+    fn load_text(text: &str) -> Result<Loaded, Error> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s.yaml");
+        std::fs::write(&path, text).expect("written");
+        load(&path)
+    }
+
+    #[test]
+    fn a_misspelt_word_is_named_with_its_place() {
+        let error = load_text("rolecall: 1\nname: x\nidp: {}\nexpct: []\n").expect_err("refused");
+        let text = error.to_string();
+        assert!(text.contains("expct"), "{text}");
+        assert!(text.contains("line 4"), "{text}");
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let error = load_text("rolecall: 2\nname: x\nidp: {}\n").expect_err("refused");
+        assert!(error.to_string().contains("version 1"), "{error}");
+    }
+
+    #[test]
+    fn objects_stand_in_the_file_or_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(
+            folder.path().join("a.yaml"),
+            "kind: Role\n---\nkind: List\nitems: [{kind: RoleBinding}]\n",
+        )
+        .expect("written");
+        let path = folder.path().join("s.yml");
+        std::fs::write(
+            &path,
+            "rolecall: 1\nname: x\nidp: {}\nrbac: [a*.yaml, {kind: ClusterRole}]\n",
+        )
+        .expect("written");
+        let kinds: Vec<String> = load(&path)
+            .expect("loaded")
+            .rbac
+            .iter()
+            .map(|object| object["kind"].as_str().expect("a kind").to_owned())
+            .collect();
+        assert_eq!(kinds, ["Role", "RoleBinding", "ClusterRole"]);
+        assert_eq!(find(&[folder.path().to_owned()]).expect("found"), [path]);
+    }
+}

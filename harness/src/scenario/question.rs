@@ -1,0 +1,161 @@
+//! Questions as `kubectl auth can-i` takes them: `get secrets -n prod`.
+
+use std::fmt;
+
+/// A question about one verb.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// `get`, `*`, …
+    pub verb: String,
+    /// On what.
+    pub target: Target,
+    text: String,
+}
+
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A resource, named as in discovery.
+    Resource {
+        /// Plural, singular, short name or kind; `*`.
+        resource: String,
+        /// Given as `RESOURCE.GROUP`; otherwise discovery tells.
+        group: Option<String>,
+        /// `--subresource` or the part after the slash of `pods/log`… is a *name*
+        /// to kubectl, so it is one here.
+        name: String,
+        /// `--subresource=log`.
+        subresource: String,
+        /// `-n`; empty for `-A`; default `default`.
+        namespace: String,
+    },
+    /// A path such as `/metrics`.
+    Path(String),
+}
+
+impl Question {
+    /// Reads a question.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong, with an example.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let example =
+            "write it as `kubectl auth can-i` takes it, for example \"get secrets -n prod\"";
+        let verb = words
+            .next()
+            .ok_or_else(|| format!("an empty question; {example}"))?;
+        let what = words
+            .next()
+            .ok_or_else(|| format!("{text:?} names no resource; {example}"))?;
+        let (mut namespace, mut subresource) = ("default".to_owned(), String::new());
+        while let Some(word) = words.next() {
+            let (flag, inline) = match word.split_once('=') {
+                Some((flag, value)) => (flag, Some(value.to_owned())),
+                None => (word, None),
+            };
+            let mut value = || {
+                inline
+                    .clone()
+                    .or_else(|| words.next().map(str::to_owned))
+                    .ok_or_else(|| format!("{flag} in {text:?} has no value; {example}"))
+            };
+            match flag {
+                "-n" | "--namespace" => namespace = value()?,
+                "-A" | "--all-namespaces" => namespace.clear(),
+                "--subresource" => subresource = value()?,
+                _ => return Err(format!("{word:?} in {text:?} is not understood; {example}")),
+            }
+        }
+        let target = if what.starts_with('/') {
+            Target::Path(what.to_owned())
+        } else {
+            let (resource, name) = what.split_once('/').unwrap_or((what, ""));
+            let (resource, group) = match resource.split_once('.') {
+                Some((resource, group)) => (resource, Some(group.to_owned())),
+                None => (resource, None),
+            };
+            Target::Resource {
+                resource: resource.to_owned(),
+                group,
+                name: name.to_owned(),
+                subresource,
+                namespace,
+            }
+        };
+        Ok(Self {
+            verb: verb.to_owned(),
+            target,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("get secrets -n prod", "secrets", None, "", "", "prod")]
+    #[case("list pods -A", "pods", None, "", "", "")]
+    #[case("delete nodes", "nodes", None, "", "", "default")]
+    #[case(
+        "get pods/web --subresource=log -n dev",
+        "pods",
+        None,
+        "web",
+        "log",
+        "dev"
+    )]
+    #[case(
+        "create deployments.apps --namespace prod",
+        "deployments",
+        Some("apps"),
+        "",
+        "",
+        "prod"
+    )]
+    #[case("* *", "*", None, "", "", "default")]
+    fn reads_what_kubectl_takes(
+        #[case] text: &str,
+        #[case] resource: &str,
+        #[case] group: Option<&str>,
+        #[case] name: &str,
+        #[case] subresource: &str,
+        #[case] namespace: &str,
+    ) {
+        assert_eq!(
+            Question::parse(text).expect("a question").target,
+            Target::Resource {
+                resource: resource.to_owned(),
+                group: group.map(str::to_owned),
+                name: name.to_owned(),
+                subresource: subresource.to_owned(),
+                namespace: namespace.to_owned(),
+            }
+        );
+    }
+
+    #[test]
+    fn a_path_is_a_path() {
+        let question = Question::parse("get /metrics").expect("a question");
+        assert_eq!(question.target, Target::Path("/metrics".to_owned()));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("get")]
+    #[case("get pods -n")]
+    #[case("get pods in prod")]
+    fn what_is_not_understood_is_named(#[case] text: &str) {
+        let error = Question::parse(text).expect_err("not a question");
+        assert!(error.contains("for example"), "{error}");
+    }
+}

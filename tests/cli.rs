@@ -1,0 +1,517 @@
+//! The command itself: what it writes, prints and leaves behind.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::ledger::{Case, Stop, case};
+use crate::programs;
+use crate::rig::{Up, check, ran, rolecall};
+use crate::tutorial;
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case("cli::the_binary_is_the_one_just_built", fingerprint),
+        case("cli::demo_ends_in_the_identity_and_what_it_may_do", demo),
+        case("cli::demo_as_json_is_one_event_a_line", demo_json),
+        case(
+            "cli::a_failing_scenario_is_exit_code_1_and_in_the_report",
+            failing,
+        ),
+        case(
+            "cli::wrong_usage_is_exit_code_2_and_names_the_remedy",
+            usage,
+        ),
+        case("cli::a_port_that_is_taken_is_exit_code_3", taken_port),
+        case("cli::up_describes_itself_in_private_files", files),
+        case("cli::sigint_leaves_only_the_audit_log", || {
+            leaves_only_the_audit_log("INT")
+        }),
+        case("cli::sigterm_leaves_only_the_audit_log", || {
+            leaves_only_the_audit_log("TERM")
+        }),
+        case("cli::down_stops_the_instance", down),
+        case(
+            "cli::two_instances_do_not_share_a_folder",
+            two_in_one_folder,
+        ),
+        case(
+            "cli::an_instance_that_was_killed_is_not_mistaken_for_a_running_one",
+            killed,
+        ),
+        case("cli::env_unsets_what_leads_elsewhere", env),
+        case("cli::status_outbox_and_audit", words),
+        case("cli::pins_and_seeded_ids", pins),
+        case("cli::two_fresh_starts_share_no_key", fresh_keys),
+        case("cli::it_listens_on_loopback_only", loopback),
+        case("cli::control_calls_need_the_bearer", control),
+        case("cli::each_created_cluster_is_another_one", clusters),
+        case("cli::completions", || {
+            rolecall(&["completions", "bash"])?
+                .ok()?
+                .says("_rolecall")
+                .map(drop)
+        }),
+    ]
+}
+
+fn fingerprint() -> Result<(), Stop> {
+    rolecall(&["--version"])?
+        .ok()?
+        .says(rolecall::FINGERPRINT)
+        .map(drop)
+}
+
+fn demo() -> Result<(), Stop> {
+    let text = rolecall(&["demo"])?.ok()?.stdout;
+    for needle in [
+        "create user pool kubedemy",
+        "test@kubedemy.io logs in",
+        "a new password was asked for and set",
+        "the cluster knows test@kubedemy.io in oidc:admins, system:authenticated",
+        "RBAC: allowed by ClusterRoleBinding \"oidc:admins\" of ClusterRole \"cluster-admin\" to Group \"oidc:admins\"",
+        "may * *.*",
+    ] {
+        check(text.contains(needle), || {
+            format!("{needle:?} is not in: {text}")
+        })?;
+    }
+    check(!text.contains('\x1b'), || {
+        "colours without a terminal".to_owned()
+    })
+}
+
+fn demo_json() -> Result<(), Stop> {
+    let text = rolecall(&["demo", "--json"])?.ok()?.stdout;
+    let events: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| {
+            serde_json::from_str(line).map_err(|error| Stop::Fail(format!("{error}: {line}")))
+        })
+        .collect::<Result<_, _>>()?;
+    let last = events.last().ok_or_else(|| "no events".to_owned())?;
+    check(
+        last["event"] == "runFinished" && last["passed"] == 1,
+        || last.to_string(),
+    )
+}
+
+fn failing() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let (file, report) = (
+        folder.path().join("wrong.yaml"),
+        folder.path().join("report.xml"),
+    );
+    let text = "rolecall: 1\nname: wrong\nidp: {people: {ada: {}}}\ntrust: {username: sub}\n\
+                expect: [{who: ada, can: [delete nodes]}]\n";
+    std::fs::write(&file, text).map_err(|error| error.to_string())?;
+    let run = rolecall(&[
+        "test",
+        &file.display().to_string(),
+        "--report",
+        &format!("junit={}", report.display()),
+    ])?;
+    check(run.code == Some(1), || run.to_string())?;
+    run.says("delete nodes is denied")?;
+    let xml = std::fs::read_to_string(&report).map_err(|error| error.to_string())?;
+    check(
+        xml.contains("<failure message=\"delete nodes is denied"),
+        || xml,
+    )
+}
+
+fn usage() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let dir = folder.path().display().to_string();
+    let broken = folder.path().join("s.yaml");
+    std::fs::write(&broken, "rolecall: 1\nname: x\nidp: {}\nexpct: []\n")
+        .map_err(|error| error.to_string())?;
+    for (arguments, remedy) in [
+        (vec!["test", "no-such-folder"], "no such file"),
+        (vec!["test", &broken.display().to_string()], "expct"),
+        (vec!["status", "--dir", &dir], "rolecall up"),
+        (vec!["up", "--dir", &dir, "--pin", "pol=x"], "pool=ID"),
+        (
+            vec!["up", "--dir", &dir, "--seed", "/no/such/file"],
+            "/no/such/file",
+        ),
+        (vec!["up", "--account", "1"], "twelve digits"),
+        (vec!["nonsense"], "unrecognized subcommand"),
+    ] {
+        let run = rolecall(&arguments)?;
+        check(run.code == Some(2), || run.to_string())?;
+        run.says(remedy)?;
+    }
+    Ok(())
+}
+
+fn taken_port() -> Result<(), Stop> {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let port = taken
+        .local_addr()
+        .map_err(|error| error.to_string())?
+        .port()
+        .to_string();
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let dir = folder.path().display().to_string();
+    for option in ["--port", "--api-port"] {
+        let run = rolecall(&["up", "--dir", &dir, option, &port])?;
+        check(run.code == Some(3), || run.to_string())?;
+        run.says(&format!("127.0.0.1:{port}"))?;
+    }
+    Ok(())
+}
+
+fn files() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let mode = |name: &str| -> Result<u32, Stop> {
+        let metadata = std::fs::metadata(up.dir().join(name))
+            .map_err(|error| Stop::Fail(format!("{name}: {error}")))?;
+        Ok(metadata.permissions().mode() & 0o777)
+    };
+    check(mode(".")? == 0o700, || "the folder is not 0700".to_owned())?;
+    for name in [
+        "ca.crt",
+        "admin.kubeconfig",
+        "kubeconfig",
+        "audit.log",
+        "env",
+        "ready.json",
+    ] {
+        let mode = mode(name)?;
+        check(mode == 0o600, || format!("{name} is {mode:o}"))?;
+    }
+    let read = |name: &str| {
+        std::fs::read_to_string(up.dir().join(name)).map_err(|error| error.to_string())
+    };
+    check(read("kubeconfig")? == read("admin.kubeconfig")?, || {
+        "the kubeconfigs differ".to_owned()
+    })?;
+    check(read("env")?.contains("export AWS_ENDPOINT_URL="), || {
+        "no exports in env".to_owned()
+    })
+}
+
+fn leaves_only_the_audit_log(signal: &str) -> Result<(), Stop> {
+    let mut up = Up::start(&[])?;
+    up.kubectl("v1.37", &["auth", "whoami"])?.ok()?;
+    let code = up.signal(signal)?;
+    check(code == Some(0), || format!("exit code {code:?}"))?;
+    let left: Vec<String> = std::fs::read_dir(up.dir())
+        .map_err(|error| error.to_string())?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    check(left == ["audit.log"], || format!("{left:?} is left"))?;
+    let reachable =
+        std::net::TcpStream::connect(up.ready().origin.trim_start_matches("https://")).is_ok();
+    check(!reachable, || "something still listens".to_owned())
+}
+
+fn down() -> Result<(), Stop> {
+    let mut up = Up::start(&[])?;
+    let dir = up.dir().display().to_string();
+    rolecall(&["down", "--dir", &dir])?.ok()?.says("stopped")?;
+    let code = up.wait()?;
+    check(code == Some(0), || format!("exit code {code:?}"))?;
+    let again = rolecall(&["down", "--dir", &dir])?;
+    check(again.code == Some(2), || again.to_string())
+}
+
+fn two_in_one_folder() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let second = rolecall(&["up", "--dir", &up.dir().display().to_string()])?;
+    check(second.code == Some(2), || second.to_string())?;
+    second.says("rolecall down")?;
+    up.kubectl("v1.37", &["auth", "whoami"])?.ok().map(drop)
+}
+
+fn killed() -> Result<(), Stop> {
+    let mut up = Up::start(&[])?;
+    up.signal("KILL")?;
+    let dir = up.dir().display().to_string();
+    check(up.dir().join("ready.json").exists(), || {
+        "SIGKILL left nothing to be mistaken for".to_owned()
+    })?;
+    let status = rolecall(&["status", "--dir", &dir])?;
+    check(status.code == Some(2), || status.to_string())?;
+    status.says("no instance is running").map(drop)
+}
+
+fn env() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let mut command = std::process::Command::new(programs::rolecall());
+    command
+        .args(["env", "--json", "--dir"])
+        .arg(up.dir())
+        .env("AWS_PROFILE", "production")
+        .env("AWS_ENDPOINT_URL_DYNAMODB", "https://dynamodb.example.com")
+        .env("NO_PROXY", "intranet.example.com");
+    let env = ran(command)?.ok()?.json()?;
+    for name in [
+        "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_EKS",
+    ] {
+        check(
+            env.get(name).is_some_and(serde_json::Value::is_null),
+            || format!("{name} stays: {env}"),
+        )?;
+    }
+    check(
+        env["AWS_ENDPOINT_URL"] == up.ready().origin.as_str(),
+        || env.to_string(),
+    )?;
+    check(
+        env["NO_PROXY"] == "intranet.example.com,127.0.0.1,localhost",
+        || env.to_string(),
+    )?;
+    // The shell spelling does the same to a real program.
+    let script = format!(
+        "export AWS_PROFILE=production; eval \"$({} env --dir {})\"; echo \"${{AWS_PROFILE-gone}} $AWS_ENDPOINT_URL\"",
+        programs::rolecall().display(),
+        up.dir().display()
+    );
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &script]);
+    ran(shell)?
+        .ok()?
+        .says(&format!("gone {}", up.ready().origin))
+        .map(drop)
+}
+
+fn words() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let dir = up.dir().display().to_string();
+    let word = |name: &str, json: bool| {
+        let mut arguments = vec![name, "--dir", dir.as_str()];
+        if json {
+            arguments.push("--json");
+        }
+        rolecall(&arguments)
+    };
+    word("outbox", false)?.ok()?.says("nothing was sent")?;
+    word("status", false)?.ok()?.says("trusts no issuer yet")?;
+    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    tutorial::step_6(&up, &pool, &client)?;
+    word("outbox", false)?.ok()?.says("test@kubedemy.io")?;
+    let outbox = word("outbox", true)?.ok()?.json()?;
+    let message = &outbox["messages"][0];
+    check(message["medium"] == "EMAIL", || {
+        format!("the invitation did not go by e-mail: {outbox}")
+    })?;
+    let status = word("status", true)?.ok()?.json()?;
+    let provider = &status["clusters"][0]["identityProvider"];
+    check(
+        provider["status"] == "ACTIVE" && provider["trouble"].is_null(),
+        || status.to_string(),
+    )?;
+    up.kubectl("v1.37", &["auth", "whoami"])?.ok()?;
+    word("audit", false)?.ok()?.says("kubernetes-admin")?;
+    word("audit", true)?.ok()?.says("audit.k8s.io/v1").map(drop)
+}
+
+fn pins() -> Result<(), Stop> {
+    let start = || {
+        Up::start(&[
+            "--pin",
+            "pool=eu-west-2_Tj3uyJm1Q",
+            "--pin",
+            "client=ganda06c18isdkrj0i8f9g0gj",
+            "--pin",
+            "cluster-endpoint=CB99422E7A48EA91F00A17D969FB455C",
+            "--seeded-ids",
+            "7",
+        ])
+    };
+    let made = |up: &Up| -> Result<Vec<String>, Stop> {
+        let (pool, client) = tutorial::steps_1_to_5(up)?;
+        let user = up
+            .aws(&[
+                "cognito-idp",
+                "admin-get-user",
+                "--user-pool-id",
+                &pool,
+                "--username",
+                "test@kubedemy.io",
+            ])?
+            .ok()?
+            .json()?;
+        let cluster = up
+            .aws(&["eks", "describe-cluster", "--name", "kubedemy"])?
+            .ok()?
+            .json()?;
+        Ok(vec![
+            pool,
+            client,
+            tutorial::text(&user["Username"])?,
+            tutorial::text(&cluster["cluster"]["identity"]["oidc"]["issuer"])?,
+        ])
+    };
+    let first = made(&start()?)?;
+    check(first[0] == "eu-west-2_Tj3uyJm1Q", || format!("{first:?}"))?;
+    check(first[1] == "ganda06c18isdkrj0i8f9g0gj", || {
+        format!("{first:?}")
+    })?;
+    check(
+        first[3].ends_with("/id/CB99422E7A48EA91F00A17D969FB455C"),
+        || format!("{first:?}"),
+    )?;
+    let second = made(&start()?)?;
+    check(first == second, || format!("{first:?} and {second:?}"))
+}
+
+fn fresh_keys() -> Result<(), Stop> {
+    let (a, b) = (Up::start(&[])?, Up::start(&[])?);
+    let keys = |up: &Up| -> Result<Vec<String>, Stop> {
+        let (pool, _) = tutorial::steps_1_to_5(up)?;
+        let url = format!("{}/{pool}/.well-known/jwks.json", up.ready().issuer_base);
+        let http = up.https()?;
+        let jwks: serde_json::Value = crate::rig::block_on(async {
+            let response = http
+                .get(url)
+                .send()
+                .await
+                .map_err(|error| error.to_string())?;
+            response.json().await.map_err(|error| error.to_string())
+        })?;
+        let mut moduli = Vec::new();
+        for key in jwks["keys"].as_array().into_iter().flatten() {
+            moduli.push(tutorial::text(&key["n"])?);
+        }
+        check(moduli.len() == 2, || jwks.to_string())?;
+        for name in ["ca.crt", "admin.kubeconfig"] {
+            moduli.push(
+                std::fs::read_to_string(up.dir().join(name)).map_err(|error| error.to_string())?,
+            );
+        }
+        Ok(moduli)
+    };
+    let (a, b) = (keys(&a)?, keys(&b)?);
+    check(a.iter().all(|key| !b.contains(key)), || {
+        "two starts share a key".to_owned()
+    })
+}
+
+fn loopback() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    for url in [&up.ready().origin, &up.ready().api_server] {
+        check(url.starts_with("https://127.0.0.1:"), || url.clone())?;
+        let port: u16 = url
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .ok_or_else(|| format!("no port in {url}"))?;
+        let listening = listening_addresses(port)?;
+        check(listening == ["0100007F"], || {
+            format!("port {port} is bound on {listening:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// The local addresses on which somebody listens on `port`, as
+/// /proc/net/tcp spells them: 0100007F is 127.0.0.1.
+fn listening_addresses(port: u16) -> Result<Vec<String>, Stop> {
+    let mut found = Vec::new();
+    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let listens = columns.get(3) == Some(&"0A");
+            if let Some((address, hex)) = columns.get(1).and_then(|local| local.split_once(':')) {
+                if listens && u16::from_str_radix(hex, 16) == Ok(port) {
+                    found.push(address.to_owned());
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn control() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let http = up.https()?;
+    for path in [
+        "/_rolecall/outbox",
+        "/_rolecall/clock",
+        "/_rolecall/rig/status",
+    ] {
+        for bearer in [None, Some("wrong")] {
+            let status = crate::rig::block_on(async {
+                let mut request = http.get(format!("{}{path}", up.ready().origin));
+                if let Some(bearer) = bearer {
+                    request = request.bearer_auth(bearer);
+                }
+                request
+                    .send()
+                    .await
+                    .map(|response| response.status().as_u16())
+                    .map_err(|error| error.to_string())
+            })?;
+            check(status == 401, || {
+                format!("{path} with {bearer:?}: {status}")
+            })?;
+        }
+    }
+    check(!up.log().contains(&up.ready().control_token), || {
+        "the bearer is in the log".to_owned()
+    })
+}
+
+fn clusters() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let describe = |name: &str| -> Result<serde_json::Value, Stop> {
+        Ok(up
+            .aws(&["eks", "describe-cluster", "--name", name])?
+            .ok()?
+            .json()?["cluster"]
+            .clone())
+    };
+    let create = [
+        "eks",
+        "create-cluster",
+        "--name",
+        "second",
+        "--role-arn",
+        "arn:aws:iam::123456789012:role/x",
+        "--resources-vpc-config",
+        "subnetIds=subnet-1,subnet-2",
+    ];
+    let created = up.aws(&create)?.ok()?.json()?;
+    check(
+        created["cluster"]["status"] == "CREATING" && created["cluster"]["endpoint"].is_null(),
+        || created.to_string(),
+    )?;
+    up.aws(&create)?.refused()?.says("ResourceInUseException")?;
+    up.aws(&["eks", "wait", "cluster-active", "--name", "second"])?
+        .ok()?;
+    let (first, second) = (describe("kubedemy")?, describe("second")?);
+    for part in ["endpoint", "certificateAuthority"] {
+        check(first[part] != second[part], || {
+            format!("two clusters share their {part}")
+        })?;
+    }
+    let names = up.aws(&["eks", "list-clusters"])?.ok()?.json()?;
+    check(
+        names["clusters"] == serde_json::json!(["kubedemy", "second"]),
+        || names.to_string(),
+    )?;
+    up.aws(&["eks", "update-kubeconfig", "--name", "second"])?
+        .ok()?;
+    up.kubectl("v1.37", &["create", "namespace", "only-here"])?
+        .ok()?;
+    let admin = format!(
+        "--kubeconfig={}",
+        up.dir().join("admin.kubeconfig").display()
+    );
+    up.kubectl("v1.37", &[&admin, "get", "namespace", "only-here"])?
+        .refused()?
+        .says("not found")?;
+    up.aws(&["eks", "delete-cluster", "--name", "second"])?
+        .ok()?;
+    up.aws(&["eks", "describe-cluster", "--name", "second"])?
+        .refused()?
+        .says("No cluster found for name: second.")
+        .map(drop)
+}

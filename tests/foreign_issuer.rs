@@ -1,0 +1,198 @@
+//! An issuer that is not ours: another process (this one), another CA, keys
+//! of another kind, trusted the same way over HTTPS alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use foundation::listen::Listener;
+use foundation::pki::Ca;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::ledger::{Case, Stop, case};
+use crate::rig::{Up, check};
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "foreign_issuer::its_tokens_are_taken_once_its_ca_is_trusted",
+            trusted,
+        ),
+        case(
+            "foreign_issuer::without_its_ca_no_token_is_taken",
+            untrusted,
+        ),
+    ]
+}
+
+struct Issuer {
+    url: String,
+    ca_pem: String,
+    key: RsaKeyPair,
+    key_requests: Arc<AtomicUsize>,
+    shutdown: CancellationToken,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Issuer {
+    fn start() -> Result<Self, Stop> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let key = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048)
+            .map_err(|error| error.to_string())?;
+        let now = jiff::Timestamp::now();
+        let ca = Ca::new("a foreign CA", now).map_err(|error| error.to_string())?;
+        let leaf = ca
+            .issue_server(&["127.0.0.1"], now)
+            .map_err(|error| error.to_string())?;
+        let tls = leaf.server_config().map_err(|error| error.to_string())?;
+        let listener = runtime
+            .block_on(Listener::bind(([127, 0, 0, 1], 0).into()))
+            .map_err(|error| error.to_string())?;
+        let url = format!("https://{}/realms/corp", listener.addr());
+        let key_requests = Arc::new(AtomicUsize::new(0));
+        let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/keys")});
+        let jwks = jwks(&key);
+        let counter = Arc::clone(&key_requests);
+        let router = axum::Router::new()
+            .route(
+                "/realms/corp/.well-known/openid-configuration",
+                axum::routing::get(move || async move { json_answer(&discovery) }),
+            )
+            .route(
+                "/realms/corp/keys",
+                axum::routing::get(move || async move {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    json_answer(&jwks)
+                }),
+            );
+        let shutdown = CancellationToken::new();
+        runtime.spawn(listener.serve(tls, router, shutdown.clone()));
+        Ok(Self {
+            url,
+            ca_pem: ca.pem().to_owned(),
+            key,
+            key_requests,
+            shutdown,
+            _runtime: runtime,
+        })
+    }
+
+    fn token(&self, claims: &Value) -> Result<String, Stop> {
+        let header = json!({"alg": "RS256", "kid": "corp-1", "typ": "JWT"});
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let input = format!("{}.{}", encode(&header), encode(claims));
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                input.as_bytes(),
+                &mut signature,
+            )
+            .map_err(|error| error.to_string())?;
+        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn jwks(key: &RsaKeyPair) -> Value {
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let public = key.public_key();
+    json!({"keys": [{
+        "kty": "RSA", "kid": "corp-1", "use": "sig", "alg": "RS256",
+        "n": encode(public.modulus().big_endian_without_leading_zero()),
+        "e": encode(public.exponent().big_endian_without_leading_zero()),
+    }]})
+}
+
+fn json_answer(value: &Value) -> ([(http::HeaderName, &'static str); 1], String) {
+    (
+        [(http::header::CONTENT_TYPE, "application/json")],
+        value.to_string(),
+    )
+}
+
+fn associate(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
+    up.aws(&[
+        "eks", "associate-identity-provider-config", "--cluster-name", "kubedemy", "--oidc",
+        &format!(
+            "identityProviderConfigName=corp,issuerUrl={},clientId=kubernetes,usernameClaim=sub,usernamePrefix=corp:,groupsClaim=roles,groupsPrefix=corp:",
+            issuer.url
+        ),
+    ])?
+    .ok()?;
+    up.await_active("corp")
+}
+
+fn claims(issuer: &Issuer) -> Value {
+    let now = jiff::Timestamp::now().as_second();
+    json!({
+        "iss": issuer.url, "aud": "kubernetes", "sub": "grace", "roles": ["ops"],
+        "iat": now, "exp": now + 600,
+    })
+}
+
+fn trusted() -> Result<(), Stop> {
+    let issuer = Issuer::start()?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, &issuer.ca_pem).map_err(|error| error.to_string())?;
+    let roots = roots.display().to_string();
+    let up = Up::start_with(
+        &[],
+        &[("SSL_CERT_FILE", roots.as_str()), ("SSL_CERT_DIR", "")],
+    )?;
+    let token = issuer.token(&claims(&issuer))?;
+    up.kubectl_as("v1.37", &token, &["auth", "whoami"])?
+        .refused()?;
+    associate(&up, &issuer)?;
+    let whoami = up
+        .kubectl_as("v1.37", &token, &["auth", "whoami", "-o", "json"])?
+        .ok()?
+        .json()?;
+    let user = &whoami["status"]["userInfo"];
+    check(user["username"] == "corp:grace", || user.to_string())?;
+    check(
+        user["groups"] == json!(["corp:ops", "system:authenticated"]),
+        || user.to_string(),
+    )?;
+    check(issuer.key_requests.load(Ordering::Relaxed) > 0, || {
+        "nobody asked the issuer for its keys".to_owned()
+    })?;
+    // Claims of the same issuer under another key are nobody's.
+    let impostor = Issuer::start()?;
+    let forged = impostor.token(&claims(&issuer))?;
+    up.kubectl_as("v1.37", &forged, &["auth", "whoami"])?
+        .refused()
+        .map(drop)
+}
+
+fn untrusted() -> Result<(), Stop> {
+    let issuer = Issuer::start()?;
+    let up = Up::start(&[])?;
+    associate(&up, &issuer)?;
+    let token = issuer.token(&claims(&issuer))?;
+    up.kubectl_as("v1.37", &token, &["auth", "whoami"])?
+        .refused()?;
+    let dir = up.dir().display().to_string();
+    crate::rig::rolecall(&["status", "--dir", &dir])?
+        .ok()?
+        .says("the issuer's keys cannot be had")?;
+    check(issuer.key_requests.load(Ordering::Relaxed) == 0, || {
+        "keys were fetched past the CA".to_owned()
+    })
+}

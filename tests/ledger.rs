@@ -1,0 +1,100 @@
+//! Every skip with its reason, in one file that `.ci/run` looks at.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libtest_mimic::{Completion, Failed, Trial};
+
+/// Why a case was not tried.
+pub struct Missing(pub String);
+
+/// How a case ends that does not hold or cannot be tried.
+pub enum Stop {
+    /// Something is missing here.
+    Skip(Missing),
+    /// It does not hold.
+    Fail(String),
+}
+
+impl From<Missing> for Stop {
+    fn from(missing: Missing) -> Self {
+        Self::Skip(missing)
+    }
+}
+
+impl From<String> for Stop {
+    fn from(text: String) -> Self {
+        Self::Fail(text)
+    }
+}
+
+/// What a case is: a claim as its name, and what shows it.
+pub struct Case {
+    name: String,
+    run: Box<dyn FnOnce() -> Result<(), Stop> + Send>,
+}
+
+/// A case called `name`.
+pub fn case(
+    name: impl Into<String>,
+    run: impl FnOnce() -> Result<(), Stop> + Send + 'static,
+) -> Case {
+    Case {
+        name: name.into(),
+        run: Box::new(run),
+    }
+}
+
+impl Case {
+    /// The case as the test runner wants it.
+    pub fn into_trial(self, ledger: &Ledger) -> Trial {
+        let (ledger, name) = (ledger.clone(), self.name.clone());
+        Trial::skippable_test(self.name, move || match (self.run)() {
+            Ok(()) => Ok(Completion::Completed),
+            Err(Stop::Fail(text)) => Err(Failed::from(text)),
+            Err(Stop::Skip(Missing(reason))) => {
+                ledger.note(&name, &reason);
+                if std::env::var("ROLECALL_REQUIRE").as_deref() == Ok("all") {
+                    return Err(Failed::from(format!(
+                        "skipped, but ROLECALL_REQUIRE=all: {reason}"
+                    )));
+                }
+                Ok(Completion::ignored_with(reason))
+            }
+        })
+    }
+}
+
+/// The skips so far.
+#[derive(Clone)]
+pub struct Ledger(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Ledger {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    fn note(&self, case: &str, reason: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(case.to_owned(), reason.to_owned());
+    }
+
+    /// Writes `CASE: REASON` lines to `ROLECALL_LEDGER`, where that is set.
+    pub fn write(&self) {
+        let Some(path) = std::env::var_os("ROLECALL_LEDGER").map(PathBuf::from) else {
+            return;
+        };
+        let skips = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text: String = skips
+            .iter()
+            .map(|(case, reason)| format!("{case}: {reason}\n"))
+            .collect();
+        if let Err(error) = std::fs::write(&path, text) {
+            eprintln!("cannot write {}: {error}", path.display());
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Where the programs are that the cases start.
+
+use std::path::{Path, PathBuf};
+
+use crate::ledger::Missing;
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The `rolecall` that cargo just built, beside this test binary.
+pub fn rolecall() -> PathBuf {
+    let exe = std::env::current_exe().expect("a test binary has a path");
+    let release = exe
+        .ancestors()
+        .nth(2)
+        .expect("target/release/deps/e2e")
+        .to_owned();
+    release.join("rolecall")
+}
+
+/// The aws CLI.
+pub fn aws() -> Result<PathBuf, Missing> {
+    on_path("aws").ok_or_else(|| Missing("no aws CLI on PATH; pip install awscli".to_owned()))
+}
+
+/// The pinned kubectl of a Kubernetes minor, such as `v1.37`.
+pub fn kubectl(version: &str) -> Result<PathBuf, Missing> {
+    kubernetes(version, "kubectl")
+}
+
+/// A program of `kubernetes/`, built.
+pub fn kubernetes(version: &str, program: &str) -> Result<PathBuf, Missing> {
+    let folder = std::env::var_os("ROLECALL_KUBERNETES_BIN")
+        .map_or_else(|| root().join("target/kubernetes"), PathBuf::from);
+    let path = folder.join(version).join("bin").join(program);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Missing(format!(
+        "no {program} {version}; build it with kubernetes/build {version} {program}"
+    )))
+}
+
+/// Both pinned kubectls.
+pub const KUBECTLS: [&str; 2] = ["v1.32", "v1.37"];
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}

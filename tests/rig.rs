@@ -1,0 +1,400 @@
+//! A running `rolecall up` and programs under it. Nothing asserts here: a
+//! program's failure is a value.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::instance::Ready;
+use harness::login::http::HttpLogin;
+use harness::login::{Login as _, Request, Session};
+use serde_json::Value;
+
+use crate::ledger::Stop;
+use crate::programs;
+
+/// `rolecall up` in a folder of its own; gone when dropped.
+pub struct Up {
+    child: Child,
+    folder: tempfile::TempDir,
+    ready: Ready,
+}
+
+/// What a program printed and how it ended.
+pub struct Ran {
+    /// What was started, for messages.
+    pub what: String,
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}\nexit code {:?}\nstdout: {}\nstderr: {}",
+            self.what, self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+impl Ran {
+    /// Its output, where it ended well.
+    pub fn ok(self) -> Result<Self, Stop> {
+        if self.code == Some(0) {
+            Ok(self)
+        } else {
+            Err(Stop::Fail(self.to_string()))
+        }
+    }
+
+    /// Itself, where it did not.
+    pub fn refused(self) -> Result<Self, Stop> {
+        if self.code == Some(0) {
+            Err(Stop::Fail(format!("was to fail and did not: {self}")))
+        } else {
+            Ok(self)
+        }
+    }
+
+    /// Standard output as JSON.
+    pub fn json(&self) -> Result<Value, Stop> {
+        serde_json::from_str(&self.stdout).map_err(|error| Stop::Fail(format!("{error}: {self}")))
+    }
+
+    /// Fails unless either output holds `needle`.
+    pub fn says(self, needle: &str) -> Result<Self, Stop> {
+        if self.stdout.contains(needle) || self.stderr.contains(needle) {
+            Ok(self)
+        } else {
+            Err(Stop::Fail(format!("{needle:?} is not in: {self}")))
+        }
+    }
+}
+
+impl Up {
+    /// Starts one with `arguments` and waits until it answers.
+    pub fn start(arguments: &[&str]) -> Result<Self, Stop> {
+        Self::start_with(arguments, &[])
+    }
+
+    /// As [`Up::start`], with additions to the environment.
+    pub fn start_with(arguments: &[&str], env: &[(&str, &str)]) -> Result<Self, Stop> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let dir = folder.path().join("rolecall");
+        let log = std::fs::File::create(folder.path().join("up.log"))
+            .map_err(|error| error.to_string())?;
+        let mut child = Command::new(programs::rolecall())
+            .arg("up")
+            .arg("--dir")
+            .arg(&dir)
+            .args(arguments)
+            .envs(env.iter().copied())
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("cannot start rolecall: {error}"))?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Ok(text) = std::fs::read_to_string(dir.join("ready.json")) {
+                let ready = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+                return Ok(Self {
+                    child,
+                    folder,
+                    ready,
+                });
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                let log = std::fs::read_to_string(folder.path().join("up.log")).unwrap_or_default();
+                return Err(Stop::Fail(format!(
+                    "rolecall up ended with {status}: {log}"
+                )));
+            }
+            if Instant::now() > deadline {
+                return Err(Stop::Fail("rolecall up is not ready after 30 s".to_owned()));
+            }
+            pause();
+        }
+    }
+
+    /// What its `ready.json` says.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        Path::new(&self.ready.dir)
+    }
+
+    /// A folder for a case's own files.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything it wrote to its log so far, at the finest level.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("up.log")).unwrap_or_default()
+    }
+
+    /// Runs a program under it, by way of `rolecall run`.
+    pub fn run(&self, program: &Path, arguments: &[&str]) -> Result<Ran, Stop> {
+        self.run_with(program, arguments, &[])
+    }
+
+    /// As [`Up::run`], with additions to the environment.
+    pub fn run_with(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Ran, Stop> {
+        let mut command = Command::new(programs::rolecall());
+        command
+            .arg("run")
+            .arg("--dir")
+            .arg(self.dir())
+            .arg("--")
+            .arg("/usr/bin/env");
+        for (name, value) in env {
+            command.arg(format!("{name}={value}"));
+        }
+        command.arg(program).args(arguments);
+        // kubectl's discovery cache, aws' and pip's files: a home of its own.
+        command.env("HOME", self.folder.path());
+        command.current_dir(self.folder.path());
+        ran(command)
+    }
+
+    /// The real aws CLI; the answer is JSON.
+    pub fn aws(&self, arguments: &[&str]) -> Result<Ran, Stop> {
+        let mut all = arguments.to_vec();
+        if !all.contains(&"--output") {
+            all.extend(["--output", "json"]);
+        }
+        self.run(&programs::aws()?, &all)
+    }
+
+    /// A pinned kubectl, as the working kubeconfig's user.
+    pub fn kubectl(&self, version: &str, arguments: &[&str]) -> Result<Ran, Stop> {
+        self.run(&programs::kubectl(version)?, arguments)
+    }
+
+    /// A pinned kubectl, as nobody but the bearer of `token`.
+    pub fn kubectl_as(&self, version: &str, token: &str, arguments: &[&str]) -> Result<Ran, Stop> {
+        let ca = self.cluster_ca()?;
+        let mut all = vec![
+            "--kubeconfig=/dev/null",
+            "--server",
+            &self.ready.api_server,
+            "--certificate-authority",
+            ca.to_str().unwrap_or_default(),
+            "--token",
+            token,
+        ];
+        all.extend(arguments);
+        self.run(&programs::kubectl(version)?, &all)
+    }
+
+    /// The ready cluster's CA in a file, out of the administrator's kubeconfig.
+    fn cluster_ca(&self) -> Result<PathBuf, Stop> {
+        use base64::Engine as _;
+        let path = self.folder.path().join("cluster-ca.crt");
+        let text = std::fs::read_to_string(self.dir().join("admin.kubeconfig"))
+            .map_err(|e| e.to_string())?;
+        let data = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("certificate-authority-data: "))
+            .ok_or_else(|| "no CA in admin.kubeconfig".to_owned())?;
+        let pem = base64::engine::general_purpose::STANDARD
+            .decode(data)
+            .map_err(|error| error.to_string())?;
+        std::fs::write(&path, pem).map_err(|error| error.to_string())?;
+        Ok(path)
+    }
+
+    /// A control call of the provider.
+    pub fn control(&self, method: &str, path: &str, body: &Value) -> Result<Value, Stop> {
+        let url = format!("{}/_rolecall/{path}", self.ready.origin);
+        let http = self.https()?;
+        block_on(async {
+            let response = http
+                .request(method.parse().map_err(|_| "a method".to_owned())?, url)
+                .bearer_auth(&self.ready.control_token)
+                .json(body)
+                .send()
+                .await
+                .map_err(|error| error.to_string())?;
+            let status = response.status();
+            let text = response.text().await.map_err(|error| error.to_string())?;
+            if !status.is_success() {
+                return Err(Stop::Fail(format!("{path}: {status} {text}")));
+            }
+            Ok(serde_json::from_str(&text).unwrap_or_default())
+        })
+    }
+
+    /// An HTTPS client that trusts the edge CA alone.
+    pub fn https(&self) -> Result<reqwest::Client, Stop> {
+        harness::client::https(self.edge_roots()?, None)
+            .map_err(|error| Stop::Fail(error.to_string()))
+    }
+
+    fn edge_roots(&self) -> Result<rustls::RootCertStore, Stop> {
+        let pem = std::fs::read_to_string(self.dir().join("ca.crt"))
+            .map_err(|error| error.to_string())?;
+        foundation::pki::roots_from_pem(&pem).map_err(|error| Stop::Fail(error.to_string()))
+    }
+
+    /// The form login, with scope `openid` alone, as kubelogin asks.
+    pub fn login(
+        &self,
+        pool: &str,
+        client: &str,
+        username: &str,
+        password: &str,
+        new: &str,
+    ) -> Result<Session, Stop> {
+        self.try_login(pool, client, username, password, new)?
+            .map_err(|refusal| Stop::Fail(refusal.to_string()))
+    }
+
+    /// As [`Up::login`], with a refusal as a value.
+    pub fn try_login(
+        &self,
+        pool: &str,
+        client: &str,
+        username: &str,
+        password: &str,
+        new: &str,
+    ) -> Result<Result<Session, harness::login::Refusal>, Stop> {
+        let request = Request {
+            issuer: format!("{}/{pool}", self.ready.issuer_base),
+            client_id: client.to_owned(),
+            username: username.to_owned(),
+            password: password.to_owned().into(),
+            new_password: new.to_owned().into(),
+            scope: "openid".to_owned(),
+            redirect_uri: "http://localhost:8000".to_owned(),
+        };
+        let driver = HttpLogin::new(self.edge_roots()?);
+        Ok(block_on(async { driver.login(&request).await }))
+    }
+
+    /// Waits until the provider configuration of the ready cluster is ACTIVE.
+    pub fn await_active(&self, config: &str) -> Result<(), Stop> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let argument = format!("type=oidc,name={config}");
+        let cluster = self.ready.cluster_name.clone();
+        loop {
+            let status = self
+                .aws(&[
+                    "eks",
+                    "describe-identity-provider-config",
+                    "--cluster-name",
+                    &cluster,
+                    "--identity-provider-config",
+                    &argument,
+                ])?
+                .ok()?
+                .json()?["identityProviderConfig"]["oidc"]["status"]
+                .clone();
+            if status == "ACTIVE" {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Stop::Fail(format!("the configuration stays {status}")));
+            }
+            pause();
+        }
+    }
+
+    /// Ends it with a signal and returns its exit code.
+    pub fn signal(&mut self, signal: &str) -> Result<Option<i32>, Stop> {
+        ran({
+            let mut kill = Command::new("kill");
+            kill.arg(format!("-{signal}"))
+                .arg(self.child.id().to_string());
+            kill
+        })?
+        .ok()?;
+        self.wait()
+    }
+
+    /// Waits for its end and returns its exit code.
+    pub fn wait(&mut self) -> Result<Option<i32>, Stop> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
+                return Ok(status.code());
+            }
+            if Instant::now() > deadline {
+                return Err(Stop::Fail("rolecall up does not end".to_owned()));
+            }
+            pause();
+        }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command to its end.
+pub fn ran(mut command: Command) -> Result<Ran, Stop> {
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let what = words.join(" ");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{what}: {error}"))?;
+    Ok(Ran {
+        what,
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// The `rolecall` just built, to its end.
+pub fn rolecall(arguments: &[&str]) -> Result<Ran, Stop> {
+    let mut command = Command::new(programs::rolecall());
+    command.args(arguments).current_dir(programs::root());
+    ran(command)
+}
+
+/// Runs a future on a runtime of its own.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+/// Between two looks at a process that is not ours to be told by.
+pub fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
+/// Fails with `text` unless `holds`.
+pub fn check(holds: bool, text: impl FnOnce() -> String) -> Result<(), Stop> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Stop::Fail(text()))
+    }
+}
