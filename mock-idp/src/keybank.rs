@@ -9,7 +9,9 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -216,7 +218,23 @@ fn prepare(folder: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
+    if !is_ours(folder) {
+        return Err(io::Error::other("the folder belongs to somebody else"));
+    }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+/// Whether the folder itself, not what a link leads to, is ours: who else can
+/// put a key there knows it.
+fn is_ours(folder: &Path) -> bool {
+    // The owner of /proc/self is the effective user.
+    let me = fs::metadata("/proc/self").map(|process| process.uid());
+    fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir() && me.is_ok_and(|me| it.uid() == me))
+}
+
+fn is_private(folder: &Path) -> bool {
+    let mode = fs::metadata(folder).map(|folder| folder.permissions().mode());
+    is_ours(folder) && mode.is_ok_and(|mode| mode & 0o077 == 0)
 }
 
 fn put_into(folder: &Path, pair: &KeyPair) -> io::Result<()> {
@@ -245,6 +263,9 @@ fn put_into(folder: &Path, pair: &KeyPair) -> io::Result<()> {
 /// file one succeeds in renaming it; only that one reads it, and it is gone
 /// before the key is used.
 fn take_from(folder: &Path) -> Option<Key> {
+    if !is_private(folder) {
+        return None;
+    }
     files(folder).into_iter().find_map(|ready| {
         let taken = ready.with_extension(TAKEN);
         fs::rename(&ready, &taken).ok()?;
@@ -372,6 +393,25 @@ mod tests {
         while take_from(folder.path()).is_some() {}
         let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_or_that_a_link_leads_to_is_not_drawn_from() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = folder.path().join("own");
+        put_into(&own, &generate().expect("a key")).expect("kept");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&own, &link).expect("a link");
+        assert!(take_from(&link).is_none());
+        assert!(put_into(&link, &generate().expect("a key")).is_err());
+        let open = |mode| {
+            let open = fs::set_permissions(&own, fs::Permissions::from_mode(mode));
+            open.expect("changed");
+        };
+        open(0o777);
+        assert!(take_from(&own).is_none());
+        open(0o700);
+        assert!(take_from(&own).is_some());
     }
 
     #[test]

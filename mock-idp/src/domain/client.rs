@@ -330,6 +330,12 @@ fn check_redirect(text: &str) -> Result<(), Error> {
     if url.fragment().is_some() {
         return Err(Error::invalid(format!("{text} cannot contain a fragment.")));
     }
+    if matches!(url.scheme(), "javascript" | "data" | "file" | "vbscript") {
+        return Err(Error::invalid(format!(
+            "{text} cannot use the {} scheme.",
+            url.scheme()
+        )));
+    }
     let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     if url.scheme() == "http" && !local {
         return Err(Error::invalid(format!(

@@ -596,6 +596,9 @@ fn client_settings_that_cannot_be_are_refused(#[case] edit: EditClient, #[case] 
 #[case("http://evil/localhost", false)]
 #[case("http://localhost:80@evil/", false)]
 #[case("https://example.com/#x", false)]
+#[case("javascript:alert(1)", false)]
+#[case("data:text/html,x", false)]
+#[case("file:///etc/passwd", false)]
 #[case("nothing", false)]
 fn callback_urls_are_https_or_local_or_an_apps_own(#[case] url: &str, #[case] good: bool) {
     let site = Site::new();
