@@ -45,6 +45,7 @@ pub fn cases() -> Vec<Case> {
         case("cli::it_listens_on_loopback_only", loopback),
         case("cli::control_calls_need_the_bearer", control),
         case("cli::each_created_cluster_is_another_one", clusters),
+        case("cli::whatever_is_sent_nothing_panics", garbage),
         case("cli::completions", || {
             rolecall(&["completions", "bash"])?
                 .ok()?
@@ -294,10 +295,12 @@ fn words() -> Result<(), Stop> {
     word("status", false)?.ok()?.says("trusts no issuer yet")?;
     let (pool, client) = tutorial::steps_1_to_5(&up)?;
     tutorial::step_6(&up, &pool, &client)?;
-    word("outbox", false)?.ok()?.says("test@kubedemy.io")?;
+    word("outbox", false)?
+        .ok()?
+        .says("by email to test@kubedemy.io")?;
     let outbox = word("outbox", true)?.ok()?.json()?;
     let message = &outbox["messages"][0];
-    check(message["medium"] == "EMAIL", || {
+    check(message["medium"] == "email", || {
         format!("the invitation did not go by e-mail: {outbox}")
     })?;
     let status = word("status", true)?.ok()?.json()?;
@@ -514,4 +517,193 @@ fn clusters() -> Result<(), Stop> {
         .refused()?
         .says("No cluster found for name: second.")
         .map(drop)
+}
+
+/// Requests that no client sends, to both listeners: each gets an answer that
+/// is no server error, and the panic hook counts nothing.
+fn garbage() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let (pool, _) = tutorial::steps_1_to_5(&up)?;
+    let long = "x".repeat(20_000);
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let target = |operation: &str| {
+        (
+            "x-amz-target".to_owned(),
+            format!("AWSCognitoIdentityProviderService.{operation}"),
+        )
+    };
+    let json = (
+        "content-type".to_owned(),
+        "application/x-amz-json-1.1".to_owned(),
+    );
+    let form = (
+        "content-type".to_owned(),
+        "application/x-www-form-urlencoded".to_owned(),
+    );
+    let bearer = |token: &str| ("authorization".to_owned(), format!("Bearer {token}"));
+    let front = up.ready().origin.clone();
+    let api = up.ready().api_server.clone();
+    let domain = format!("{front}/domains/kubedemyeksoidc");
+    let mut requests: Vec<(String, String, Vec<(String, String)>, Vec<u8>)> = Vec::new();
+    for body in [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{\"PoolName\":1}",
+        "\u{0}",
+        "{\"PoolName\":\"\\ud800\"}",
+        deep.as_str(),
+    ] {
+        for operation in ["CreateUserPool", "InitiateAuth", "Nonsense", ""] {
+            requests.push((
+                "POST".into(),
+                front.clone(),
+                vec![target(operation), json.clone()],
+                body.into(),
+            ));
+        }
+        for path in [
+            "/clusters",
+            "/clusters/kubedemy/identity-provider-configs/associate",
+            "/tags/arn:aws:eks:x",
+        ] {
+            requests.push(("POST".into(), format!("{front}{path}"), vec![], body.into()));
+        }
+        for path in [
+            "/api/v1/namespaces",
+            "/apis/authentication.k8s.io/v1/tokenreviews",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        ] {
+            for kind in [
+                "application/json",
+                "application/vnd.kubernetes.protobuf",
+                "application/yaml",
+                "text/plain",
+            ] {
+                requests.push((
+                    "POST".into(),
+                    format!("{api}{path}"),
+                    vec![("content-type".into(), kind.into())],
+                    body.into(),
+                ));
+            }
+        }
+    }
+    for path in [
+        "/",
+        "/%ff%fe",
+        "/..//..",
+        "/a?b=%zz",
+        "/oauth2/authorize",
+        "/_rolecall",
+        &format!("/{long}"),
+    ] {
+        for base in [&front, &api, &domain] {
+            for method in ["GET", "POST", "DELETE", "PATCH", "OPTIONS"] {
+                requests.push((
+                    method.into(),
+                    format!("{base}{path}"),
+                    vec![],
+                    vec![0xff, 0xfe],
+                ));
+            }
+        }
+    }
+    for query in [
+        "",
+        "?client_id=",
+        "?client_id=x&response_type=code&redirect_uri=javascript:alert(1)",
+        "?response_type=code&response_type=token",
+        "?code_challenge=%00",
+    ] {
+        for path in [
+            "/oauth2/authorize",
+            "/login",
+            "/logout",
+            "/oauth2/token",
+            "/oauth2/userInfo",
+            "/oauth2/revoke",
+            "/changePassword",
+        ] {
+            requests.push((
+                "GET".into(),
+                format!("{domain}{path}{query}"),
+                vec![],
+                vec![],
+            ));
+            requests.push((
+                "POST".into(),
+                format!("{domain}{path}{query}"),
+                vec![form.clone()],
+                b"%ff=%&a&=&username=%00".to_vec(),
+            ));
+        }
+    }
+    for token in [
+        "",
+        "a",
+        "..",
+        "e30.e30.",
+        "k8s-aws-v1.",
+        "k8s-aws-v1.aHR0cHM6Ly94",
+        &long,
+        "\u{e9}",
+    ] {
+        requests.push((
+            "GET".into(),
+            format!("{api}/api"),
+            vec![bearer(token)],
+            vec![],
+        ));
+        requests.push((
+            "GET".into(),
+            format!("{domain}/oauth2/userInfo"),
+            vec![bearer(token)],
+            vec![],
+        ));
+    }
+    requests.push((
+        "GET".into(),
+        format!("{front}/{pool}/.well-known/jwks.json"),
+        vec![],
+        vec![],
+    ));
+    let http = up.https()?;
+    let kube = up.cluster_https()?;
+    let count = requests.len();
+    crate::rig::block_on(async {
+        for (method, url, headers, body) in requests {
+            let client = if url.starts_with(&api) { &kube } else { &http };
+            let mut request = client
+                .request(
+                    method.parse().map_err(|_| "a method".to_owned())?,
+                    url.as_str(),
+                )
+                .body(body);
+            for (name, value) in &headers {
+                let value = http::HeaderValue::from_bytes(value.as_bytes())
+                    .map_err(|error| error.to_string())?;
+                request = request.header(name, value);
+            }
+            // A path that hyper itself refuses ends the connection or gets 414.
+            let Ok(response) = request.send().await else {
+                continue;
+            };
+            let status = response.status();
+            // 501 names an operation that there is no behaviour for.
+            check(!status.is_server_error() || status.as_u16() == 501, || {
+                format!(
+                    "{method} {} {headers:?}: {status}",
+                    &url[..url.len().min(120)]
+                )
+            })?;
+        }
+        Ok::<(), Stop>(())
+    })?;
+    let status = up.control("GET", "rig/status", &serde_json::Value::Null)?;
+    check(status["panics"] == 0, || {
+        format!("after {count} requests: {status}")
+    })?;
+    check(!up.log().contains("panicked"), || up.log())
 }

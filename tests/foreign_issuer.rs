@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foundation::listen::Listener;
 use foundation::pki::Ca;
+use rsa::pkcs1::DecodeRsaPublicKey as _;
+use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -110,12 +112,12 @@ impl Drop for Issuer {
 }
 
 fn jwks(key: &RsaKeyPair) -> Value {
-    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let public = key.public_key();
+    let public =
+        rsa::PublicKey::from_pkcs1_der(key.public_key().as_ref()).expect("a key of our own");
     json!({"keys": [{
         "kty": "RSA", "kid": "corp-1", "use": "sig", "alg": "RS256",
-        "n": encode(public.modulus().big_endian_without_leading_zero()),
-        "e": encode(public.exponent().big_endian_without_leading_zero()),
+        "n": URL_SAFE_NO_PAD.encode(public.n_bytes()),
+        "e": URL_SAFE_NO_PAD.encode(public.e_bytes()),
     }]})
 }
 

@@ -50,7 +50,7 @@ impl Case {
     /// The case as the test runner wants it.
     pub fn into_trial(self, ledger: &Ledger) -> Trial {
         let (ledger, name) = (ledger.clone(), self.name.clone());
-        Trial::skippable_test(self.name, move || match (self.run)() {
+        Trial::ignorable_test(self.name, move || match (self.run)() {
             Ok(()) => Ok(Completion::Completed),
             Err(Stop::Fail(text)) => Err(Failed::from(text)),
             Err(Stop::Skip(Missing(reason))) => {

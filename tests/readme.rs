@@ -1,8 +1,120 @@
-//! (being written)
+//! Every command of the README, as it stands there.
 
-use crate::ledger::Case;
+use std::process::Command;
+
+use crate::ledger::{Case, Stop, case};
+use crate::programs;
+use crate::rig::{Ran, Up, check, ran};
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    Vec::new()
+    vec![
+        case("readme::the_tutorial", tutorial),
+        case("readme::the_words_of_a_running_instance", words),
+        case("readme::the_scenarios", scenarios),
+        case("readme::the_two_commands_stand_there", two_commands),
+    ]
+}
+
+fn text() -> Result<String, Stop> {
+    std::fs::read_to_string(programs::root().join("README.md"))
+        .map_err(|error| Stop::Fail(error.to_string()))
+}
+
+/// The block under `<!-- commands: NAME -->`.
+fn block(name: &str) -> Result<String, Stop> {
+    let text = text()?;
+    text.split_once(&format!("<!-- commands: {name} -->\n```sh\n"))
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .map(|(block, _)| block.to_owned())
+        .ok_or_else(|| Stop::Fail(format!("the README has no block of commands called {name}")))
+}
+
+/// Runs a block under an instance, with the just built `rolecall` and the
+/// pinned kubectl first on the PATH.
+fn under(up: &Up, block: &str) -> Result<Ran, Stop> {
+    let folders = [
+        programs::rolecall().parent().map(std::path::Path::to_owned),
+        programs::kubectl("v1.37")?
+            .parent()
+            .map(std::path::Path::to_owned),
+        programs::aws()?.parent().map(std::path::Path::to_owned),
+    ];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let all = folders
+        .into_iter()
+        .flatten()
+        .chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(all).map_err(|error| error.to_string())?;
+    let mut command = Command::new(programs::rolecall());
+    command
+        .args(["run", "--dir"])
+        .arg(up.dir())
+        .args(["--", "/bin/sh", "-eu", "-c", block])
+        .env("PATH", path)
+        .env("HOME", up.scratch())
+        .env("ROLECALL_DIR", up.dir())
+        .current_dir(programs::root());
+    ran(command)
+}
+
+fn tutorial() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let text = under(&up, &block("tutorial")?)?.ok()?.stdout;
+    for needle in ["test@kubedemy.io", "oidc:admins", "*.*"] {
+        check(text.contains(needle), || {
+            format!("{needle} is not in: {text}")
+        })?;
+    }
+    Ok(())
+}
+
+fn words() -> Result<(), Stop> {
+    let mut up = Up::start(&[])?;
+    under(&up, &block("words")?)?.ok()?.says("stopped")?;
+    check(up.wait()? == Some(0), || "it did not end well".to_owned())
+}
+
+fn scenarios() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let report = folder.path().join("report.xml").display().to_string();
+    for line in block("scenarios")?.lines() {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        check(!words.is_empty() && words.remove(0) == "rolecall", || {
+            format!("what is {line}?")
+        })?;
+        // The one change: the report goes where tests may write.
+        let line = words.join(" ").replace("report.xml", &report);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        crate::rig::rolecall(&words)?.ok()?.says("0 failed")?;
+    }
+    check(std::path::Path::new(&report).exists(), || {
+        "there is no report".to_owned()
+    })
+}
+
+/// `cargo test` itself runs the second; the first and the two commands to
+/// start with are run here without cargo around them.
+fn two_commands() -> Result<(), Stop> {
+    let text = text()?;
+    for command in [
+        "cargo run --release -- demo",
+        "cargo test --release --workspace",
+        "cargo run --release -- up",
+    ] {
+        check(text.contains(command), || {
+            format!("the README does not say {command}")
+        })?;
+    }
+    crate::rig::rolecall(&["demo"])?.ok()?;
+    let up = Up::start(&[])?;
+    let script = format!(
+        "cd {} && eval \"$({} env)\" && test \"$AWS_ENDPOINT_URL\" = {}",
+        up.scratch().display(),
+        programs::rolecall().display(),
+        up.ready().origin
+    );
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-ec", &script]).env("ROLECALL_DIR", up.dir());
+    ran(shell)?.ok().map(drop)
 }

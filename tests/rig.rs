@@ -247,6 +247,14 @@ impl Up {
             .map_err(|error| Stop::Fail(error.to_string()))
     }
 
+    /// An HTTPS client that trusts the ready cluster's CA alone.
+    pub fn cluster_https(&self) -> Result<reqwest::Client, Stop> {
+        let pem = std::fs::read_to_string(self.cluster_ca()?).map_err(|error| error.to_string())?;
+        let roots =
+            foundation::pki::roots_from_pem(&pem).map_err(|error| Stop::Fail(error.to_string()))?;
+        harness::client::https(roots, None).map_err(|error| Stop::Fail(error.to_string()))
+    }
+
     fn edge_roots(&self) -> Result<rustls::RootCertStore, Stop> {
         let pem = std::fs::read_to_string(self.dir().join("ca.crt"))
             .map_err(|error| error.to_string())?;

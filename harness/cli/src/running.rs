@@ -108,9 +108,9 @@ pub async fn outbox(options: Json) -> Result<u8, Stop> {
     for message in answer["messages"].as_array().into_iter().flatten() {
         let _ = writeln!(
             text,
-            "{} to {}: {}\n{}\n",
+            "by {} to {}: {}\n{}\n",
             word(&message["medium"]),
-            word(&message["to"]),
+            word(&message["destination"]),
             word(&message["subject"]),
             word(&message["body"])
         );
