@@ -31,6 +31,7 @@ doc:
 
 # The figures, each with how it was measured
 bench:
+    cargo build --release -p rolecall
     cargo run --release -p e2e --example figures
     cargo run --release -p kube-rbac --example bench_rbac
 

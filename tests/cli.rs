@@ -29,6 +29,21 @@ pub fn cases() -> Vec<Case> {
         case("cli::sigterm_leaves_only_the_audit_log", || {
             leaves_only_the_audit_log("TERM")
         }),
+        case("cli::sighup_leaves_only_the_audit_log", || {
+            leaves_only_the_audit_log("HUP")
+        }),
+        case(
+            "cli::of_two_that_start_together_one_gets_the_folder",
+            started_together,
+        ),
+        case(
+            "cli::an_environment_that_is_no_text_is_no_trouble",
+            not_text,
+        ),
+        case(
+            "cli::a_service_that_nobody_stands_in_for_is_named",
+            no_such_service,
+        ),
         case("cli::down_stops_the_instance", down),
         case(
             "cli::two_instances_do_not_share_a_folder",
@@ -136,6 +151,14 @@ fn usage() -> Result<(), Stop> {
             "/no/such/file",
         ),
         (vec!["up", "--account", "1"], "twelve digits"),
+        (
+            vec!["up", "--dir", &dir, "--cluster-name", "bad name"],
+            "0-9A-Za-z",
+        ),
+        (
+            vec!["up", "--dir", &dir, "--port", "4711", "--api-port", "4711"],
+            "must differ",
+        ),
         (vec!["nonsense"], "unrecognized subcommand"),
     ] {
         let run = rolecall(&arguments)?;
@@ -224,6 +247,77 @@ fn two_in_one_folder() -> Result<(), Stop> {
     check(second.code == Some(2), || second.to_string())?;
     second.says("rolecall down")?;
     up.kubectl("v1.37", &["auth", "whoami"])?.ok().map(drop)
+}
+
+fn started_together() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let dir = folder.path().join("one folder").display().to_string();
+    let start = || {
+        std::process::Command::new(programs::rolecall())
+            .args(["up", "--dir", &dir])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .map_err(|error| error.to_string())
+    };
+    let mut children = [start()?, start()?, start()?];
+    // Whoever does not get the folder ends by itself; the one that does stays.
+    let ended = |children: &mut [std::process::Child; 3]| -> Vec<Option<i32>> {
+        children
+            .iter_mut()
+            .filter_map(|child| child.try_wait().ok().flatten().map(|status| status.code()))
+            .collect()
+    };
+    for _ in 0..1_000 {
+        if ended(&mut children).len() >= 2 {
+            break;
+        }
+        crate::rig::pause();
+    }
+    let codes = ended(&mut children);
+    for _ in 0..1_000 {
+        if std::path::Path::new(&dir).join("ready.json").exists() {
+            break;
+        }
+        crate::rig::pause();
+    }
+    let status = rolecall(&["status", "--dir", &dir]);
+    for child in &mut children {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    check(codes == [Some(2), Some(2)], || format!("{codes:?}"))?;
+    status?.ok().map(drop)
+}
+
+fn not_text() -> Result<(), Stop> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let up = Up::start(&[])?;
+    for word in ["env", "status"] {
+        let mut command = std::process::Command::new(programs::rolecall());
+        command
+            .arg(word)
+            .arg("--dir")
+            .arg(up.dir())
+            .env("ODD", std::ffi::OsStr::from_bytes(b"\xff\xfe"));
+        ran(command)?.ok()?;
+    }
+    Ok(())
+}
+
+fn no_such_service() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    for arguments in [
+        ["iam", "list-users"],
+        ["s3", "ls"],
+        ["ec2", "describe-instances"],
+        ["dynamodb", "list-tables"],
+    ] {
+        up.aws(&arguments)?
+            .refused()?
+            .says("NotImplementedException")?;
+    }
+    Ok(())
 }
 
 fn killed() -> Result<(), Stop> {
@@ -422,10 +516,11 @@ fn listening_addresses(port: u16) -> Result<Vec<String>, Stop> {
         for line in text.lines().skip(1) {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let listens = columns.get(3) == Some(&"0A");
-            if let Some((address, hex)) = columns.get(1).and_then(|local| local.split_once(':')) {
-                if listens && u16::from_str_radix(hex, 16) == Ok(port) {
-                    found.push(address.to_owned());
-                }
+            if let Some((address, hex)) = columns.get(1).and_then(|local| local.split_once(':'))
+                && listens
+                && u16::from_str_radix(hex, 16) == Ok(port)
+            {
+                found.push(address.to_owned());
             }
         }
     }
@@ -519,6 +614,9 @@ fn clusters() -> Result<(), Stop> {
         .map(drop)
 }
 
+/// Method, URL, headers, body.
+type Sent = (String, String, Vec<(String, String)>, Vec<u8>);
+
 /// Requests that no client sends, to both listeners: each gets an answer that
 /// is no server error, and the panic hook counts nothing.
 fn garbage() -> Result<(), Stop> {
@@ -544,7 +642,7 @@ fn garbage() -> Result<(), Stop> {
     let front = up.ready().origin.clone();
     let api = up.ready().api_server.clone();
     let domain = format!("{front}/domains/kubedemyeksoidc");
-    let mut requests: Vec<(String, String, Vec<(String, String)>, Vec<u8>)> = Vec::new();
+    let mut requests: Vec<Sent> = Vec::new();
     for body in [
         "",
         "{",

@@ -1,6 +1,7 @@
 //! Every skip with its reason, in one file that `.ci/run` looks at.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -83,7 +84,7 @@ impl Ledger {
             .insert(case.to_owned(), reason.to_owned());
     }
 
-    /// Writes `CASE: REASON` lines to `ROLECALL_LEDGER`, where that is set.
+    /// Adds `CASE: REASON` lines to `ROLECALL_LEDGER`, where that is set.
     pub fn write(&self) {
         let Some(path) = std::env::var_os("ROLECALL_LEDGER").map(PathBuf::from) else {
             return;
@@ -93,7 +94,11 @@ impl Ledger {
             .iter()
             .map(|(case, reason)| format!("{case}: {reason}\n"))
             .collect();
-        if let Err(error) = std::fs::write(&path, text) {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path);
+        if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
             eprintln!("cannot write {}: {error}", path.display());
         }
     }

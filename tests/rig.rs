@@ -292,7 +292,8 @@ impl Up {
             scope: "openid".to_owned(),
             redirect_uri: "http://localhost:8000".to_owned(),
         };
-        let driver = HttpLogin::new(self.edge_roots()?);
+        let driver =
+            HttpLogin::new(self.edge_roots()?).map_err(|error| Stop::Fail(error.to_string()))?;
         Ok(block_on(async { driver.login(&request).await }))
     }
 

@@ -136,7 +136,45 @@ impl Clock {
 
 async fn real_sleep(duration: SignedDuration) {
     if let Ok(duration) = Duration::try_from(duration) {
-        tokio::time::sleep(duration).await;
+        pause(duration).await;
+    }
+}
+
+/// Waits in the machine's own time, whatever a [`Clock`] shows: between two
+/// looks at something that no clock of ours moves, such as a socket.
+pub async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Gives up on `future` after `limit` of the machine's own time: for peers
+/// that do not follow our clock.
+///
+/// # Errors
+/// [`TimedOut`].
+pub async fn limit<F: Future>(limit: Duration, future: F) -> Result<F::Output, TimedOut> {
+    tokio::time::timeout(limit, future)
+        .await
+        .map_err(|_| TimedOut)
+}
+
+/// The limit of [`limit`] was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+/// Measures the machine's own time, for reports and deadlines that a moved
+/// [`Clock`] must not touch.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// The time since.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
 

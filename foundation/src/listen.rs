@@ -20,6 +20,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
+use crate::clock;
+
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's head.
@@ -118,7 +120,7 @@ impl Listener {
                     Err(error) => {
                         // Out of file descriptors, or the peer is gone already.
                         tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        clock::pause(Duration::from_millis(20)).await;
                         continue;
                     }
                 },
@@ -131,7 +133,7 @@ impl Listener {
         }
         drop(self.tcp);
         connections.close();
-        let _ = tokio::time::timeout(DRAIN_LIMIT, connections.wait()).await;
+        let _ = clock::limit(DRAIN_LIMIT, connections.wait()).await;
     }
 }
 
@@ -158,7 +160,7 @@ async fn connection<S>(
             http_connection(TokioIo::new(tcp), peer, service, shutdown).await;
         }
         Some(acceptor) => {
-            let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await;
+            let handshake = clock::limit(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await;
             let Ok(Ok(stream)) = handshake else {
                 tracing::debug!(%addr, "no TLS handshake");
                 return;

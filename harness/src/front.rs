@@ -41,6 +41,8 @@ enum Room {
     Eks,
     Sts,
     Control,
+    /// An AWS service that nobody stands in for here.
+    Elsewhere(String),
 }
 
 impl Front {
@@ -53,6 +55,7 @@ impl Front {
         match room(&request, scope.as_ref()) {
             Room::IdentityProvider => self.idp.oneshot(request).await,
             Room::Control => Ok(self.control.respond(request).await),
+            Room::Elsewhere(service) => Ok(no_such_service(&service)),
             Room::Eks => Ok(match buffered(request).await {
                 Ok(request) => {
                     let caller = eks::Caller {
@@ -80,13 +83,14 @@ fn room(request: &Request<Body>, scope: Option<&Scope>) -> Room {
     if path.starts_with(Control::PREFIX) {
         return Room::Control;
     }
-    if request.headers().contains_key("x-amz-target") {
-        return Room::IdentityProvider;
-    }
     match scope.map(|scope| scope.service.as_str()) {
         Some("eks") => return Room::Eks,
         Some("sts") => return Room::Sts,
-        _ => {}
+        None | Some("cognito-idp") => {}
+        Some(other) => return Room::Elsewhere(other.to_owned()),
+    }
+    if request.headers().contains_key("x-amz-target") {
+        return Room::IdentityProvider;
     }
     if path == "/" && is_query_protocol(request) {
         return Room::Sts;
@@ -98,6 +102,29 @@ fn room(request: &Request<Body>, scope: Option<&Scope>) -> Room {
     } else {
         Room::IdentityProvider
     }
+}
+
+/// An error that botocore reads in every protocol: the type in a header, and
+/// a body that both its JSON and its XML parsers get a message out of.
+fn no_such_service(service: &str) -> Response<Body> {
+    let text = format!(
+        "rolecall stands in for cognito-idp, eks and sts, and for no service called {service}; docs/fidelity.md lists what it does"
+    );
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplementedException</Code><Message>{text}</Message></Error></ErrorResponse>"
+    );
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        http::HeaderValue::from_static("text/xml"),
+    );
+    headers.insert(
+        "x-amzn-errortype",
+        http::HeaderValue::from_static("NotImplementedException"),
+    );
+    response
 }
 
 /// An AWS query call: a form, or a presigned GET with an action.

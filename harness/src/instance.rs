@@ -1,9 +1,12 @@
 //! A rig that stays up for other programs: its folder, and finding it again.
 
+use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use foundation::clock::{Stopwatch, pause};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,14 +72,10 @@ pub enum Error {
         reason: String,
     },
     /// Somebody is there already.
-    #[error(
-        "an instance (pid {pid}) is using {dir}; stop it with `rolecall down`, or choose another --dir"
-    )]
+    #[error("an instance is using {dir}; stop it with `rolecall down`, or choose another --dir")]
     Taken {
         /// The folder.
         dir: String,
-        /// The process.
-        pid: u32,
     },
     /// Nobody is there.
     #[error(
@@ -101,6 +100,8 @@ pub struct Instance {
     rig: Rig,
     dir: PathBuf,
     ready: Ready,
+    /// Held as long as the process lives, however it ends.
+    _lock: File,
 }
 
 impl Instance {
@@ -110,18 +111,18 @@ impl Instance {
     /// [`Error`], naming the file or port in question.
     pub async fn start(dir: &Path, mut config: rig::Config) -> Result<Self, Error> {
         let dir = prepare(dir)?;
-        if let Ok(running) = Running::find(&dir).await {
-            return Err(Error::Taken {
-                dir: dir.display().to_string(),
-                pid: running.ready.pid,
-            });
-        }
+        let lock = lock(&dir)?;
         remove_files(&dir);
         config.audit = Audit::File(dir.join("audit.log"));
         let rig = Rig::start(config).await?;
         let ready = describe(&rig, &dir);
         write_files(&rig, &dir, &ready)?;
-        Ok(Self { rig, dir, ready })
+        Ok(Self {
+            rig,
+            dir,
+            ready,
+            _lock: lock,
+        })
     }
 
     /// What `ready.json` says.
@@ -165,7 +166,7 @@ fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
     let edge = rig.edge_ca().pem();
     let kubeconfig = rig.ready_cluster().admin_kubeconfig().render();
     let roots = format!("{}{edge}", system_roots());
-    let exports = process::exports(&process::changes(ready, std::env::vars()));
+    let exports = process::exports(&process::changes(ready, process::environment()));
     let credentials = format!(
         "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n\n\
          [other]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
@@ -175,7 +176,7 @@ fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
         ready.other_secret_access_key
     );
     let config = format!(
-        "[default]\nregion = {0}\n\n[profile other]\nregion = {0}\n",
+        "[default]\nregion = {0}\ncli_follow_urlparam = false\n\n[profile other]\nregion = {0}\ncli_follow_urlparam = false\n",
         ready.region
     );
     let json = serde_json::to_string_pretty(ready).unwrap_or_default();
@@ -204,6 +205,25 @@ fn prepare(dir: &Path) -> Result<PathBuf, Error> {
         .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)))
         .and_then(|()| dir.canonicalize())
         .map_err(|error| file_error(dir, &error))
+}
+
+/// One instance a folder: whoever holds the lock on the audit log, the one
+/// file that stays, is it.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join("audit.log");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| file_error(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Taken {
+            dir: dir.display().to_string(),
+        }),
+        Err(TryLockError::Error(error)) => Err(file_error(&path, &error)),
+    }
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), Error> {
@@ -302,6 +322,19 @@ impl Running {
     /// [`Error::Silent`].
     pub async fn outbox(&self) -> Result<Value, Error> {
         self.control(http::Method::GET, "/_rolecall/outbox").await
+    }
+
+    /// Waits until its folder is free, ten seconds at most; false when it is
+    /// not.
+    pub async fn ended(&self) -> bool {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < Duration::from_secs(10) {
+            if lock(Path::new(&self.ready.dir)).is_ok() {
+                return true;
+            }
+            pause(Duration::from_millis(10)).await;
+        }
+        false
     }
 
     /// Asks it to end.

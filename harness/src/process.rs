@@ -16,7 +16,7 @@ pub enum Change {
 
 /// Variables that would lead an AWS client elsewhere: another identity, or
 /// another endpoint for a single service.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 13] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
@@ -25,6 +25,12 @@ const ELSEWHERE: [&str; 8] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    // With a date of the past every call ends before it is sent.
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_ACCOUNT_ID",
 ];
 
 /// The services that the front door answers for, as botocore spells them in
@@ -83,6 +89,13 @@ pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>
     changes
 }
 
+/// This process' environment, as far as it is text: what is not cannot name
+/// anything that matters here.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// The changes as lines for a POSIX shell.
 pub fn exports(changes: &[Change]) -> String {
     changes
@@ -98,7 +111,7 @@ pub fn exports(changes: &[Change]) -> String {
 pub fn command(instance: &Ready, program: &str, arguments: &[String]) -> std::process::Command {
     let mut command = std::process::Command::new(program);
     command.args(arguments);
-    for change in changes(instance, std::env::vars()) {
+    for change in changes(instance, environment()) {
         match change {
             Change::Set(name, value) => command.env(name, value),
             Change::Unset(name) => command.env_remove(name),
@@ -107,7 +120,8 @@ pub fn command(instance: &Ready, program: &str, arguments: &[String]) -> std::pr
     command
 }
 
-fn quote(value: &str) -> String {
+/// `value` as one word of a POSIX shell.
+pub fn quote(value: &str) -> String {
     let plain = !value.is_empty()
         && value
             .chars()

@@ -22,6 +22,7 @@ use crate::aws::eks::state::{
     ClusterStatus, CreateCluster, Eks, Launch, NewCluster, ProviderStatus,
 };
 use crate::aws::iam_token;
+use crate::aws::ids::Ids;
 use crate::aws::keys::AccessKeys;
 use crate::client::{AwsClient, Broken, KubeClient};
 use crate::cluster::Cluster;
@@ -144,7 +145,8 @@ impl Rig {
         let origin = format!("https://{}", listener.addr());
         let now = config.clock.now();
         let edge = Arc::new(Ca::new("rolecall edge", now)?);
-        let keys = AccessKeys::generate(&config.account);
+        let ids = Ids::new(config.seeded_ids);
+        let keys = AccessKeys::generate(&config.account, &ids);
         let control_token = Secret::new(random_token());
         let idp = MockIdp::new(mock_idp::Config {
             clock: config.clock.clone(),
@@ -171,6 +173,7 @@ impl Rig {
             &config.account,
             config.association_delay,
             launcher(&config, &edge, &keys, &origin)?,
+            ids,
             config.pins.cluster_endpoint.clone().into_iter().collect(),
         );
         let ready = eks
@@ -274,7 +277,7 @@ impl Rig {
                 self.ready.ca_pem(),
                 self.ready.admin(),
             )?,
-            login: HttpLogin::new(roots),
+            login: HttpLogin::new(roots)?,
             clock: self.config.clock.clone(),
             cluster: self.config.cluster_name.clone(),
             issuer_base: self.origin.clone(),
@@ -284,9 +287,8 @@ impl Rig {
     /// Ends everything; nothing is left running.
     pub async fn stop(self) {
         self.shutdown.cancel();
-        self.eks.stop().await;
-        // A panic in the accept loop was counted by the panic hook.
-        let _ = self.front.await;
+        // A panic in an accept loop was counted by the panic hook.
+        let _ = tokio::join!(self.eks.stop(), self.front);
     }
 }
 

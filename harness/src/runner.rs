@@ -6,11 +6,11 @@
 //! cluster hands out.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use foundation::clock::Clock;
+use foundation::clock::{Clock, Stopwatch, pause};
 use foundation::secret::Secret;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -83,12 +83,12 @@ pub async fn run(plan: Plan, target: Bench, sink: &mut (dyn FnMut(Event) + Send)
             .filter(|step| !step.title.is_empty())
             .count(),
     });
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let mut runner = Runner::new(target);
     let mut worst = Verdict::Pass;
     let mut number = 0;
     for step in plan.steps {
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         let PlannedStep {
             title,
             action,
@@ -432,7 +432,7 @@ impl Runner {
         done: impl Fn(Option<&str>) -> bool,
     ) -> Result<Option<String>, Trouble> {
         let config = json!({"identityProviderConfig": {"type": "oidc", "name": name}});
-        let deadline = Instant::now() + std::time::Duration::from_secs(30);
+        let watch = Stopwatch::start();
         loop {
             let answer = self
                 .target
@@ -452,7 +452,7 @@ impl Runner {
             if done(status.as_deref()) {
                 return Ok(status);
             }
-            if Instant::now() > deadline {
+            if watch.elapsed() > Duration::from_secs(30) {
                 return Err(Trouble::Broken(format!(
                     "the identity provider configuration stays {}",
                     status.as_deref().unwrap_or("absent")
@@ -460,8 +460,8 @@ impl Runner {
             }
             // The clock does what on AWS a quarter of an hour does; what is
             // left is the cluster fetching the keys, in real time.
-            let _ = self.target.clock.advance(std::time::Duration::from_secs(1));
-            tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+            let _ = self.target.clock.advance(Duration::from_secs(1));
+            pause(Duration::from_millis(3)).await;
         }
     }
 
@@ -735,7 +735,7 @@ impl Runner {
         ) {
             (Some(found), _) => Ok((found.group.clone(), found.plural.clone())),
             (None, Some(group)) => Ok((group.clone(), resource.clone())),
-            (None, None) => Err(Trouble::Broken(format!(
+            (None, None) => Err(Trouble::Fail(format!(
                 "the cluster serves no resource {resource}; for one that it does not know write RESOURCE.GROUP"
             ))),
         }

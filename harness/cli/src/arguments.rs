@@ -131,7 +131,7 @@ pub struct Up {
     #[arg(long, default_value = "123456789012", value_parser = account)]
     pub account: String,
     /// The cluster that stands ready.
-    #[arg(long, default_value = "kubedemy")]
+    #[arg(long, default_value = "kubedemy", value_parser = cluster_name)]
     pub cluster_name: String,
     /// How long associating an identity provider takes, as in 1s or 10m.
     #[arg(long, default_value = "1s", value_parser = duration)]
@@ -186,12 +186,31 @@ impl Up {
                 ));
             }
         }
+        let all = |text: &Option<String>, fits: fn(char) -> bool| {
+            text.as_deref().is_none_or(|text| text.chars().all(fits))
+        };
+        if !all(&pins.client, |c| {
+            c.is_ascii_alphanumeric() || c == '_' || c == '+'
+        }) {
+            return Err("--pin client: a client's id has letters and digits, as in ganda06c18isdkrj0i8f9g0gj".to_owned());
+        }
+        if !all(&pins.cluster_endpoint, |c| c.is_ascii_hexdigit()) {
+            return Err(
+                "--pin cluster-endpoint: it is hexadecimal, as in CB99422E7A48EA91F00A17D969FB455C"
+                    .to_owned(),
+            );
+        }
         Ok(pins)
     }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     harness::parse_duration(text)
+}
+
+fn cluster_name(text: &str) -> Result<String, String> {
+    harness::aws::eks::state::check_cluster_name(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
 }
 
 fn report(text: &str) -> Result<PathBuf, String> {
@@ -253,7 +272,14 @@ mod tests {
         .expect("pins");
         assert_eq!(pins.pool.as_deref(), Some("eu-west-2_Tj3uyJm1Q"));
         assert_eq!(pins.cluster_endpoint.as_deref(), Some("CB99"));
-        for wrong in ["pool", "pool=", "pool=x", "user=a"] {
+        for wrong in [
+            "pool",
+            "pool=",
+            "pool=x",
+            "user=a",
+            "client=UP/!",
+            "cluster-endpoint=../x",
+        ] {
             assert!(up(&["--pin", wrong]).is_err(), "{wrong}");
         }
         assert!(up(&["--account", "12"]).is_err());

@@ -12,7 +12,7 @@ use crate::{Stop, output};
 
 pub async fn env(options: Json) -> Result<u8, Stop> {
     let running = find(&options.instance.dir).await?;
-    let changes = process::changes(running.ready(), std::env::vars());
+    let changes = process::changes(running.ready(), process::environment());
     if options.json {
         let all: serde_json::Map<String, Value> = changes
             .into_iter()
@@ -162,13 +162,9 @@ pub fn audit(options: Json) -> Result<u8, Stop> {
 pub async fn down(options: Instance) -> Result<u8, Stop> {
     let running = find(&options.dir).await?;
     running.stop().await.map_err(Stop::rig)?;
-    // Its files go before it does.
-    for _ in 0..200 {
-        if !options.dir.join("ready.json").exists() {
-            output::print("stopped\n");
-            return Ok(0);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    if running.ended().await {
+        output::print("stopped\n");
+        return Ok(0);
     }
     Err(Stop::rig(format!(
         "the instance (pid {}) does not end",

@@ -3,12 +3,18 @@
 use std::fmt::Write as _;
 
 use harness::instance::{Error, Instance, Ready};
+use harness::process::quote;
 use harness::rig;
 
 use crate::arguments::Up;
 use crate::{Stop, output};
 
 pub async fn up(options: Up) -> Result<u8, Stop> {
+    if options.port != 0 && options.port == options.api_port {
+        return Err(Stop::usage(
+            "--port and --api-port must differ: two listeners need two ports",
+        ));
+    }
     let config = rig::Config {
         port: options.port,
         api_port: options.api_port,
@@ -75,22 +81,40 @@ fn table(ready: &Ready, options: &Up) -> String {
     for (name, value) in rows {
         let _ = writeln!(text, "  {name:width$}  {value}");
     }
-    let default = options.instance.dir.as_os_str() == ".rolecall";
-    let flag = if default {
+    let flag = if options.instance.dir.as_os_str() == ".rolecall" {
         String::new()
     } else {
-        format!(" --dir {}", options.instance.dir.display())
+        format!(" --dir {}", quote(dir))
     };
+    let program = program();
     let _ = write!(
         text,
-        "\nNext, in another terminal:\n\n  eval \"$(rolecall env{flag})\"\n  \
+        "\nNext, in another terminal:\n\n  eval \"$({program} env{flag})\"\n  \
          aws cognito-idp create-user-pool --pool-name kubedemy --username-attributes email\n\n\
          Ctrl-C ends it.\n"
     );
     text
 }
 
+/// How this program is called from another terminal: by its name where that
+/// leads here, else by its path.
+fn program() -> String {
+    let Ok(here) = std::env::current_exe() else {
+        return "rolecall".to_owned();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path)
+        .map(|folder| folder.join("rolecall"))
+        .find_map(|candidate| candidate.canonicalize().ok());
+    if on_path.as_ref() == Some(&here) {
+        "rolecall".to_owned()
+    } else {
+        quote(&here.display().to_string())
+    }
+}
+
 struct Signals {
+    hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
@@ -99,6 +123,7 @@ impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
@@ -106,6 +131,7 @@ impl Signals {
 
     async fn next(&mut self) {
         tokio::select! {
+            _ = self.hangup.recv() => {}
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }

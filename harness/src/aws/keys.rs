@@ -3,6 +3,10 @@
 use foundation::secret::Secret;
 use rand::RngExt as _;
 
+use super::ids::Ids;
+
+const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
 /// An access key and the IAM user it belongs to.
 #[derive(Clone, Debug)]
 pub struct AccessKey {
@@ -25,18 +29,18 @@ pub struct AccessKeys {
 }
 
 impl AccessKeys {
-    /// Makes two fresh keys for `account`.
-    pub fn generate(account: &str) -> Self {
+    /// Makes two keys for `account`, with ids of `ids` and fresh secrets.
+    pub fn generate(account: &str, ids: &Ids) -> Self {
         Self {
             account: account.to_owned(),
             keys: ["admin", "other"].map(|user| AccessKey {
-                id: format!("AKIA{}", random(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
+                id: format!("AKIA{}", ids.text(16, ID_ALPHABET)),
                 secret: Secret::new(random(
                     40,
                     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
                 )),
                 arn: format!("arn:aws:iam::{account}:user/{user}"),
-                user_id: format!("AIDA{}", random(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
+                user_id: format!("AIDA{}", ids.text(16, ID_ALPHABET)),
             }),
         }
     }

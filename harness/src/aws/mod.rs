@@ -8,6 +8,7 @@
 
 pub mod eks;
 pub mod iam_token;
+pub mod ids;
 pub mod keys;
 pub mod sigv4;
 pub mod sts;

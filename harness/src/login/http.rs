@@ -20,15 +20,19 @@ use crate::client::Broken;
 /// More pages than any honest login has.
 const MAX_HOPS: usize = 12;
 
-/// The form driver.
+/// The form driver. Logins share its connections and nothing else.
 pub struct HttpLogin {
-    roots: rustls::RootCertStore,
+    http: reqwest::Client,
 }
 
 impl HttpLogin {
     /// A driver that trusts `roots` for the provider's pages.
-    pub fn new(roots: rustls::RootCertStore) -> Self {
-        Self { roots }
+    ///
+    /// # Errors
+    /// [`Broken`] when TLS cannot be set up.
+    pub fn new(roots: rustls::RootCertStore) -> Result<Self, Broken> {
+        let http = crate::client::https(roots, None)?;
+        Ok(Self { http })
     }
 
     /// Exchanges a refresh token.
@@ -41,7 +45,7 @@ impl HttpLogin {
         client_id: &str,
         refresh_token: &Secret<String>,
     ) -> Result<Session, Refusal> {
-        let mut browser = Browser::new(self.roots.clone())?;
+        let mut browser = Browser::new(self.http.clone());
         let discovery = browser.discover(issuer).await?;
         let form = [
             ("grant_type", "refresh_token"),
@@ -59,7 +63,7 @@ impl HttpLogin {
 impl Login for HttpLogin {
     fn login<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Session, Refusal>> {
         Box::pin(async move {
-            let mut browser = Browser::new(self.roots.clone())?;
+            let mut browser = Browser::new(self.http.clone());
             let discovery = browser.discover(&request.issuer).await?;
             let code = browser.walk_to_code(&discovery, request).await?;
             let form = [
@@ -109,13 +113,13 @@ impl Page {
 }
 
 impl Browser {
-    fn new(roots: rustls::RootCertStore) -> Result<Self, Broken> {
-        Ok(Self {
-            http: crate::client::https(roots, None)?,
+    fn new(http: reqwest::Client) -> Self {
+        Self {
+            http,
             cookies: BTreeMap::new(),
             trace: Vec::new(),
             password_changed: false,
-        })
+        }
     }
 
     async fn discover(&mut self, issuer: &str) -> Result<Discovery, Refusal> {
@@ -448,7 +452,9 @@ mod tests {
 
     #[test]
     fn cookies_are_kept_by_path_and_deleted() {
-        let mut browser = Browser::new(rustls::RootCertStore::empty()).expect("a client");
+        let mut browser = Browser::new(
+            crate::client::https(rustls::RootCertStore::empty(), None).expect("a client"),
+        );
         browser.keep("cognito=a; Path=/domains/one; Secure; HttpOnly");
         browser.keep("cognito=b; Path=/domains/two; Secure; HttpOnly");
         assert_eq!(browser.cookies.len(), 2);

@@ -18,6 +18,11 @@ pub struct Loaded {
     pub rbac: Vec<Value>,
 }
 
+#[derive(serde::Deserialize)]
+struct Version {
+    rolecall: u32,
+}
+
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -104,17 +109,20 @@ pub fn load(path: &Path) -> Result<Loaded, Error> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str) -> Result<Loaded, Error> {
-    let scenario: v1::Scenario =
-        serde_saphyr::from_str(text).map_err(|error| invalid(path, &error))?;
-    if scenario.rolecall != 1 {
+    // The version comes first: what a later one calls its members is not this
+    // one's business.
+    let version: Version = serde_saphyr::from_str(text).map_err(|error| invalid(path, &error))?;
+    if version.rolecall != 1 {
         return Err(invalid(
             path,
             &format!(
                 "this rolecall reads version 1 of the format, the file says {}",
-                scenario.rolecall
+                version.rolecall
             ),
         ));
     }
+    let scenario: v1::Scenario =
+        serde_saphyr::from_str(text).map_err(|error| invalid(path, &error))?;
     let mut rbac = Vec::new();
     for source in &scenario.rbac {
         match source {
@@ -139,7 +147,10 @@ fn read_objects(scenario: &Path, pattern: &str) -> Result<Vec<Value>, Error> {
             .file_name()
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+        let entries = std::fs::read_dir(folder).map_err(|error| {
+            let text = format!("rbac: {pattern:?}: {}: {error}", folder.display());
+            invalid(scenario, &text)
+        })?;
         files.extend(entries.flatten().map(|entry| entry.path()).filter(|p| {
             p.file_name()
                 .is_some_and(|n| matches(&wanted, &n.to_string_lossy()))
@@ -227,7 +238,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let error = load_text("rolecall: 2\nname: x\nidp: {}\n").expect_err("refused");
+        let error = load_text("rolecall: 2\nscenario: {}\n").expect_err("refused");
         assert!(error.to_string().contains("version 1"), "{error}");
     }
 

@@ -175,6 +175,7 @@ pub fn plan(loaded: Loaded) -> Result<Plan, Invalid> {
     for step in loaded.scenario.steps {
         planner.step(step);
     }
+    planner.require_a_question();
     if planner.problems.is_empty() {
         Ok(Plan {
             name: loaded.scenario.name,
@@ -238,6 +239,21 @@ impl Planner {
                 outcome: Outcome::default(),
             },
         );
+    }
+
+    /// A scenario that asks nothing would pass whatever is wrong.
+    fn require_a_question(&mut self) {
+        let asks = self.steps.iter().any(|step| match &step.action {
+            Action::Expect(_) => true,
+            Action::Cognito { outcome, .. } | Action::Refresh { outcome, .. } => outcome.refused,
+            _ => false,
+        });
+        if !asks && self.problems.is_empty() {
+            self.problems.push(
+                "nothing is expected, so nothing could fail: add `expect`, or `steps` with an expectation"
+                    .to_owned(),
+            );
+        }
     }
 
     fn identity_provider(&mut self, idp: &v1::Idp) {
@@ -830,6 +846,15 @@ trust: { username: email }
                 "associate the pool with the cluster",
                 "ada@example.com can get pods",
             ]
+        );
+    }
+
+    #[test]
+    fn a_scenario_that_asks_nothing_is_refused() {
+        let invalid = plan_text(BASE).expect_err("refused");
+        assert!(
+            invalid.to_string().contains("nothing is expected"),
+            "{invalid}"
         );
     }
 

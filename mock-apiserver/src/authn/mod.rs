@@ -205,7 +205,7 @@ impl Authenticators {
             let mut progress = issuer.progress();
             // Somebody sits and waits for this, so the limit is real time.
             let settled = progress.wait_for(|p| *p != Progress::Starting);
-            let Ok(settled) = tokio::time::timeout(READY_LIMIT, settled).await else {
+            let Ok(settled) = foundation::clock::limit(READY_LIMIT, settled).await else {
                 return Err(format!("{}: no answer yet", issuer.url()));
             };
             if let Ok(progress) = settled

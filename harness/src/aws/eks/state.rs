@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::Error;
+use crate::aws::ids::Ids;
 use crate::cluster::Cluster;
 use crate::cluster::authn::{Trust, render};
 
@@ -38,7 +39,8 @@ struct Inner {
     account: String,
     delay: Duration,
     launch: Launch,
-    ids: Mutex<Vec<String>>,
+    ids: Ids,
+    pinned_ids: Mutex<Vec<String>>,
     clusters: Mutex<BTreeMap<String, Record>>,
 }
 
@@ -174,6 +176,7 @@ impl Eks {
         account: &str,
         delay: Duration,
         launch: Launch,
+        ids: Ids,
         mut pinned_ids: Vec<String>,
     ) -> Self {
         pinned_ids.reverse();
@@ -182,7 +185,8 @@ impl Eks {
             account: account.to_owned(),
             delay,
             launch,
-            ids: Mutex::new(pinned_ids),
+            ids,
+            pinned_ids: Mutex::new(pinned_ids),
             clusters: Mutex::default(),
         }))
     }
@@ -361,7 +365,7 @@ impl Eks {
                 "arn:aws:eks:{}:{}:identityproviderconfig/{cluster}/oidc/{name}/{}",
                 record.region,
                 self.0.account,
-                uuid::Uuid::new_v4()
+                self.0.ids.uuid()
             ),
             name: name.to_owned(),
             trust,
@@ -464,14 +468,12 @@ impl Eks {
             .into_values()
             .filter_map(|record| record.running)
             .collect();
-        for cluster in running {
-            cluster.stop().await;
-        }
+        futures_util::future::join_all(running.iter().map(|cluster| cluster.stop())).await;
     }
 
     fn new_update(&self, record: &mut Record, kind: UpdateKind, provider: &str) -> Update {
         let update = Update {
-            id: uuid::Uuid::new_v4().to_string(),
+            id: self.0.ids.uuid(),
             status: UpdateStatus::InProgress,
             kind,
             created_at: self.0.clock.now(),
@@ -536,11 +538,11 @@ impl Eks {
 
     fn next_id(&self) -> String {
         self.0
-            .ids
+            .pinned_ids
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop()
-            .unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string().to_uppercase())
+            .unwrap_or_else(|| self.0.ids.cluster())
     }
 
     fn clusters(&self) -> MutexGuard<'_, BTreeMap<String, Record>> {
@@ -561,7 +563,11 @@ fn require_active(record: &Record) -> Result<(), Error> {
     })
 }
 
-fn check_cluster_name(name: &str) -> Result<(), Error> {
+/// Whether `name` can be a cluster's.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] with the rule.
+pub fn check_cluster_name(name: &str) -> Result<(), Error> {
     let valid = (1..=100).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name
