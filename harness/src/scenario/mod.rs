@@ -1,4 +1,4 @@
-//! Scenario files: what people write ([`file`]), how it is read ([`load`])
+//! Scenario files: what people write ([`mod@file`]), how it is read ([`load`])
 //! and what is done for it ([`plan`]).
 
 pub mod file;
