@@ -14,6 +14,10 @@ pub fn cases() -> Vec<Case> {
         case("cli::demo_ends_in_the_identity_and_what_it_may_do", demo),
         case("cli::demo_as_json_is_one_event_a_line", demo_json),
         case(
+            "cli::a_proxy_in_the_environment_is_not_asked_for_this_machine",
+            proxied,
+        ),
+        case(
             "cli::a_failing_scenario_is_exit_code_1_and_in_the_report",
             failing,
         ),
@@ -35,6 +39,10 @@ pub fn cases() -> Vec<Case> {
         case(
             "cli::of_two_that_start_together_one_gets_the_folder",
             started_together,
+        ),
+        case(
+            "cli::a_folder_of_somebody_else_is_left_alone",
+            strangers_folder,
         ),
         case(
             "cli::an_environment_that_is_no_text_is_no_trouble",
@@ -96,6 +104,22 @@ fn demo() -> Result<(), Stop> {
     })
 }
 
+fn proxied() -> Result<(), Stop> {
+    let mut command = std::process::Command::new(crate::programs::rolecall());
+    command.arg("demo");
+    // Nobody listens there; only what asks a proxy finds out.
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
+    crate::rig::ran(command)?
+        .ok()?
+        .says("pass the tutorial")
+        .map(drop)
+}
+
 fn demo_json() -> Result<(), Stop> {
     let text = rolecall(&["demo", "--json"])?.ok()?.stdout;
     let events: Vec<serde_json::Value> = text
@@ -137,7 +161,7 @@ fn failing() -> Result<(), Stop> {
 
 fn usage() -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let dir = folder.path().display().to_string();
+    let dir = folder.path().join("rolecall").display().to_string();
     let broken = folder.path().join("s.yaml");
     std::fs::write(&broken, "rolecall: 1\nname: x\nidp: {}\nexpct: []\n")
         .map_err(|error| error.to_string())?;
@@ -288,6 +312,17 @@ fn started_together() -> Result<(), Stop> {
     }
     check(codes == [Some(2), Some(2)], || format!("{codes:?}"))?;
     status?.ok().map(drop)
+}
+
+fn strangers_folder() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let theirs = folder.path().join("kubeconfig");
+    std::fs::write(&theirs, "theirs").map_err(|error| error.to_string())?;
+    let run = rolecall(&["up", "--dir", &folder.path().display().to_string()])?;
+    check(run.code == Some(2), || run.to_string())?;
+    run.says("which no instance made")?;
+    let left = std::fs::read_to_string(&theirs).map_err(|error| error.to_string())?;
+    check(left == "theirs", || left)
 }
 
 fn not_text() -> Result<(), Stop> {

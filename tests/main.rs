@@ -41,5 +41,9 @@ fn main() -> std::process::ExitCode {
     .collect();
     let conclusion = libtest_mimic::run(&arguments, cases);
     ledger.write();
+    if rig::panicked() || harness::panics::count() > conclusion.num_failed as usize {
+        eprintln!("the panic hook counts more than zero");
+        return std::process::ExitCode::FAILURE;
+    }
     conclusion.exit_code()
 }

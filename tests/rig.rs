@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use harness::instance::Ready;
@@ -352,8 +353,19 @@ impl Up {
     }
 }
 
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether any instance of this run panicked, in whatever case.
+pub fn panicked() -> bool {
+    PANICKED.load(Ordering::Relaxed)
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
+        if self.log().contains("panicked at") {
+            PANICKED.store(true, Ordering::Relaxed);
+            eprintln!("an instance panicked: {}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

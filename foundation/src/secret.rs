@@ -3,21 +3,24 @@
 
 use std::fmt;
 
-/// A value whose `Debug` output is a fixed word.
+use zeroize::{Zeroize, Zeroizing};
+
+/// A value whose `Debug` output is a fixed word, and which is wiped when it
+/// goes.
 ///
 /// There is no `Display` and no `Serialize`: whoever wants the value says so
 /// with [`Secret::expose`], which is easy to find in a review.
 #[derive(Clone, Default)]
-pub struct Secret<T>(T);
+pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
-impl<T> Secret<T> {
+impl<T: Zeroize> Secret<T> {
     /// Wraps `value`.
-    pub const fn new(value: T) -> Self {
-        Self(value)
+    pub fn new(value: T) -> Self {
+        Self(Zeroizing::new(value))
     }
 
     /// The value itself, for the one place that needs it.
-    pub const fn expose(&self) -> &T {
+    pub fn expose(&self) -> &T {
         &self.0
     }
 }
@@ -30,15 +33,15 @@ impl Secret<String> {
     }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl<T: Zeroize> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
     }
 }
 
-impl<T> From<T> for Secret<T> {
+impl<T: Zeroize> From<T> for Secret<T> {
     fn from(value: T) -> Self {
-        Self(value)
+        Self::new(value)
     }
 }
 

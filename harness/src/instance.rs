@@ -33,6 +33,8 @@ pub struct Ready {
     pub pid: u32,
     /// The folder, absolute.
     pub dir: String,
+    /// Its files by what they are.
+    pub paths: Paths,
     /// What control calls must show.
     pub control_token: String,
     /// The access key of the ready cluster's creator.
@@ -45,8 +47,26 @@ pub struct Ready {
     pub other_secret_access_key: String,
 }
 
+/// The files of an instance, absolute.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Paths {
+    /// The CA of the front door.
+    pub ca: PathBuf,
+    /// The system's roots and that CA.
+    pub roots: PathBuf,
+    /// Of group `system:masters`; never touched again.
+    pub admin_kubeconfig: PathBuf,
+    /// The working copy.
+    pub kubeconfig: PathBuf,
+    /// audit.k8s.io/v1 events, JSON lines.
+    pub audit_log: PathBuf,
+    /// Shell exports.
+    pub env: PathBuf,
+}
+
 /// The files that go when the instance goes; `audit.log` stays.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "ready.json",
     "ca.crt",
     "roots.crt",
@@ -55,7 +75,12 @@ const FILES: [&str; 8] = [
     "env",
     "aws-config",
     "aws-credentials",
+    ".gitignore",
 ];
+
+/// The first file to come and the last to go: what lies beside it is ours. It
+/// keeps git from taking the folder's secrets along, too.
+const MARK: &str = "# A folder of `rolecall up`.\n*\n";
 
 /// Why an instance cannot be started or found.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +97,20 @@ pub enum Error {
         reason: String,
     },
     /// Somebody is there already.
-    #[error("an instance is using {dir}; stop it with `rolecall down`, or choose another --dir")]
+    #[error(
+        "an instance is using {dir}; stop it with `rolecall down --dir {dir}`, or choose another --dir"
+    )]
     Taken {
         /// The folder.
         dir: String,
+    },
+    /// The folder is somebody else's.
+    #[error("{dir} has {stranger} in it, which no instance made; choose another --dir")]
+    NotOurs {
+        /// The folder.
+        dir: String,
+        /// A file of it.
+        stranger: String,
     },
     /// Nobody is there.
     #[error(
@@ -110,6 +145,7 @@ impl Instance {
     /// # Errors
     /// [`Error`], naming the file or port in question.
     pub async fn start(dir: &Path, mut config: rig::Config) -> Result<Self, Error> {
+        require_ours(dir)?;
         let dir = prepare(dir)?;
         let lock = lock(&dir)?;
         remove_files(&dir);
@@ -154,6 +190,14 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
         account: rig.config().account.clone(),
         pid: std::process::id(),
         dir: dir.display().to_string(),
+        paths: Paths {
+            ca: dir.join("ca.crt"),
+            roots: dir.join("roots.crt"),
+            admin_kubeconfig: dir.join("admin.kubeconfig"),
+            kubeconfig: dir.join("kubeconfig"),
+            audit_log: dir.join("audit.log"),
+            env: dir.join("env"),
+        },
         control_token: rig.control_token().expose().clone(),
         access_key_id: admin.id.clone(),
         secret_access_key: admin.secret.expose().clone(),
@@ -181,6 +225,7 @@ fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
     );
     let json = serde_json::to_string_pretty(ready).unwrap_or_default();
     for (name, text) in [
+        (".gitignore", MARK),
         ("ca.crt", edge),
         ("roots.crt", &roots),
         ("admin.kubeconfig", &kubeconfig),
@@ -196,7 +241,29 @@ fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
     std::fs::rename(dir.join("ready.json.part"), &done).map_err(|error| file_error(&done, &error))
 }
 
-/// Makes the folder, mode 0700, with a note for git.
+/// Refuses a folder with files of somebody else: some of ours have common
+/// names, and would take the place of theirs.
+fn require_ours(dir: &Path) -> Result<(), Error> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Ok(());
+    };
+    let stranger = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .find(|name| name != "audit.log");
+    // Looked for after the listing: our files come after the mark and go
+    // before it, so whoever starts or ends meanwhile is no stranger.
+    let marked = std::fs::read_to_string(dir.join(".gitignore")).is_ok_and(|text| text == MARK);
+    match stranger {
+        Some(stranger) if !marked => Err(Error::NotOurs {
+            dir: dir.display().to_string(),
+            stranger,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the folder, mode 0700.
 fn prepare(dir: &Path) -> Result<PathBuf, Error> {
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -239,11 +306,11 @@ fn write_private(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 fn remove_files(dir: &Path) {
+    // kubectl's lock, should it have been killed.
+    let _ = std::fs::remove_file(dir.join("kubeconfig.lock"));
     for name in FILES {
         let _ = std::fs::remove_file(dir.join(name));
     }
-    // kubectl's lock, should it have been killed.
-    let _ = std::fs::remove_file(dir.join("kubeconfig.lock"));
 }
 
 /// The machine's own roots, as PEM: from `SSL_CERT_FILE`, or where Debian, Red
@@ -329,7 +396,8 @@ impl Running {
     pub async fn ended(&self) -> bool {
         let watch = Stopwatch::start();
         while watch.elapsed() < Duration::from_secs(10) {
-            if lock(Path::new(&self.ready.dir)).is_ok() {
+            // Where the folder itself is gone there is nobody either.
+            if !matches!(lock(Path::new(&self.ready.dir)), Err(Error::Taken { .. })) {
                 return true;
             }
             pause(Duration::from_millis(10)).await;

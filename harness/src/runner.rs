@@ -680,10 +680,15 @@ impl Runner {
             .review(&As::Admin, AUTHENTICATION, "tokenreviews", &review)
             .await?
             .map_err(|refused| Trouble::Broken(format!("TokenReview: {refused}")))?;
-        Ok(answer["error"]
-            .as_str()
-            .unwrap_or("no reason given")
-            .to_owned())
+        let reason = answer["error"].as_str().unwrap_or("no reason given");
+        // The cluster never learnt the issuer's keys: whose token it is was
+        // not even looked at.
+        if reason.contains("authenticator not initialized") {
+            return Err(Trouble::Broken(format!(
+                "the cluster cannot reach the issuer: {reason}"
+            )));
+        }
+        Ok(reason.to_owned())
     }
 
     async fn may(&mut self, who: &As, question: &Question) -> Result<Answer, Trouble> {

@@ -51,6 +51,8 @@ pub struct Config {
     pub audit: AuditSink,
     /// With or without Kubernetes' own delays.
     pub timing: Timing,
+    /// Which proxy issuers are asked through.
+    pub egress: authn::Egress,
     /// Whether requests without credentials are let in as
     /// `system:anonymous`, which they are by default.
     pub anonymous: bool,
@@ -67,6 +69,7 @@ impl Default for Config {
             policy: kube_rbac::bootstrap::policy(version),
             audit: AuditSink::off(),
             timing: Timing::default(),
+            egress: authn::Egress::default(),
             anonymous: true,
             service_account_issuer: "https://kubernetes.default.svc".to_owned(),
         }
@@ -94,6 +97,7 @@ impl ApiServer {
             authenticators: Authenticators::new(
                 config.clock.clone(),
                 config.timing,
+                config.egress,
                 config.anonymous,
                 vec![config.service_account_issuer],
             ),

@@ -18,6 +18,7 @@ use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::egress::Egress;
 use super::freshness;
 
 /// How long to wait before discovery is tried again.
@@ -79,6 +80,7 @@ impl Issuer {
         jwt: &JwtAuthenticator,
         signing_algs: Option<&[String]>,
         roots: &RootCertStore,
+        egress: &Egress,
         clock: Clock,
     ) -> Result<Self, ConfigError> {
         let authenticator = Authenticator::new(jwt, signing_algs)?;
@@ -87,7 +89,8 @@ impl Issuer {
             pem => foundation::pki::roots_from_pem(pem)
                 .map_err(|error| ConfigError::Invalid(vec![error.to_string()]))?,
         };
-        let client = client(roots.clone()).map_err(|error| ConfigError::Invalid(vec![error]))?;
+        let client =
+            client(roots.clone(), egress).map_err(|error| ConfigError::Invalid(vec![error]))?;
         let shared = Arc::new(Shared {
             authenticator,
             signing_algs: signing_algs.map(<[_]>::to_vec),
@@ -299,15 +302,18 @@ async fn get(client: &reqwest::Client, url: &str) -> Result<Answer, String> {
     })
 }
 
-fn client(roots: RootCertStore) -> Result<reqwest::Client, String> {
+fn client(roots: RootCertStore, egress: &Egress) -> Result<reqwest::Client, String> {
     let tls = foundation::pki::client_config(roots).map_err(|error| error.to_string())?;
-    reqwest::Client::builder()
+    let mut client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .https_only(true)
         .timeout(HTTP_TIMEOUT)
-        .user_agent("rolecall-apiserver")
-        .build()
-        .map_err(|error| error.to_string())
+        .no_proxy()
+        .user_agent("rolecall-apiserver");
+    if let Some(proxy) = egress.proxy()? {
+        client = client.proxy(proxy);
+    }
+    client.build().map_err(|error| error.to_string())
 }
 
 fn cancelled() -> String {

@@ -7,11 +7,13 @@
 
 mod bearer;
 mod cache;
+mod egress;
 mod freshness;
 mod issuer;
 mod webhook;
 mod x509;
 
+pub use egress::Egress;
 pub use issuer::Progress;
 pub use webhook::{Review, TokenWebhook};
 
@@ -81,6 +83,7 @@ pub struct Authenticators(Arc<Inner>);
 struct Inner {
     clock: Clock,
     timing: Timing,
+    egress: Egress,
     /// Where requests without credentials are let in.
     anonymous: ArcSwap<AnonymousAuthConfig>,
     /// The audiences of the API server itself: its service account issuers.
@@ -96,12 +99,14 @@ impl Authenticators {
     pub(crate) fn new(
         clock: Clock,
         timing: Timing,
+        egress: Egress,
         anonymous: bool,
         audiences: Vec<String>,
     ) -> Self {
         Self(Arc::new(Inner {
             clock,
             timing,
+            egress,
             anonymous: ArcSwap::from_pointee(AnonymousAuthConfig {
                 enabled: anonymous,
                 conditions: Vec::new(),
@@ -136,7 +141,8 @@ impl Authenticators {
                 match known.iter().find(same) {
                     Some(issuer) => Ok(Arc::clone(issuer)),
                     None => {
-                        Issuer::new(jwt, signing_algs, roots, inner.clock.clone()).map(Arc::new)
+                        Issuer::new(jwt, signing_algs, roots, &inner.egress, inner.clock.clone())
+                            .map(Arc::new)
                     }
                 }
             })

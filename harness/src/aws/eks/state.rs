@@ -503,7 +503,9 @@ impl Eks {
         let Ok(record) = self.get(cluster) else {
             return;
         };
-        let Some(running) = record.running else {
+        // A cluster of the same name may have taken the place of a deleted one.
+        let ours = record.updates.iter().any(|known| known.id == update.id);
+        let Some(running) = record.running.filter(|_| ours) else {
             return;
         };
         let trust = match update.kind {
