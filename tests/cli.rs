@@ -62,6 +62,19 @@ pub fn cases() -> Vec<Case> {
             killed,
         ),
         case("cli::env_unsets_what_leads_elsewhere", env),
+        case(
+            "cli::the_env_file_counts_on_its_readers_environment",
+            sourced,
+        ),
+        case(
+            "cli::shell_runs_under_the_instance_and_passes_its_status_on",
+            shell,
+        ),
+        case("cli::an_instance_that_hangs_is_not_said_to_be_gone", hung),
+        case(
+            "cli::folders_with_colons_are_refused_and_notes_are_not",
+            odd_folders,
+        ),
         case("cli::status_outbox_and_audit", words),
         case("cli::pins_and_seeded_ids", pins),
         case("cli::two_fresh_starts_share_no_key", fresh_keys),
@@ -347,12 +360,93 @@ fn no_such_service() -> Result<(), Stop> {
         ["s3", "ls"],
         ["ec2", "describe-instances"],
         ["dynamodb", "list-tables"],
+        ["ecs", "list-clusters"],
+        ["sts", "get-session-token"],
     ] {
         up.aws(&arguments)?
             .refused()?
             .says("NotImplementedException")?;
     }
     Ok(())
+}
+
+fn shell() -> Result<(), Stop> {
+    use std::io::Write as _;
+    let up = Up::start(&[])?;
+    let script = format!(
+        "test \"$AWS_ENDPOINT_URL\" = {} && exit 7",
+        up.ready().origin
+    );
+    let mut child = std::process::Command::new(programs::rolecall())
+        .args(["shell", "--dir"])
+        .arg(up.dir())
+        .env("SHELL", "")
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    if let Some(mut input) = child.stdin.take() {
+        writeln!(input, "{script}").map_err(|error| error.to_string())?;
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    check(status.code() == Some(7), || {
+        format!("the shell ended with {status}")
+    })
+}
+
+fn sourced() -> Result<(), Stop> {
+    let up = Up::start_with(&[], &[("NO_PROXY", "of-up.example.com")])?;
+    let script = format!(
+        ". {}/env; echo \"${{AWS_ENDPOINT_URL_S3-gone}} $NO_PROXY\"",
+        up.dir().display()
+    );
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell
+        .args(["-euc", &script])
+        .env("AWS_ENDPOINT_URL_S3", "https://s3.example.com")
+        .env("NO_PROXY", "mine.example.com");
+    ran(shell)?
+        .ok()?
+        .says("gone mine.example.com,127.0.0.1,localhost\n")
+        .map(drop)
+}
+
+fn hung() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    up.send("STOP")?;
+    let status = rolecall(&["status", "--dir", &up.dir().display().to_string()])?;
+    up.send("CONT")?;
+    check(status.code == Some(3), || status.to_string())?;
+    status.says("does not answer").map(drop)
+}
+
+fn odd_folders() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let colon = folder.path().join("co:lon").display().to_string();
+    let run = rolecall(&["up", "--dir", &colon])?;
+    check(run.code == Some(2), || run.to_string())?;
+    run.says("colons divide")?;
+    // What somebody keeps in our folder is no reason to refuse it.
+    let mut up = Up::start(&[])?;
+    std::fs::write(up.dir().join("notes.txt"), "mine").map_err(|error| error.to_string())?;
+    up.signal("TERM")?;
+    let dir = up.dir().display().to_string();
+    let mut again = std::process::Command::new(programs::rolecall())
+        .args(["up", "--dir", &dir])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let ready = up.dir().join("ready.json");
+    while !ready.exists() && std::time::Instant::now() < deadline {
+        crate::rig::pause();
+    }
+    let stood = ready.exists();
+    let stopped = rolecall(&["down", "--dir", &dir])?.ok();
+    let _ = again.kill();
+    let _ = again.wait();
+    stopped?;
+    check(stood, || "it does not start again".to_owned())
 }
 
 fn killed() -> Result<(), Stop> {

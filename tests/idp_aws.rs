@@ -70,6 +70,7 @@ pub fn cases() -> Vec<Case> {
             eks_refusals,
         ),
         case("idp_aws::eks_makes_clusters_and_deletes_them", eks_clusters),
+        case("idp_aws::a_cluster_belongs_to_its_region", eks_regions),
     ]
 }
 
@@ -1025,6 +1026,15 @@ fn eks_refusals() -> Result<(), Stop> {
             message,
         )?;
     }
+    let nameless = associate("issuerUrl=https://127.0.0.1:1/pool").replace(
+        "identityProviderConfigName=pool",
+        "identityProviderConfigName=",
+    );
+    refused(
+        aws(&up, "eks", &nameless)?,
+        "InvalidParameterException",
+        "identityProviderConfigName must have 1 to 100 characters",
+    )?;
     let nowhere = associate("issuerUrl=https://127.0.0.1:1/pool").replace("kubedemy", "nowhere");
     for words in [
         nowhere.as_str(),
@@ -1051,6 +1061,11 @@ fn eks_refusals() -> Result<(), Stop> {
 fn eks_clusters() -> Result<(), Stop> {
     let up = Up::start(&[])?;
     let create = "create-cluster --name second --role-arn arn:aws:iam::123456789012:role/eks --resources-vpc-config subnetIds=subnet-1,subnet-2";
+    refused(
+        aws(&up, "eks", &format!("{create} --kubernetes-version 9.99"))?,
+        "InvalidParameterException",
+        "unsupported Kubernetes version 9.99",
+    )?;
     let made = aws(&up, "eks", create)?.ok()?.json()?;
     same("status", &made["cluster"]["status"], json!("CREATING"))?;
     refused(
@@ -1080,6 +1095,31 @@ fn eks_clusters() -> Result<(), Stop> {
         "ResourceNotFoundException",
         "No cluster found for name: second.",
     )
+}
+
+fn eks_regions() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let there = |words: &str| aws(&up, "eks", &format!("{words} --region us-east-1"));
+    let listed = there("list-clusters")?.ok()?.json()?;
+    same("listed", &listed["clusters"], json!([]))?;
+    refused(
+        there("describe-cluster --name kubedemy")?,
+        "ResourceNotFoundException",
+        "No cluster found for name: kubedemy.",
+    )?;
+    let made = there("create-cluster --name kubedemy --role-arn arn:aws:iam::123456789012:role/eks --resources-vpc-config subnetIds=subnet-1,subnet-2")?
+        .ok()?
+        .json()?;
+    same(
+        "its ARN",
+        &made["cluster"]["arn"],
+        json!("arn:aws:eks:us-east-1:123456789012:cluster/kubedemy"),
+    )?;
+    there("wait cluster-active --name kubedemy")?.ok()?;
+    there("delete-cluster --name kubedemy")?.ok()?;
+    aws(&up, "eks", "describe-cluster --name kubedemy")?
+        .ok()
+        .map(drop)
 }
 
 /// What a token says; the signature is others' matter.

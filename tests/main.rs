@@ -4,6 +4,11 @@
 //! A case is skipped when a program is missing, with its reason in the ledger;
 //! under `ROLECALL_REQUIRE=all` a skip is a failure.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for other processes by the machine's clock"
+)]
+
 mod cli;
 mod cluster_kubectl;
 mod foreign_issuer;

@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
         case("readme::the_words_of_a_running_instance", words),
         case("readme::the_scenarios", scenarios),
         case("readme::the_two_commands_stand_there", two_commands),
+        case("readme::cargo_install_puts_it_on_the_path", install),
     ]
 }
 
@@ -91,6 +92,28 @@ fn scenarios() -> Result<(), Stop> {
     check(std::path::Path::new(&report).exists(), || {
         "there is no report".to_owned()
     })
+}
+
+/// Into a folder of the test's own, out of what is built already.
+fn install() -> Result<(), Stop> {
+    let command = "cargo install --path harness/cli";
+    check(text()?.contains(command), || {
+        format!("the README does not say {command}")
+    })?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(command.split(' ').skip(1))
+        .args(["--locked", "--offline", "--root"])
+        .arg(folder.path())
+        .arg("--target-dir")
+        .arg(programs::root().join("target"))
+        .current_dir(programs::root());
+    ran(cargo)?.ok()?;
+    let mut installed = Command::new(folder.path().join("bin/rolecall"));
+    installed.arg("--version");
+    let (installed, built) = (ran(installed)?.ok()?, crate::rig::rolecall(&["--version"])?);
+    check(installed.stdout == built.stdout, || installed.to_string())
 }
 
 /// `cargo test` itself runs the second; the first and the two commands to

@@ -328,14 +328,16 @@ impl Up {
 
     /// Ends it with a signal and returns its exit code.
     pub fn signal(&mut self, signal: &str) -> Result<Option<i32>, Stop> {
-        ran({
-            let mut kill = Command::new("kill");
-            kill.arg(format!("-{signal}"))
-                .arg(self.child.id().to_string());
-            kill
-        })?
-        .ok()?;
+        self.send(signal)?;
         self.wait()
+    }
+
+    /// Sends it a signal.
+    pub fn send(&self, signal: &str) -> Result<(), Stop> {
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{signal}"))
+            .arg(self.child.id().to_string());
+        ran(kill)?.ok().map(drop)
     }
 
     /// Waits for its end and returns its exit code.

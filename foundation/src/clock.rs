@@ -4,6 +4,11 @@
 //! and cache lifetimes too, so that a test (or `rolecall demo`) can jump over
 //! an hour and everything that waits for it happens at once.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the place that reads the time"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -53,6 +53,7 @@ impl Listener {
     ///
     /// # Errors
     /// The operating system's, with the address in it.
+    #[allow(clippy::disallowed_methods, reason = "this is the place that binds")]
     pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
         let tcp = TcpListener::bind(addr).await.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
@@ -219,11 +220,10 @@ where
 mod tests {
     use super::*;
     use crate::pki::{Ca, client_config};
-    use jiff::Timestamp;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    fn now() -> Timestamp {
-        Timestamp::now()
+    fn now() -> jiff::Timestamp {
+        clock::Clock::system().now()
     }
 
     async fn get(addr: SocketAddr, config: rustls::ClientConfig) -> io::Result<String> {

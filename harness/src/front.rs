@@ -55,7 +55,7 @@ impl Front {
         match room(&request, scope.as_ref()) {
             Room::IdentityProvider => self.idp.oneshot(request).await,
             Room::Control => Ok(self.control.respond(request).await),
-            Room::Elsewhere(service) => Ok(no_such_service(&service)),
+            Room::Elsewhere(service) => Ok(no_such_service(&service, &request)),
             Room::Eks => Ok(match buffered(request).await {
                 Ok(request) => {
                     let caller = eks::Caller {
@@ -104,22 +104,26 @@ fn room(request: &Request<Body>, scope: Option<&Scope>) -> Room {
     }
 }
 
-/// An error that botocore reads in every protocol: the type in a header, and
-/// a body that both its JSON and its XML parsers get a message out of.
-fn no_such_service(service: &str) -> Response<Body> {
+/// An error in the protocol that the service speaks: JSON where the request
+/// has a target, XML or REST with the type in a header elsewhere.
+fn no_such_service(service: &str, request: &Request<Body>) -> Response<Body> {
     let text = format!(
         "rolecall stands in for cognito-idp, eks and sts, and for no service called {service}; docs/fidelity.md lists what it does"
     );
-    let body = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplementedException</Code><Message>{text}</Message></Error></ErrorResponse>"
-    );
+    let json = request.headers().contains_key("x-amz-target");
+    let (kind, body) = if json {
+        let body = serde_json::json!({"__type": "NotImplementedException", "message": text});
+        ("application/x-amz-json-1.1", body.to_string())
+    } else {
+        let body = format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplementedException</Code><Message>{text}</Message></Error></ErrorResponse>"
+        );
+        ("text/xml", body)
+    };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        http::HeaderValue::from_static("text/xml"),
-    );
+    headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
     headers.insert(
         "x-amzn-errortype",
         http::HeaderValue::from_static("NotImplementedException"),

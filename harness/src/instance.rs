@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foundation::clock::{Stopwatch, pause};
+use foundation::clock::{Stopwatch, limit, pause};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,9 +98,16 @@ pub enum Error {
     },
     /// Somebody is there already.
     #[error(
-        "an instance is using {dir}; stop it with `rolecall down --dir {dir}`, or choose another --dir"
+        "an instance is using {dir}; stop it with `rolecall down --dir {}`, or choose another --dir",
+        process::quote(dir)
     )]
     Taken {
+        /// The folder.
+        dir: String,
+    },
+    /// Its name cannot be written into `KUBECONFIG`.
+    #[error("--dir {dir}: KUBECONFIG is a list that colons divide; choose a folder without one")]
+    Colon {
         /// The folder.
         dir: String,
     },
@@ -210,7 +217,7 @@ fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
     let edge = rig.edge_ca().pem();
     let kubeconfig = rig.ready_cluster().admin_kubeconfig().render();
     let roots = format!("{}{edge}", system_roots());
-    let exports = process::exports(&process::changes(ready, process::environment()));
+    let exports = process::exports_for_later(ready);
     let credentials = format!(
         "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n\n\
          [other]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
@@ -247,10 +254,16 @@ fn require_ours(dir: &Path) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return Ok(());
     };
+    // What lies beside an audit log of ours was put there later, and only
+    // what would be overwritten counts.
+    let ours = is_audit_log(&dir.join("audit.log"));
     let stranger = entries
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .find(|name| name != "audit.log");
+        .find(|name| {
+            let taken = FILES.contains(&name.as_str());
+            name != "audit.log" && (taken || !ours)
+        });
     // Looked for after the listing: our files come after the mark and go
     // before it, so whoever starts or ends meanwhile is no stranger.
     let marked = std::fs::read_to_string(dir.join(".gitignore")).is_ok_and(|text| text == MARK);
@@ -263,6 +276,16 @@ fn require_ours(dir: &Path) -> Result<(), Error> {
     }
 }
 
+/// Whether a file is empty or begins like an audit log.
+fn is_audit_log(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut start = [0; 64];
+    let Ok(read) = File::open(path).and_then(|mut file| file.read(&mut start)) else {
+        return false;
+    };
+    read == 0 || String::from_utf8_lossy(&start[..read]).contains("audit.k8s.io/v1")
+}
+
 /// Makes the folder, mode 0700.
 fn prepare(dir: &Path) -> Result<PathBuf, Error> {
     std::fs::DirBuilder::new()
@@ -272,6 +295,14 @@ fn prepare(dir: &Path) -> Result<PathBuf, Error> {
         .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)))
         .and_then(|()| dir.canonicalize())
         .map_err(|error| file_error(dir, &error))
+        .and_then(|dir| {
+            let text = dir.display().to_string();
+            if text.contains(':') {
+                Err(Error::Colon { dir: text })
+            } else {
+                Ok(dir)
+            }
+        })
 }
 
 /// One instance a folder: whoever holds the lock on the audit log, the one
@@ -283,6 +314,11 @@ fn lock(dir: &Path) -> Result<File, Error> {
         .append(true)
         .mode(0o600)
         .open(&path)
+        .and_then(|file| {
+            // An earlier one may have another mode.
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+            Ok(file)
+        })
         .map_err(|error| file_error(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -343,6 +379,9 @@ fn file_error(path: &Path, error: &std::io::Error) -> Error {
     }
 }
 
+/// How long an instance may take to say that it is there.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+
 /// An instance that somebody else started.
 pub struct Running {
     ready: Ready,
@@ -364,9 +403,20 @@ impl Running {
         let roots = foundation::pki::roots_from_pem(&ca).map_err(|_| gone())?;
         let http = crate::client::https(roots, None).map_err(|_| gone())?;
         let running = Self { ready, http };
-        // A ready.json that outlived a killed process describes nobody.
-        running.status().await.map_err(|_| gone())?;
-        Ok(running)
+        // A ready.json that outlived a killed process describes nobody; the
+        // lock tells who lives but does not answer.
+        let answer = limit(PROBE_LIMIT, running.status()).await;
+        match answer {
+            Ok(Ok(_)) => Ok(running),
+            _ if running.lives() => Err(Error::Silent {
+                origin: running.ready.origin.clone(),
+                reason: match answer {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => format!("no answer within {} s", PROBE_LIMIT.as_secs()),
+                },
+            }),
+            _ => Err(gone()),
+        }
     }
 
     /// What its `ready.json` says.
@@ -396,13 +446,17 @@ impl Running {
     pub async fn ended(&self) -> bool {
         let watch = Stopwatch::start();
         while watch.elapsed() < Duration::from_secs(10) {
-            // Where the folder itself is gone there is nobody either.
-            if !matches!(lock(Path::new(&self.ready.dir)), Err(Error::Taken { .. })) {
+            if !self.lives() {
                 return true;
             }
             pause(Duration::from_millis(10)).await;
         }
         false
+    }
+
+    /// Whether somebody holds the folder. Where it is gone there is nobody.
+    fn lives(&self) -> bool {
+        matches!(lock(Path::new(&self.ready.dir)), Err(Error::Taken { .. }))
     }
 
     /// Asks it to end.

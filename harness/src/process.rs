@@ -1,6 +1,7 @@
 //! Programs that run under an instance: with its environment, and nothing
 //! that could lead them to a real account.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::instance::Ready;
@@ -50,23 +51,17 @@ pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>
             .map(|service| format!("AWS_ENDPOINT_URL_{service}")),
     );
     for (name, value) in present {
-        if name.starts_with("AWS_ENDPOINT_URL_") && !unset.contains(&name) {
+        // A name that no shell can set would be code in an export.
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if name.starts_with("AWS_ENDPOINT_URL_") && plain && !unset.contains(&name) {
             unset.push(name);
-        } else if name.eq_ignore_ascii_case("no_proxy") && no_proxy.is_empty() {
-            no_proxy.extend(
-                value
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|v| !v.is_empty())
-                    .map(str::to_owned),
-            );
+        } else if name.eq_ignore_ascii_case("no_proxy") {
+            no_proxy.extend(value.split(',').map(|host| host.trim().to_owned()));
         }
     }
-    for host in ["127.0.0.1", "localhost"] {
-        if !no_proxy.iter().any(|known| known == host) {
-            no_proxy.push(host.to_owned());
-        }
-    }
+    no_proxy.extend(["127.0.0.1", "localhost"].map(str::to_owned));
+    let mut seen = BTreeSet::new();
+    no_proxy.retain(|host| !host.is_empty() && seen.insert(host.clone()));
     let no_proxy = no_proxy.join(",");
     let mut changes: Vec<Change> = unset.into_iter().map(Change::Unset).collect();
     changes.extend([
@@ -105,6 +100,28 @@ pub fn exports(changes: &[Change]) -> String {
             Change::Unset(name) => format!("unset {name}\n"),
         })
         .collect()
+}
+
+/// As [`exports`], for a file that is read by whatever shell, later: what
+/// depends on the reader's own environment is found out there.
+pub fn exports_for_later(instance: &Ready) -> String {
+    let changes = changes(instance, std::iter::empty());
+    let (appended, rest): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(
+        |change| matches!(change, Change::Set(name, _) if name.eq_ignore_ascii_case("no_proxy")),
+    );
+    let mut text = String::from(
+        "for name in $(env | sed -n 's/^\\(AWS_ENDPOINT_URL_[A-Za-z0-9_]*\\)=.*/\\1/p'); do unset \"$name\"; done\n",
+    );
+    text.push_str(&exports(&rest));
+    for change in appended {
+        if let Change::Set(name, value) = change {
+            text.push_str(&format!(
+                "export {name}=\"${{{name}:+${name},}}\"{}\n",
+                quote(&value)
+            ));
+        }
+    }
+    text
 }
 
 /// `program` with the instance's environment.
@@ -151,6 +168,8 @@ mod tests {
     #[test]
     fn nothing_leads_to_a_real_account() {
         let present = [
+            ("no_proxy", "lower.example.com"),
+            ("AWS_ENDPOINT_URL_$(touch pwned)", "x"),
             ("AWS_PROFILE", "prod"),
             ("AWS_ENDPOINT_URL_S3", "https://s3.example.com"),
             ("NO_PROXY", "corp.example.com, 127.0.0.1"),
@@ -171,8 +190,9 @@ mod tests {
         }
         assert!(changes.contains(&Change::Set(
             "NO_PROXY",
-            "corp.example.com,127.0.0.1,localhost".to_owned()
+            "lower.example.com,corp.example.com,127.0.0.1,localhost".to_owned()
         )));
+        assert!(!exports(&changes).contains("pwned"));
     }
 
     #[test]

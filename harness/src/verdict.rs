@@ -86,41 +86,11 @@ impl Tally {
             Verdict::Broken { .. } => self.broken += 1,
         }
     }
-
-    /// The process' exit code: 0 as expected, 1 not as expected, 3 the rig
-    /// failed (or, with `no_skip`, something was skipped).
-    pub fn exit_code(&self, no_skip: bool) -> u8 {
-        if self.broken > 0 || (no_skip && self.skipped > 0) {
-            3
-        } else {
-            u8::from(self.failed > 0)
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rstest::rstest;
-
-    fn tally(passed: usize, failed: usize, skipped: usize, broken: usize) -> Tally {
-        Tally {
-            passed,
-            failed,
-            skipped,
-            broken,
-        }
-    }
-
-    #[rstest]
-    #[case::all_as_expected(tally(3, 0, 0, 0), false, 0)]
-    #[case::one_not(tally(3, 1, 0, 0), false, 1)]
-    #[case::skips_are_no_failure(tally(3, 0, 1, 0), false, 0)]
-    #[case::unless_asked(tally(3, 0, 1, 0), true, 3)]
-    #[case::a_broken_rig_outweighs_a_failure(tally(3, 1, 0, 1), false, 3)]
-    fn exit_codes(#[case] tally: Tally, #[case] no_skip: bool, #[case] code: u8) {
-        assert_eq!(tally.exit_code(no_skip), code);
-    }
 
     #[test]
     fn broken_is_never_hidden_by_fail() {

@@ -8,6 +8,11 @@
 //! corpus. Every request carries `system:authenticated`, to which the default
 //! policy binds three roles.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what takes how long is measured by the machine's clock"
+)]
+
 #[path = "../tests/generator/mod.rs"]
 #[allow(dead_code, reason = "only the corpus is read here")]
 mod generator;

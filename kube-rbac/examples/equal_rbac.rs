@@ -7,6 +7,11 @@
 //! `--write` replaces the corpus in `kube-rbac/corpus` by these cases and the
 //! oracle's verdicts; it is refused when there is a difference.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what takes how long is measured by the machine's clock"
+)]
+
 #[path = "../tests/generator/mod.rs"]
 #[allow(dead_code, reason = "the tests read what this program writes")]
 mod generator;

@@ -1,5 +1,10 @@
 //! The default policy is Kubernetes' own, object by object.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests measure and wait by the machine's clock"
+)]
+
 use kube_rbac::{
     Attributes, Target, User, Version, aggregation, bootstrap, decide, parse_object, to_json,
 };

@@ -1,6 +1,11 @@
 //! The front half from outside: requests in, answers and audit events out,
 //! with an issuer on a real HTTPS listener where tokens are judged.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests measure and wait by the machine's clock"
+)]
+
 mod support;
 
 use std::sync::Arc;

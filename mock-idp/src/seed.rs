@@ -204,7 +204,10 @@ impl Seed {
     /// # Errors
     /// [`Error::Malformed`], with the place.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        serde_saphyr::from_str(text).map_err(|error| Error::Malformed(error.to_string()))
+        // The lines around an error would show passwords.
+        serde_saphyr::from_str(text).map_err(|error: serde_saphyr::Error| {
+            Error::Malformed(error.without_snippet().to_string())
+        })
     }
 
     /// Reads a file.

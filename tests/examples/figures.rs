@@ -3,6 +3,11 @@
 //!
 //! `cargo build --release -p rolecall && cargo run --release -p e2e --example figures`
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what takes how long is measured by the machine's clock"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

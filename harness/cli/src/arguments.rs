@@ -145,7 +145,7 @@ pub struct Up {
     /// Users, groups and clients to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
-    /// Print what ready.json says as JSON, once, when it answers.
+    /// Print addresses, folder and pid as JSON, once, when it answers.
     #[arg(long)]
     pub json: bool,
 }
@@ -175,14 +175,17 @@ impl Up {
             }
         }
         if let Some(pool) = &pins.pool {
-            let valid = pool.split_once('_').is_some_and(|(region, id)| {
-                !region.is_empty()
-                    && !id.is_empty()
-                    && id.chars().all(|c| c.is_ascii_alphanumeric())
-            });
-            if !valid {
+            let region = pool
+                .split_once('_')
+                .filter(|(_, id)| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()))
+                .and_then(|(name, _)| region(name).ok())
+                .ok_or_else(|| {
+                    format!("--pin pool={pool}: a pool's id looks like eu-west-2_Tj3uyJm1Q")
+                })?;
+            if region != self.region {
                 return Err(format!(
-                    "--pin pool={pool}: a pool's id looks like eu-west-2_Tj3uyJm1Q"
+                    "--pin pool={pool}: pools of {} begin with it; add --region {region}",
+                    self.region
                 ));
             }
         }
@@ -276,6 +279,8 @@ mod tests {
             "pool",
             "pool=",
             "pool=x",
+            "pool=../x_A",
+            "pool=us-east-1_A",
             "user=a",
             "client=UP/!",
             "cluster-endpoint=../x",

@@ -30,7 +30,10 @@ pub async fn env(options: Json) -> Result<u8, Stop> {
 
 pub async fn shell(options: Instance) -> Result<u8, Stop> {
     let running = find(&options.dir).await?;
-    let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
+    let shell = std::env::var("SHELL")
+        .ok()
+        .filter(|shell| !shell.is_empty())
+        .unwrap_or_else(|| "/bin/sh".to_owned());
     eprintln!(
         "A shell under the instance at {}; leave it with exit.",
         running.ready().origin

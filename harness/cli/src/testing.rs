@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use harness::event::Event;
 use harness::report::{json, junit::Junit, terminal};
 use harness::scenario::load;
+use harness::verdict::Tally;
 
 use crate::arguments::{Demo, Test};
-use crate::{Stop, output};
+use crate::{RIG, Stop, output};
 
 /// The tutorial as a scenario, in the program: the demo runs anywhere.
 const TUTORIAL: &str = include_str!("../../../scenarios/tutorial.yaml");
@@ -30,7 +31,7 @@ pub async fn demo(options: Demo) -> Result<u8, Stop> {
             "\nNext: `rolecall up` and, in another terminal, `rolecall shell`; or write a scenario and `rolecall test` it.\n",
         );
     }
-    Ok(tally.exit_code(false))
+    Ok(exit_code(&tally, false))
 }
 
 pub async fn test(options: Test) -> Result<u8, Stop> {
@@ -56,7 +57,7 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
         std::fs::write(file, xml)
             .map_err(|error| Stop::rig(format!("{}: {error}", file.display())))?;
     }
-    Ok(tally.exit_code(options.no_skip))
+    Ok(exit_code(&tally, options.no_skip))
 }
 
 /// Every file is read before anything runs, and every error is said.
@@ -76,5 +77,40 @@ fn plans(paths: &[PathBuf]) -> Result<Vec<harness::scenario::plan::Plan>, Stop> 
         Ok(plans)
     } else {
         Err(Stop::usage(problems.join("\n")))
+    }
+}
+
+/// 0 as expected, 1 not as expected, 3 the rig failed (or, with `no_skip`,
+/// something was skipped).
+fn exit_code(tally: &Tally, no_skip: bool) -> u8 {
+    if tally.broken > 0 || (no_skip && tally.skipped > 0) {
+        RIG
+    } else {
+        u8::from(tally.failed > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn tally(passed: usize, failed: usize, skipped: usize, broken: usize) -> Tally {
+        Tally {
+            passed,
+            failed,
+            skipped,
+            broken,
+        }
+    }
+
+    #[rstest]
+    #[case::all_as_expected(tally(3, 0, 0, 0), false, 0)]
+    #[case::one_not(tally(3, 1, 0, 0), false, 1)]
+    #[case::skips_are_no_failure(tally(3, 0, 1, 0), false, 0)]
+    #[case::unless_asked(tally(3, 0, 1, 0), true, 3)]
+    #[case::a_broken_rig_outweighs_a_failure(tally(3, 1, 0, 1), false, 3)]
+    fn exit_codes(#[case] tally: Tally, #[case] no_skip: bool, #[case] code: u8) {
+        assert_eq!(exit_code(&tally, no_skip), code);
     }
 }

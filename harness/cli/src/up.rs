@@ -33,9 +33,10 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
     let instance = Instance::start(&options.instance.dir, config)
         .await
         .map_err(|error| match error {
-            Error::Taken { .. } | Error::NotOurs { .. } | Error::Rig(rig::Error::Seed { .. }) => {
-                Stop::usage(error)
-            }
+            Error::Taken { .. }
+            | Error::NotOurs { .. }
+            | Error::Colon { .. }
+            | Error::Rig(rig::Error::Seed { .. }) => Stop::usage(error),
             error => Stop::rig(error),
         })?;
     if options.json {

@@ -37,6 +37,15 @@ pub fn respond(
         .map(|(_, value)| value.into_owned());
     match action.as_deref() {
         Some("GetCallerIdentity") => {}
+        Some(other) if OPERATIONS.contains(&other) => {
+            return error(
+                StatusCode::NOT_IMPLEMENTED,
+                "NotImplementedException",
+                &format!(
+                    "rolecall does not implement STS {other}; docs/fidelity.md lists what it does"
+                ),
+            );
+        }
         Some(other) => {
             return error(
                 StatusCode::BAD_REQUEST,
@@ -57,6 +66,20 @@ pub fn respond(
         Err((code, message)) => error(StatusCode::FORBIDDEN, code, message),
     }
 }
+
+/// What STS has beside GetCallerIdentity (botocore's service model).
+const OPERATIONS: [&str; 10] = [
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "AssumeRoot",
+    "DecodeAuthorizationMessage",
+    "GetAccessKeyInfo",
+    "GetDelegatedAccessToken",
+    "GetFederationToken",
+    "GetSessionToken",
+    "GetWebIdentityToken",
+];
 
 type Refused = (&'static str, &'static str);
 

@@ -23,14 +23,15 @@ pub enum Detail {
     Brief,
 }
 
-/// The text for an event.
+/// The text for an event. What a scenario's author or a server wrote cannot
+/// reach the terminal's controls.
 pub fn render(event: &Event, style: Style, detail: Detail) -> String {
     match event {
         Event::ScenarioStarted { name, file, .. } if detail == Detail::Full => {
             format!(
                 "{}  {}\n",
-                paint(style, BOLD, name),
-                paint(style, DIM, file)
+                paint(style, BOLD, &printable(name)),
+                paint(style, DIM, &printable(file))
             )
         }
         Event::ScenarioStarted { .. } => String::new(),
@@ -47,7 +48,9 @@ pub fn render(event: &Event, style: Style, detail: Detail) -> String {
             seconds,
         } => {
             let (mark, colour) = mark(verdict);
-            let took = paint(style, DIM, &format!("{file}, {}", duration(*seconds)));
+            let name = printable(name);
+            let took = format!("{}, {}", printable(file), duration(*seconds));
+            let took = paint(style, DIM, &took);
             let gap = if detail == Detail::Full { "\n" } else { "" };
             format!(
                 "{gap}{} {name}  {took}\n",
@@ -79,13 +82,14 @@ fn step(
         return String::new();
     }
     let (mark, colour) = mark(verdict);
+    let title = printable(title);
     let mut text = format!("  {} {title}\n", paint(style, colour, mark));
     for line in details {
-        let _ = writeln!(text, "      {}", paint(style, DIM, line));
+        let _ = writeln!(text, "      {}", paint(style, DIM, &printable(line)));
     }
     if let Some(reason) = verdict.reason() {
         for line in reason.lines() {
-            let _ = writeln!(text, "      {}", paint(style, colour, line));
+            let _ = writeln!(text, "      {}", paint(style, colour, &printable(line)));
         }
     }
     text
@@ -112,6 +116,18 @@ fn paint(style: Style, code: &str, text: &str) -> String {
         Style::Plain => text.to_owned(),
         Style::Colour => format!("\x1b[{code}m{text}\x1b[0m"),
     }
+}
+
+/// `text` with its control characters written out, as in `\u{1b}`.
+fn printable(text: &str) -> String {
+    text.chars().fold(String::new(), |mut all, c| {
+        if c.is_control() {
+            all.extend(c.escape_default());
+        } else {
+            all.push(c);
+        }
+        all
+    })
 }
 
 fn duration(seconds: f64) -> String {
@@ -145,6 +161,17 @@ mod tests {
             "  ✗ ada can get pods\n      the cluster knows ada\n      get pods is denied\n"
         );
         assert!(render(&failed(), Style::Colour, Detail::Full).contains("\x1b[31m✗"));
+    }
+
+    #[test]
+    fn control_characters_are_written_out() {
+        let started = Event::ScenarioStarted {
+            name: "\u{1b}[31mred".to_owned(),
+            file: "a\nb".to_owned(),
+            steps: 1,
+        };
+        let text = render(&started, Style::Plain, Detail::Full);
+        assert_eq!(text, "\\u{1b}[31mred  a\\nb\n");
     }
 
     #[test]

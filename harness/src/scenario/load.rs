@@ -1,6 +1,7 @@
 //! Finding scenario files and reading them: all that is wrong with a file is
 //! said with its place, before anything runs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -47,7 +48,8 @@ pub enum Error {
     Nothing(String),
 }
 
-/// All scenario files under `paths`, sorted; a folder is searched whole.
+/// All scenario files under `paths`, each once; a folder is searched whole, in
+/// the order of its names.
 ///
 /// # Errors
 /// A path that does not exist, or none that holds a scenario.
@@ -55,7 +57,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
-            search(path, &mut found)?;
+            search(path, &mut Vec::new(), &mut found)?;
         } else if path.exists() {
             found.push(path.clone());
         } else {
@@ -66,22 +68,33 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         let all: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
         return Err(Error::Nothing(all.join(", ")));
     }
+    let mut seen = BTreeSet::new();
+    found.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
     Ok(found)
 }
 
 /// Folders hold other YAML too (RBAC objects, say): only files that say which
-/// version of the format they are count as scenarios.
-fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+/// version of the format they are count as scenarios. `above` are the folders
+/// that this one is in: a link back to one of them is not followed.
+fn search(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let real = folder
+        .canonicalize()
+        .map_err(|error| unreadable(folder, &error))?;
+    if above.contains(&real) {
+        return Ok(());
+    }
+    above.push(real);
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
-            search(&path, found)?;
-        } else if is_yaml(&path) && says_its_version(&path)? {
+            search(&path, above, found)?;
+        } else if is_yaml(&path) && is_scenario(&path)? {
             found.push(path);
         }
     }
+    above.pop();
     Ok(())
 }
 
@@ -89,9 +102,19 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 
-fn says_its_version(path: &Path) -> Result<bool, Error> {
+/// A mapping that has the word `rolecall` in it, or a scenario's other words.
+/// The latter is one that forgot or misspelt its version, and to be told so;
+/// so is a file that is no YAML but has the word in it.
+fn is_scenario(path: &Path) -> Result<bool, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    Ok(text.lines().any(|line| line.starts_with("rolecall:")))
+    let parsed: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&text);
+    Ok(match parsed {
+        Ok(documents) => documents.iter().any(|document| {
+            let has = |word| document.get(word).is_some();
+            has("rolecall") || (has("idp") && (has("expect") || has("steps")))
+        }),
+        Err(_) => text.contains("rolecall"),
+    })
 }
 
 /// Reads one scenario file and the RBAC files that it names.
@@ -167,7 +190,10 @@ fn read_objects(scenario: &Path, pattern: &str) -> Result<Vec<Value>, Error> {
     }
     let mut objects = Vec::new();
     for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            let text = format!("rbac: {}: {error}", file.display());
+            invalid(scenario, &text)
+        })?;
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(&text).map_err(|error| invalid(&file, &error))?;
         for document in documents.into_iter().filter(|d| !d.is_null()) {
@@ -264,5 +290,23 @@ mod tests {
             .collect();
         assert_eq!(kinds, ["Role", "RoleBinding", "ClusterRole"]);
         assert_eq!(find(&[folder.path().to_owned()]).expect("found"), [path]);
+    }
+
+    #[rstest]
+    #[case::plain("rolecall: 1\nname: x\nidp: {}\n", true)]
+    #[case::quoted("\"rolecall\": 1\nname: x\nidp: {}\n", true)]
+    #[case::byte_order_mark("\u{feff}rolecall: 1\nname: x\nidp: {}\n", true)]
+    #[case::flow("{rolecall: 1, name: x, idp: {}}\n", true)]
+    #[case::misspelt("rolecal: 1\nname: x\nidp: {}\nexpect: []\n", true)]
+    #[case::broken("rolecall: 1\nname: [\n", true)]
+    #[case::rbac("kind: Role\n---\nkind: RoleBinding\n", false)]
+    #[case::other("idp: somebody else's\n", false)]
+    fn a_folder_passes_over_no_scenario(#[case] text: &str, #[case] found: bool) {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("s.yaml"), text).expect("written");
+        std::os::unix::fs::symlink(".", folder.path().join("self")).expect("a link");
+        let files = find(&[folder.path().to_owned(), folder.path().join("s.yaml")]);
+        assert_eq!(files.expect("the one that is named").len(), 1);
+        assert_eq!(find(&[folder.path().to_owned()]).is_ok(), found);
     }
 }

@@ -6,6 +6,11 @@
 //! With a COUNT of 0 only the hand-made tokens are asked, and written. Another
 //! stream draws other cases. The exit code is 1 where an answer differs.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what takes how long is measured by the machine's clock"
+)]
+
 #[path = "../../tests/proof/mod.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod proof;

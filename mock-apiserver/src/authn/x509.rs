@@ -58,15 +58,15 @@ pub fn user(der: &[u8]) -> Result<Option<User>, String> {
 #[cfg(test)]
 mod tests {
     use foundation::pki::Ca;
-    use jiff::Timestamp;
 
     use super::*;
 
     #[test]
     fn the_common_name_is_the_user_and_organizations_are_groups() {
-        let ca = Ca::new("cluster", Timestamp::now()).expect("a CA");
+        let now = foundation::clock::Clock::system().now();
+        let ca = Ca::new("cluster", now).expect("a CA");
         let leaf = ca
-            .issue_client("kubernetes-admin", Some("system:masters"), Timestamp::now())
+            .issue_client("kubernetes-admin", Some("system:masters"), now)
             .expect("a leaf");
         let user = user(&leaf.certificate).expect("readable").expect("a user");
         assert_eq!(user.username, "kubernetes-admin");

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::state::Eks;
+use super::state::{ClusterRef, Eks};
 use super::{Error, wire};
 
 /// Whose request it is and where it is meant for.
@@ -36,6 +36,7 @@ fn route(eks: &Eks, caller: &Caller, request: &Request<bytes::Bytes>) -> Result<
         .collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let body = request.body();
+    let at = |name: &str| ClusterRef::new(&caller.region, name);
     match (request.method(), segments.as_slice()) {
         (&Method::POST, ["clusters"]) => {
             let request: wire::CreateClusterRequest = parse(body)?;
@@ -43,25 +44,25 @@ fn route(eks: &Eks, caller: &Caller, request: &Request<bytes::Bytes>) -> Result<
             Ok(wire::cluster(&record))
         }
         (&Method::GET, ["clusters"]) => {
-            let names: Vec<String> = eks.list().into_iter().map(|r| r.new.name).collect();
-            Ok(page(
-                "clusters",
-                names.into_iter().map(Value::from).collect(),
-                request,
-            ))
+            let here = eks.list().into_iter().map(|record| record.new);
+            let names = here
+                .filter(|new| new.region == caller.region)
+                .map(|new| Value::from(new.name));
+            Ok(page("clusters", names.collect(), request))
         }
-        (&Method::GET, ["clusters", name]) => Ok(wire::cluster(&eks.get(name)?)),
-        (&Method::DELETE, ["clusters", name]) => Ok(wire::cluster(&eks.delete(name)?)),
+        (&Method::GET, ["clusters", name]) => Ok(wire::cluster(&eks.get(&at(name))?)),
+        (&Method::DELETE, ["clusters", name]) => Ok(wire::cluster(&eks.delete(&at(name))?)),
         (&Method::POST, ["clusters", name, "identity-provider-configs", "associate"]) => {
             let request: wire::AssociateRequest = parse(body)?;
             let tags = request.tags.clone();
             let config_name = request.oidc.identity_provider_config_name.clone();
-            let update = eks.associate(name, &config_name, request.oidc.into(), request.tags)?;
+            let update =
+                eks.associate(&at(name), &config_name, request.oidc.into(), request.tags)?;
             Ok(json!({"update": wire::update(&update), "tags": tags}))
         }
         (&Method::POST, ["clusters", name, "identity-provider-configs", "describe"]) => {
             let config = provider_name(name, parse(body)?)?;
-            Ok(wire::provider(name, &eks.provider(name, &config)?))
+            Ok(wire::provider(name, &eks.provider(&at(name), &config)?))
         }
         (
             &Method::POST,
@@ -73,12 +74,12 @@ fn route(eks: &Eks, caller: &Caller, request: &Request<bytes::Bytes>) -> Result<
             ],
         ) => {
             let config = provider_name(name, parse(body)?)?;
-            let update = eks.disassociate(name, &config)?;
+            let update = eks.disassociate(&at(name), &config)?;
             Ok(json!({"update": wire::update(&update)}))
         }
         (&Method::GET, ["clusters", name, "identity-provider-configs"]) => {
             let configs = eks
-                .get(name)?
+                .get(&at(name))?
                 .provider
                 .map(|provider| json!({"type": "oidc", "name": provider.name}));
             Ok(page(
@@ -88,11 +89,15 @@ fn route(eks: &Eks, caller: &Caller, request: &Request<bytes::Bytes>) -> Result<
             ))
         }
         (&Method::GET, ["clusters", name, "updates"]) => {
-            let ids = eks.get(name)?.updates.into_iter().map(|update| update.id);
+            let ids = eks
+                .get(&at(name))?
+                .updates
+                .into_iter()
+                .map(|update| update.id);
             Ok(page("updateIds", ids.map(Value::from).collect(), request))
         }
         (&Method::GET, ["clusters", name, "updates", id]) => {
-            Ok(json!({"update": wire::update(&eks.update(name, id)?)}))
+            Ok(json!({"update": wire::update(&eks.update(&at(name), id)?)}))
         }
         (&Method::POST, ["tags", arn @ ..]) => {
             let tags = parse::<wire::TagRequest>(body)?.tags;

@@ -17,11 +17,32 @@ use crate::cluster::authn::{Trust, render};
 pub type Launch =
     Arc<dyn Fn(NewCluster) -> BoxFuture<'static, Result<Arc<dyn Cluster>, String>> + Send + Sync>;
 
+/// Where a cluster is found: a name counts in its region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClusterRef {
+    /// For example `eu-west-2`.
+    pub region: String,
+    /// As in CreateCluster.
+    pub name: String,
+}
+
+impl ClusterRef {
+    /// The cluster `name` of `region`.
+    pub fn new(region: &str, name: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// What a new cluster needs to know of itself.
 #[derive(Clone, Debug)]
 pub struct NewCluster {
     /// Its name, unique in the account and region.
     pub name: String,
+    /// Its region.
+    pub region: String,
     /// The hexadecimal id in its endpoint and in its own OIDC issuer.
     pub id: String,
     /// ARN of the IAM identity that created it, and so administers it.
@@ -41,7 +62,7 @@ struct Inner {
     launch: Launch,
     ids: Ids,
     pinned_ids: Mutex<Vec<String>>,
-    clusters: Mutex<BTreeMap<String, Record>>,
+    clusters: Mutex<BTreeMap<ClusterRef, Record>>,
 }
 
 /// One cluster.
@@ -49,8 +70,6 @@ struct Inner {
 pub struct Record {
     /// What it was created as.
     pub new: NewCluster,
-    /// Its region.
-    pub region: String,
     /// `arn:aws:eks:REGION:ACCOUNT:cluster/NAME`.
     pub arn: String,
     /// When it was asked for.
@@ -208,10 +227,10 @@ impl Eks {
     ) -> Result<Record, Error> {
         let record = self.register(region, creator, request)?;
         let eks = self.clone();
-        let name = record.new.name.clone();
+        let cluster = record.at();
         tokio::spawn(async move {
             // Who asked sees the failure as the cluster's status.
-            let _ = eks.start(&name).await;
+            let _ = eks.start(&cluster).await;
         });
         Ok(record)
     }
@@ -227,7 +246,7 @@ impl Eks {
         request: CreateCluster,
     ) -> Result<Arc<dyn Cluster>, Error> {
         let record = self.register(region, creator, request)?;
-        self.start(&record.new.name).await.map_err(Error::Server)
+        self.start(&record.at()).await.map_err(Error::Server)
     }
 
     fn register(
@@ -237,8 +256,10 @@ impl Eks {
         request: CreateCluster,
     ) -> Result<Record, Error> {
         check_cluster_name(&request.name)?;
+        check_version(&request.name, request.version.as_deref())?;
         let mut clusters = self.clusters();
-        if clusters.contains_key(&request.name) {
+        let at = ClusterRef::new(region, &request.name);
+        if clusters.contains_key(&at) {
             return Err(Error::InUse {
                 message: format!("Cluster already exists with name: {}", request.name),
                 cluster: Some(request.name),
@@ -251,12 +272,12 @@ impl Eks {
                 self.0.account, request.name
             ),
             new: NewCluster {
-                name: request.name.clone(),
+                name: request.name,
+                region: region.to_owned(),
                 oidc_issuer: format!("https://oidc.eks.{region}.amazonaws.com/id/{id}"),
                 id,
                 creator: creator.to_owned(),
             },
-            region: region.to_owned(),
             created_at: self.0.clock.now(),
             version: request.version,
             role_arn: request.role_arn,
@@ -268,20 +289,20 @@ impl Eks {
             provider: None,
             updates: Vec::new(),
         };
-        clusters.insert(request.name, record.clone());
+        clusters.insert(at, record.clone());
         Ok(record)
     }
 
-    async fn start(&self, name: &str) -> Result<Arc<dyn Cluster>, String> {
-        let new = self.get(name).map_err(|error| error.to_string())?.new;
+    async fn start(&self, cluster: &ClusterRef) -> Result<Arc<dyn Cluster>, String> {
+        let new = self.get(cluster).map_err(|error| error.to_string())?.new;
         match (self.0.launch)(new).await {
             Err(reason) => {
-                if let Some(record) = self.clusters().get_mut(name) {
+                if let Some(record) = self.clusters().get_mut(cluster) {
                     record.status = ClusterStatus::Failed(reason.clone());
                 }
                 Err(reason)
             }
-            Ok(running) if self.adopt(name, &running) => Ok(running),
+            Ok(running) if self.adopt(cluster, &running) => Ok(running),
             Ok(orphan) => {
                 orphan.stop().await;
                 Err("the cluster was deleted while it started".to_owned())
@@ -291,9 +312,9 @@ impl Eks {
 
     /// Puts the running cluster where it belongs, unless it was deleted
     /// while it started.
-    fn adopt(&self, name: &str, running: &Arc<dyn Cluster>) -> bool {
+    fn adopt(&self, cluster: &ClusterRef, running: &Arc<dyn Cluster>) -> bool {
         let mut clusters = self.clusters();
-        let Some(record) = clusters.get_mut(name) else {
+        let Some(record) = clusters.get_mut(cluster) else {
             return false;
         };
         record.status = ClusterStatus::Active;
@@ -305,14 +326,14 @@ impl Eks {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn get(&self, name: &str) -> Result<Record, Error> {
+    pub fn get(&self, cluster: &ClusterRef) -> Result<Record, Error> {
         self.clusters()
-            .get(name)
+            .get(cluster)
             .cloned()
-            .ok_or_else(|| no_cluster(name))
+            .ok_or_else(|| no_cluster(&cluster.name))
     }
 
-    /// All clusters, by name.
+    /// All clusters, by region and name.
     pub fn list(&self) -> Vec<Record> {
         self.clusters().values().cloned().collect()
     }
@@ -321,11 +342,11 @@ impl Eks {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn delete(&self, name: &str) -> Result<Record, Error> {
+    pub fn delete(&self, cluster: &ClusterRef) -> Result<Record, Error> {
         let mut record = self
             .clusters()
-            .remove(name)
-            .ok_or_else(|| no_cluster(name))?;
+            .remove(cluster)
+            .ok_or_else(|| no_cluster(&cluster.name))?;
         record.status = ClusterStatus::Deleting;
         if let Some(running) = record.running.take() {
             tokio::spawn(async move { running.stop().await });
@@ -340,15 +361,15 @@ impl Eks {
     /// refuses.
     pub fn associate(
         &self,
-        cluster: &str,
+        at: &ClusterRef,
         name: &str,
         trust: Trust,
         tags: BTreeMap<String, String>,
     ) -> Result<Update, Error> {
+        let cluster = at.name.as_str();
         let mut clusters = self.clusters();
-        let record = clusters
-            .get_mut(cluster)
-            .ok_or_else(|| no_cluster(cluster))?;
+        let record = clusters.get_mut(at).ok_or_else(|| no_cluster(cluster))?;
+        check_config_name(cluster, name)?;
         check_trust(cluster, &record.new.oidc_issuer, &trust)?;
         require_active(record)?;
         if let Some(provider) = &record.provider {
@@ -363,7 +384,7 @@ impl Eks {
         record.provider = Some(Provider {
             arn: format!(
                 "arn:aws:eks:{}:{}:identityproviderconfig/{cluster}/oidc/{name}/{}",
-                record.region,
+                at.region,
                 self.0.account,
                 self.0.ids.uuid()
             ),
@@ -375,7 +396,7 @@ impl Eks {
         });
         let update = self.new_update(record, UpdateKind::Associate, name);
         drop(clusters);
-        self.after_delay(cluster, &update);
+        self.after_delay(at, &update);
         Ok(update)
     }
 
@@ -384,11 +405,10 @@ impl Eks {
     ///
     /// # Errors
     /// Unknown cluster or configuration.
-    pub fn disassociate(&self, cluster: &str, name: &str) -> Result<Update, Error> {
+    pub fn disassociate(&self, at: &ClusterRef, name: &str) -> Result<Update, Error> {
+        let cluster = at.name.as_str();
         let mut clusters = self.clusters();
-        let record = clusters
-            .get_mut(cluster)
-            .ok_or_else(|| no_cluster(cluster))?;
+        let record = clusters.get_mut(at).ok_or_else(|| no_cluster(cluster))?;
         let provider = record
             .provider
             .as_mut()
@@ -403,7 +423,7 @@ impl Eks {
         provider.status = ProviderStatus::Deleting;
         let update = self.new_update(record, UpdateKind::Disassociate, name);
         drop(clusters);
-        self.after_delay(cluster, &update);
+        self.after_delay(at, &update);
         Ok(update)
     }
 
@@ -411,25 +431,25 @@ impl Eks {
     ///
     /// # Errors
     /// Unknown cluster or configuration.
-    pub fn provider(&self, cluster: &str, name: &str) -> Result<Provider, Error> {
-        self.get(cluster)?
+    pub fn provider(&self, at: &ClusterRef, name: &str) -> Result<Provider, Error> {
+        self.get(at)?
             .provider
             .filter(|provider| provider.name == name)
-            .ok_or_else(|| no_provider(cluster, name))
+            .ok_or_else(|| no_provider(&at.name, name))
     }
 
     /// The update `id` of a cluster.
     ///
     /// # Errors
     /// Unknown cluster or update.
-    pub fn update(&self, cluster: &str, id: &str) -> Result<Update, Error> {
-        self.get(cluster)?
+    pub fn update(&self, at: &ClusterRef, id: &str) -> Result<Update, Error> {
+        self.get(at)?
             .updates
             .into_iter()
             .find(|update| update.id == id)
             .ok_or_else(|| Error::NotFound {
                 message: format!("No update found for ID: {id}"),
-                cluster: Some(cluster.to_owned()),
+                cluster: Some(at.name.clone()),
             })
     }
 
@@ -483,8 +503,8 @@ impl Eks {
         update
     }
 
-    fn after_delay(&self, cluster: &str, update: &Update) {
-        let (eks, cluster, update) = (self.clone(), cluster.to_owned(), update.clone());
+    fn after_delay(&self, at: &ClusterRef, update: &Update) {
+        let (eks, at, update) = (self.clone(), at.clone(), update.clone());
         // The deadline is fixed now, not when the task first runs: a test
         // that moves the clock right after the call must not lose the race.
         let deadline = self
@@ -495,12 +515,12 @@ impl Eks {
             .unwrap_or(Timestamp::MAX);
         tokio::spawn(async move {
             eks.0.clock.sleep_until(deadline).await;
-            eks.take_effect(&cluster, &update).await;
+            eks.take_effect(&at, &update).await;
         });
     }
 
-    async fn take_effect(&self, cluster: &str, update: &Update) {
-        let Ok(record) = self.get(cluster) else {
+    async fn take_effect(&self, at: &ClusterRef, update: &Update) {
+        let Ok(record) = self.get(at) else {
             return;
         };
         // A cluster of the same name may have taken the place of a deleted one.
@@ -514,7 +534,7 @@ impl Eks {
         };
         let outcome = running.trust(trust.as_ref()).await;
         let mut clusters = self.clusters();
-        let Some(record) = clusters.get_mut(cluster) else {
+        let Some(record) = clusters.get_mut(at) else {
             return;
         };
         match update.kind {
@@ -547,11 +567,18 @@ impl Eks {
             .unwrap_or_else(|| self.0.ids.cluster())
     }
 
-    fn clusters(&self) -> MutexGuard<'_, BTreeMap<String, Record>> {
+    fn clusters(&self) -> MutexGuard<'_, BTreeMap<ClusterRef, Record>> {
         self.0
             .clusters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    /// Where it is found.
+    pub fn at(&self) -> ClusterRef {
+        ClusterRef::new(&self.new.region, &self.new.name)
     }
 }
 
@@ -584,6 +611,32 @@ pub fn check_cluster_name(name: &str) -> Result<(), Error> {
         ),
         cluster: None,
     })
+}
+
+fn check_config_name(cluster: &str, name: &str) -> Result<(), Error> {
+    if (1..=100).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(Error::InvalidParameter {
+        message: "identityProviderConfigName must have 1 to 100 characters".to_owned(),
+        cluster: Some(cluster.to_owned()),
+    })
+}
+
+/// A Kubernetes version as CreateCluster takes it: a minor.
+fn check_version(cluster: &str, version: Option<&str>) -> Result<(), Error> {
+    let is_minor = |version: &str| {
+        version.strip_prefix("1.").is_some_and(|minor| {
+            (1..=2).contains(&minor.len()) && minor.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    match version {
+        Some(version) if !is_minor(version) => Err(Error::InvalidParameter {
+            message: format!("unsupported Kubernetes version {version}"),
+            cluster: Some(cluster.to_owned()),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What EKS refuses at the door, and then what Kubernetes would.
