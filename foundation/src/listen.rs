@@ -15,6 +15,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ use crate::clock;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the far end of a tunnel may take to answer.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's head.
 const HEADER_LIMIT: Duration = Duration::from_secs(15);
 /// How long open requests may go on after the shutdown was asked for.
@@ -84,7 +87,7 @@ impl Listener {
         .await;
     }
 
-    /// Serves `service` without TLS: for local helpers and examples only.
+    /// Serves `service` without TLS: for proxies and examples only.
     pub async fn serve_plain<S>(self, service: S, shutdown: CancellationToken)
     where
         S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
@@ -160,21 +163,82 @@ async fn connection<S>(
             };
             http_connection(TokioIo::new(tcp), peer, service, shutdown).await;
         }
-        Some(acceptor) => {
-            let handshake = clock::limit(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await;
-            let Ok(Ok(stream)) = handshake else {
-                tracing::debug!(%addr, "no TLS handshake");
-                return;
-            };
-            let certificates = stream
-                .get_ref()
-                .1
-                .peer_certificates()
-                .map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect())
-                .unwrap_or_else(|| Arc::from([]));
-            let peer = Peer { addr, certificates };
-            http_connection(TokioIo::new(stream), peer, service, shutdown).await;
-        }
+        Some(acceptor) => tls_connection(tcp, addr, &acceptor, service, shutdown).await,
+    }
+}
+
+/// Serves `service` over TLS on a connection that somebody else accepted: what
+/// comes through a tunnel, say. Returns when it is over.
+pub async fn serve_on<I, S>(
+    io: I,
+    addr: SocketAddr,
+    tls: Arc<ServerConfig>,
+    service: S,
+    shutdown: CancellationToken,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls);
+    tls_connection(io, addr, &acceptor, service, shutdown).await;
+}
+
+async fn tls_connection<I, S>(
+    io: I,
+    addr: SocketAddr,
+    acceptor: &tokio_rustls::TlsAcceptor,
+    service: S,
+    shutdown: CancellationToken,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let handshake = clock::limit(HANDSHAKE_LIMIT, acceptor.accept(io)).await;
+    let Ok(Ok(stream)) = handshake else {
+        tracing::debug!(%addr, "no TLS handshake");
+        return;
+    };
+    let certificates = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect())
+        .unwrap_or_else(|| Arc::from([]));
+    let peer = Peer { addr, certificates };
+    http_connection(TokioIo::new(stream), peer, service, shutdown).await;
+}
+
+/// The bytes behind a `CONNECT` (RFC 9110, section 9.3.6).
+pub type Tunnel = TokioIo<hyper::upgrade::Upgraded>;
+
+/// The tunnel that opens once `request`, a `CONNECT`, has been answered with
+/// 200. It must be called before the answer is given.
+///
+/// # Errors
+/// In the future: the client went away.
+pub fn tunnel(
+    request: &mut http::Request<Body>,
+) -> impl Future<Output = io::Result<Tunnel>> + use<> {
+    let upgrade = hyper::upgrade::on(request);
+    async move { upgrade.await.map(TokioIo::new).map_err(io::Error::other) }
+}
+
+/// A connection to `addr`, for the far end of a tunnel.
+///
+/// # Errors
+/// The operating system's.
+pub async fn connect(addr: impl tokio::net::ToSocketAddrs) -> io::Result<TcpStream> {
+    match clock::limit(CONNECT_LIMIT, TcpStream::connect(addr)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 

@@ -5,9 +5,10 @@
 //! put into a browser's trust, and one CA a cluster, for its serving and
 //! client certificates. Keys live in memory and are made anew at every start.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,14 +18,19 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+
+use crate::clock::Clock;
 
 /// How far before `now` a certificate starts: clients whose clock is a little
 /// behind accept it too.
 const BACKDATE: Duration = Duration::from_secs(3600);
 /// Chromium refuses leaves that live longer than 398 days.
 const LEAF_LIFETIME: Duration = Duration::from_secs(397 * 24 * 3600);
+/// Certificates made on demand that are kept at once.
+const NAMES_KEPT: usize = 1024;
 const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A certificate authority that issues serving and client certificates.
@@ -37,8 +43,11 @@ pub struct Ca {
 
 /// A certificate with its private key.
 pub struct Leaf {
-    /// The leaf alone; the root is what the other side has.
+    /// The leaf alone.
     pub certificate: CertificateDer<'static>,
+    /// The CA's certificate, which goes along with it: most clients have it,
+    /// and a browser that was told the CA's key looks for it in the chain.
+    root: CertificateDer<'static>,
     /// PEM of the certificate.
     pub certificate_pem: String,
     key: KeyPair,
@@ -138,6 +147,41 @@ impl Ca {
         self.issue(params, now)
     }
 
+    /// SHA-256 of the CA's public key (SubjectPublicKeyInfo), base64, as
+    /// Chromium's `--ignore-certificate-errors-spki-list` takes it.
+    ///
+    /// # Errors
+    /// Never for a certificate that this type made.
+    pub fn spki_sha256(&self) -> Result<String, Error> {
+        use x509_parser::prelude::{FromDer as _, X509Certificate};
+        let (_, parsed) =
+            X509Certificate::from_der(&self.der).map_err(|error| Error(error.to_string()))?;
+        Ok(spki_sha256(parsed.public_key().raw))
+    }
+
+    /// A TLS server that makes its certificates as they are asked for, one
+    /// for each name that `serves` says yes to. Like [`Leaf::server_config`]
+    /// it never asks for a client certificate.
+    ///
+    /// # Errors
+    /// When rustls does not support TLS 1.2 or 1.3, which it does.
+    pub fn server_config_by_name(
+        self: &Arc<Self>,
+        serves: impl Fn(&str) -> bool + Send + Sync + 'static,
+        clock: Clock,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ByName {
+                ca: Arc::clone(self),
+                serves: Box::new(serves),
+                clock,
+                made: Mutex::default(),
+            }));
+        Ok(with_alpn(config))
+    }
+
     /// A client certificate as Kubernetes reads it: the common name is the
     /// user, the organization a group. (rcgen keeps one value an attribute, so
     /// one group is all there is room for.)
@@ -164,9 +208,52 @@ impl Ca {
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Leaf {
             certificate: certificate.der().clone(),
+            root: self.der.clone(),
             certificate_pem: certificate.pem(),
             key,
         })
+    }
+}
+
+/// Certificates that were asked for, by the name in the client's hello.
+struct ByName {
+    ca: Arc<Ca>,
+    serves: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    clock: Clock,
+    made: Mutex<HashMap<String, Arc<CertifiedKey>>>,
+}
+
+impl fmt::Debug for ByName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByName").finish_non_exhaustive()
+    }
+}
+
+impl ByName {
+    fn issue(&self, name: &str) -> Result<Arc<CertifiedKey>, Error> {
+        let leaf = self.ca.issue_server(&[name], self.clock.now())?;
+        let key = provider().key_provider.load_private_key(leaf.key_der())?;
+        Ok(Arc::new(CertifiedKey::new(leaf.chain(), key)))
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name()?.to_ascii_lowercase();
+        if !(self.serves)(&name) {
+            return None;
+        }
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = made.get(&name) {
+            return Some(Arc::clone(key));
+        }
+        // Whoever asks for names without end gets them, but they are not kept.
+        if made.len() >= NAMES_KEPT {
+            made.clear();
+        }
+        let key = self.issue(&name).ok()?;
+        made.insert(name, Arc::clone(&key));
+        Some(key)
     }
 }
 
@@ -174,6 +261,10 @@ impl Leaf {
     /// PEM of the private key (PKCS #8), for a kubeconfig.
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
+    }
+
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![self.certificate.clone(), self.root.clone()]
     }
 
     fn key_der(&self) -> PrivateKeyDer<'static> {
@@ -189,7 +280,7 @@ impl Leaf {
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.clone()], self.key_der())?;
+            .with_single_cert(self.chain(), self.key_der())?;
         Ok(with_alpn(config))
     }
 
@@ -210,7 +301,7 @@ impl Leaf {
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(vec![self.certificate.clone()], self.key_der())?;
+            .with_single_cert(self.chain(), self.key_der())?;
         Ok(with_alpn(config))
     }
 }
@@ -269,6 +360,12 @@ pub fn roots_from_pem(pem: &str) -> Result<RootCertStore, Error> {
         return Err(Error("no certificate in the PEM".to_owned()));
     }
     Ok(roots)
+}
+
+fn spki_sha256(spki: &[u8]) -> String {
+    use base64::Engine as _;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, spki);
+    base64::engine::general_purpose::STANDARD.encode(digest)
 }
 
 fn with_alpn(mut config: ServerConfig) -> Arc<ServerConfig> {

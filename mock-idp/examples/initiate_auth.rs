@@ -19,7 +19,7 @@ use mock_idp::domain::pool::UsernameAttribute;
 use mock_idp::domain::{ClientId, Error};
 use mock_idp::flow::admin::{CreatePool, CreateUser, MessageAction, NewClient, NewGroup};
 use mock_idp::flow::{AuthFlow, AuthOutcome, InitiateAuth};
-use mock_idp::{Config, Idp, KeyBank, MockIdp, Origin, Pins};
+use mock_idp::{Address, Config, Idp, KeyBank, MockIdp, Origin, Pins};
 use tower::ServiceExt as _;
 
 const USERS: usize = 1_000;
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock: Clock::system(),
         region: "eu-west-2".into(),
         account: "123456789012".into(),
-        origin: Origin::parse("https://127.0.0.1:8443")?,
+        address: Address::Local(Origin::parse("https://127.0.0.1:8443")?),
         pins: Pins::default(),
         seed: None,
         keybank: KeyBank::in_memory(0),

@@ -50,6 +50,83 @@ pub enum Address {
     /// All on one origin: the issuer is `ORIGIN/POOL_ID`, and a domain D is
     /// the path prefix `/domains/D`.
     Local(Origin),
+    /// Under AWS' own names: the issuer is
+    /// `https://cognito-idp.REGION.amazonaws.com/POOL_ID`, and a domain is a
+    /// host of its own (Cognito developer guide, "User pool endpoints").
+    Aws,
+}
+
+/// What stands behind a host of AWS', as far as Cognito is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// The API, discovery and keys of a region.
+    Service {
+        /// The region.
+        region: String,
+    },
+    /// The pages and OAuth endpoints of a domain.
+    Domain {
+        /// Its prefix, or the whole name of a custom domain.
+        name: String,
+    },
+}
+
+impl Host {
+    /// What `host` (in lower case, without a port) is, if it can be one of
+    /// Cognito's. Every other name may be a custom domain: `is_domain` knows.
+    pub fn parse(host: &str, is_domain: impl Fn(&str) -> bool) -> Option<Self> {
+        let service = host
+            .strip_prefix("cognito-idp.")
+            .and_then(|rest| {
+                rest.strip_suffix(".amazonaws.com")
+                    .or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
+            })
+            .filter(|region| is_label(region));
+        if let Some(region) = service {
+            return Some(Self::Service {
+                region: region.to_owned(),
+            });
+        }
+        let prefix = host
+            .strip_suffix(".amazoncognito.com")
+            .and_then(|rest| rest.split_once(".auth."))
+            .filter(|(prefix, region)| is_label(prefix) && is_label(region));
+        if let Some((prefix, _)) = prefix {
+            return Some(Self::Domain {
+                name: prefix.to_owned(),
+            });
+        }
+        is_domain(host).then(|| Self::Domain {
+            name: host.to_owned(),
+        })
+    }
+
+    /// `path` of this host as the router spells it, where a domain is a path
+    /// prefix.
+    pub fn path(&self, path: &str) -> String {
+        match self {
+            Self::Service { .. } => path.to_owned(),
+            Self::Domain { name } => format!("{}{path}", local_domain(name)),
+        }
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && !text.contains('.')
+}
+
+fn local_domain(name: &str) -> String {
+    format!("/domains/{name}")
+}
+
+/// Where a region's services are, `amazonaws.com` but for China
+/// (AWS General Reference, "Amazon Cognito endpoints and quotas").
+fn suffix(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    }
 }
 
 /// The URLs that discovery publishes.
@@ -75,6 +152,10 @@ impl Address {
     pub fn issuer(&self, pool: &PoolId) -> String {
         match self {
             Self::Local(origin) => format!("{origin}/{pool}"),
+            Self::Aws => {
+                let region = pool.region().unwrap_or_default();
+                format!("https://cognito-idp.{region}.{}/{pool}", suffix(region))
+            }
         }
     }
 
@@ -83,20 +164,23 @@ impl Address {
     /// # Errors
     /// [`Error::NotAuthorized`] for a foreign issuer.
     pub fn pool_of_issuer(&self, issuer: &str) -> Result<PoolId, Error> {
-        match self {
-            Self::Local(origin) => issuer
-                .strip_prefix(origin.as_str())
-                .and_then(|path| path.strip_prefix('/'))
-                .filter(|id| !id.contains('/'))
-                .map(PoolId::from)
-                .ok_or_else(|| Error::not_authorized("Invalid Access Token")),
-        }
+        issuer
+            .rsplit_once('/')
+            .map(|(_, id)| PoolId::from(id))
+            .filter(|pool| self.issuer(pool) == issuer)
+            .ok_or_else(|| Error::not_authorized("Invalid Access Token"))
     }
 
-    /// The base URL of a domain, without a slash at its end.
-    pub fn domain(&self, domain: &Domain) -> String {
+    /// The base URL of a pool's domain, without a slash at its end.
+    pub fn domain(&self, pool: &PoolId, domain: &Domain) -> String {
         match self {
             Self::Local(origin) => format!("{origin}{}", self.domain_path(domain)),
+            Self::Aws if domain.certificate_arn.is_some() => format!("https://{}", domain.name),
+            Self::Aws => format!(
+                "https://{}.auth.{}.amazoncognito.com",
+                domain.name,
+                pool.region().unwrap_or_default()
+            ),
         }
     }
 
@@ -104,7 +188,8 @@ impl Address {
     /// where a domain has a host of its own.
     pub fn domain_path(&self, domain: &Domain) -> String {
         match self {
-            Self::Local(_) => format!("/domains/{}", domain.name),
+            Self::Local(_) => local_domain(&domain.name),
+            Self::Aws => String::new(),
         }
     }
 
@@ -115,7 +200,7 @@ impl Address {
         let jwks = format!("{issuer}/.well-known/jwks.json");
         match &pool.domain {
             Some(domain) => {
-                let base = self.domain(domain);
+                let base = self.domain(&pool.id, domain);
                 Endpoints {
                     issuer,
                     jwks,
@@ -153,6 +238,41 @@ mod tests {
     fn an_origin_has_no_path(#[case] text: &str, #[case] expected: Option<&str>) {
         let origin = Origin::parse(text).ok();
         assert_eq!(origin.as_ref().map(Origin::as_str), expected);
+    }
+
+    #[rstest]
+    #[case(
+        "eu-west-2_Tj3uyJm1Q",
+        "https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_Tj3uyJm1Q"
+    )]
+    #[case(
+        "cn-north-1_A",
+        "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_A"
+    )]
+    fn under_aws_names_an_issuer_is_in_its_region(#[case] pool: &str, #[case] issuer: &str) {
+        let pool = PoolId::from(pool);
+        assert_eq!(Address::Aws.issuer(&pool), issuer);
+        assert_eq!(Address::Aws.pool_of_issuer(issuer), Ok(pool));
+        let elsewhere = issuer.replace("cognito-idp.", "cognito-idp.x");
+        assert!(Address::Aws.pool_of_issuer(&elsewhere).is_err());
+    }
+
+    #[rstest]
+    #[case("cognito-idp.eu-west-2.amazonaws.com", Some(("/p/x", "/p/x")))]
+    #[case("kubedemyeksoidc.auth.eu-west-2.amazoncognito.com", Some(("/login", "/domains/kubedemyeksoidc/login")))]
+    #[case("login.example.com", Some(("/login", "/domains/login.example.com/login")))]
+    #[case("other.example.com", None)]
+    #[case("a.b.auth.eu-west-2.amazoncognito.com", None)]
+    #[case("s3.eu-west-2.amazonaws.com", None)]
+    fn a_host_of_aws_is_a_service_or_a_domain(
+        #[case] host: &str,
+        #[case] expected: Option<(&str, &str)>,
+    ) {
+        let found = Host::parse(host, |name| name == "login.example.com");
+        assert_eq!(found.is_some(), expected.is_some());
+        if let (Some(found), Some((path, routed))) = (found, expected) {
+            assert_eq!(found.path(path), routed);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use foundation::clock::Clock;
 use foundation::secret::Secret;
 
-use crate::address::Origin;
+use crate::address::Address;
 use crate::keybank::KeyBank;
 
 /// Everything that [`crate::MockIdp::new`] needs.
@@ -15,8 +15,8 @@ pub struct Config {
     pub region: String,
     /// The account that everything belongs to, twelve digits.
     pub account: String,
-    /// The public base URL.
-    pub origin: Origin,
+    /// Where it is to be found.
+    pub address: Address,
     /// Ids for what is made next.
     pub pins: Pins,
     /// Makes ids reproducible. Keys, secrets, codes and passwords stay random.

@@ -16,7 +16,7 @@ pub mod transport;
 
 use std::path::Path;
 
-pub use address::{Address, Origin};
+pub use address::{Address, Host, Origin};
 pub use config::{Config, Pins};
 pub use domain::message::Message;
 pub use flow::Idp;
@@ -38,6 +38,15 @@ impl MockIdp {
     /// Every route it serves.
     pub fn router(&self) -> axum::Router {
         transport::router(self.0.clone())
+    }
+
+    /// Whether a pool has `host` as its custom domain.
+    pub fn has_custom_domain(&self, host: &str) -> bool {
+        let pool = self.0.pool_by_domain(host);
+        pool.is_some_and(|pool| {
+            let domain = pool.domain.as_ref();
+            domain.is_some_and(|domain| domain.certificate_arn.is_some())
+        })
     }
 
     /// What its pools would have sent, oldest first.

@@ -79,7 +79,7 @@ impl Idp {
             clock: config.clock,
             region: config.region,
             account: config.account,
-            address: Address::Local(config.origin),
+            address: config.address,
             pins: Mutex::new(config.pins),
             ids: Ids::new(config.seed),
             keybank: config.keybank,

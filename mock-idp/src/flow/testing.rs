@@ -15,7 +15,7 @@ use super::{AuthFlow, AuthOutcome, Idp, InitiateAuth};
 use crate::domain::client::{ClientSettings, ExplicitAuthFlow, OAuthFlow};
 use crate::domain::pool::UsernameAttribute;
 use crate::domain::{ClientId, Error, PoolId, TokenSet};
-use crate::{Config, KeyBank, Origin, Pins};
+use crate::{Address, Config, KeyBank, Origin, Pins};
 
 pub(crate) const REGION: &str = "eu-west-2";
 pub(crate) const ADA: &str = "ada@example.com";
@@ -30,7 +30,7 @@ pub(crate) fn config() -> Config {
         clock: Clock::fixed(start()),
         region: REGION.into(),
         account: "123456789012".into(),
-        origin: Origin::parse("https://127.0.0.1:8443").expect("an origin"),
+        address: Address::Local(Origin::parse("https://127.0.0.1:8443").expect("an origin")),
         pins: Pins::default(),
         seed: None,
         keybank: KeyBank::for_tests(),

@@ -21,7 +21,7 @@ use crate::flow::Idp;
 use crate::flow::admin::{
     CreatePool, CreateUser, MessageAction, NewAttribute, NewClient, NewGroup,
 };
-use crate::{Config, KeyBank, MockIdp, Origin, Pins};
+use crate::{Address, Config, KeyBank, MockIdp, Origin, Pins};
 
 pub(crate) const ORIGIN: &str = "https://127.0.0.1:8443";
 pub(crate) const CONTROL_TOKEN: &str = "control-token-of-the-tests";
@@ -66,7 +66,7 @@ impl Rig {
             clock: Clock::fixed("2026-11-23T21:00:00Z".parse().expect("a time")),
             region: "eu-west-2".to_owned(),
             account: "000000000000".to_owned(),
-            origin: Origin::parse(ORIGIN).expect("an origin"),
+            address: Address::Local(Origin::parse(ORIGIN).expect("an origin")),
             pins: Pins::default(),
             seed: None,
             keybank: KEYS.clone(),

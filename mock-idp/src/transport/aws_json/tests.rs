@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 
 use super::model::check::{self, Refusal};
 use super::model::{Kind, OPERATIONS, Operation, Shape};
-use crate::{Config, Idp, KeyBank, Origin, Pins};
+use crate::{Address, Config, Idp, KeyBank, Origin, Pins};
 
 mod operations;
 mod protocol;
@@ -64,7 +64,7 @@ impl Rig {
             clock: clock.clone(),
             region: "us-east-1".into(),
             account: "123456789012".into(),
-            origin: Origin::parse("https://127.0.0.1:8443").expect("an origin"),
+            address: Address::Local(Origin::parse("https://127.0.0.1:8443").expect("an origin")),
             pins,
             seed: None,
             keybank: KeyBank::for_tests(),
