@@ -244,7 +244,7 @@ impl Up {
 
     /// An HTTPS client that trusts the edge CA alone.
     pub fn https(&self) -> Result<reqwest::Client, Stop> {
-        harness::client::https(self.edge_roots()?, None)
+        harness::client::https(self.edge_roots()?, None, self.ready.proxy.as_deref())
             .map_err(|error| Stop::Fail(error.to_string()))
     }
 
@@ -253,7 +253,8 @@ impl Up {
         let pem = std::fs::read_to_string(self.cluster_ca()?).map_err(|error| error.to_string())?;
         let roots =
             foundation::pki::roots_from_pem(&pem).map_err(|error| Stop::Fail(error.to_string()))?;
-        harness::client::https(roots, None).map_err(|error| Stop::Fail(error.to_string()))
+        harness::client::https(roots, None, self.ready.proxy.as_deref())
+            .map_err(|error| Stop::Fail(error.to_string()))
     }
 
     fn edge_roots(&self) -> Result<rustls::RootCertStore, Stop> {
@@ -293,8 +294,8 @@ impl Up {
             scope: "openid".to_owned(),
             redirect_uri: "http://localhost:8000".to_owned(),
         };
-        let driver =
-            HttpLogin::new(self.edge_roots()?).map_err(|error| Stop::Fail(error.to_string()))?;
+        let driver = HttpLogin::new(self.edge_roots()?, self.ready.proxy.as_deref())
+            .map_err(|error| Stop::Fail(error.to_string()))?;
         Ok(block_on(async { driver.login(&request).await }))
     }
 

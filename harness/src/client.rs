@@ -38,13 +38,15 @@ impl Broken {
     }
 }
 
-/// An HTTPS client that trusts `roots` alone and follows no redirect.
+/// An HTTPS client that trusts `roots` alone and follows no redirect. It asks
+/// no proxy but `via`, and that for other machines' names only.
 ///
 /// # Errors
 /// [`Broken`] when TLS cannot be set up.
 pub fn https(
     roots: rustls::RootCertStore,
     identity: Option<&pki::Leaf>,
+    via: Option<&str>,
 ) -> Result<reqwest::Client, Broken> {
     let broken = |error: &dyn std::fmt::Display| Broken::new("set up an HTTPS client", error);
     let mut tls = match identity {
@@ -52,13 +54,17 @@ pub fn https(
         Some(leaf) => pki::client_config_with_identity(roots, leaf).map_err(|e| broken(&e))?,
     };
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    reqwest::Client::builder()
+    let mut client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .timeout(LIMIT)
-        .build()
-        .map_err(|e| broken(&e))
+        .timeout(LIMIT);
+    if let Some(proxy) = via {
+        let ours = reqwest::NoProxy::from_string("127.0.0.1,localhost");
+        let proxy = reqwest::Proxy::https(proxy).map_err(|e| broken(&e))?;
+        client = client.proxy(proxy.no_proxy(ours));
+    }
+    client.build().map_err(|e| broken(&e))
 }
 
 /// Why an AWS API refused.
@@ -226,12 +232,17 @@ impl KubeClient {
     ///
     /// # Errors
     /// [`Broken`] when TLS cannot be set up.
-    pub fn new(endpoint: &str, ca_pem: &str, admin: &pki::Leaf) -> Result<Self, Broken> {
+    pub fn new(
+        endpoint: &str,
+        ca_pem: &str,
+        admin: &pki::Leaf,
+        via: Option<&str>,
+    ) -> Result<Self, Broken> {
         let roots = pki::roots_from_pem(ca_pem)
             .map_err(|error| Broken::new("read the cluster's CA", error))?;
         Ok(Self {
-            admin: https(roots.clone(), Some(admin))?,
-            bearer: https(roots, None)?,
+            admin: https(roots.clone(), Some(admin), via)?,
+            bearer: https(roots, None, via)?,
             endpoint: endpoint.to_owned(),
         })
     }

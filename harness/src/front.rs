@@ -1,11 +1,13 @@
-//! The front door's one dispatch table: by target header, signed service,
-//! action and path, a request goes to Cognito, EKS, STS, or the provider's
-//! own pages.
+//! The front door's one dispatch table: by host, target header, signed
+//! service, action and path, a request goes to Cognito, EKS, STS, or the
+//! provider's own pages.
 
 use std::convert::Infallible;
 
 use axum::body::Body;
-use http::{Method, Request, Response, StatusCode, header};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, StatusCode, Uri, header};
+use mock_idp::{Host, MockIdp};
 use tower::ServiceExt as _;
 
 use crate::aws::eks::state::Eks;
@@ -20,8 +22,10 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// Everything that stands behind the front door.
 #[derive(Clone)]
 pub struct Front {
-    /// The mock identity provider's router.
-    pub idp: axum::Router,
+    /// The mock identity provider.
+    pub idp: MockIdp,
+    /// Its router.
+    pub pages: axum::Router,
     /// Clusters.
     pub eks: Eks,
     /// Who is who.
@@ -52,8 +56,59 @@ impl Front {
     /// Never: every fault is an answer.
     pub async fn respond(self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
         let scope = scope_of(&request);
-        match room(&request, scope.as_ref()) {
-            Room::IdentityProvider => self.idp.oneshot(request).await,
+        let room = room(&request, scope.as_ref());
+        self.enter(room, request, scope).await
+    }
+
+    /// Answers one request that was sent to a host of AWS', which alone says
+    /// whom it is for.
+    ///
+    /// # Errors
+    /// Never: every fault is an answer.
+    pub async fn respond_as(
+        mut self,
+        host: String,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Infallible> {
+        let scope = scope_of(&request);
+        self.origin = format!("https://{host}");
+        let room = match Host::parse(&host, |name| self.is_domain(name)) {
+            Some(found) => {
+                if let Host::Service { region } = &found {
+                    self.region.clone_from(region);
+                }
+                let path = found.path(request.uri().path());
+                *request.uri_mut() = with_path(request.uri(), &path);
+                Room::IdentityProvider
+            }
+            None => {
+                let (service, region) = service_of(&host);
+                if let Some(region) = region {
+                    self.region = region.to_owned();
+                }
+                match service {
+                    "eks" => Room::Eks,
+                    "sts" => Room::Sts,
+                    other => Room::Elsewhere(other.to_owned()),
+                }
+            }
+        };
+        self.enter(room, request, scope).await
+    }
+
+    /// Whether a pool has this custom domain.
+    pub fn is_domain(&self, host: &str) -> bool {
+        self.idp.has_custom_domain(host)
+    }
+
+    async fn enter(
+        self,
+        room: Room,
+        request: Request<Body>,
+        scope: Option<Scope>,
+    ) -> Result<Response<Body>, Infallible> {
+        match room {
+            Room::IdentityProvider => self.pages.oneshot(request).await,
             Room::Control => Ok(self.control.respond(request).await),
             Room::Elsewhere(service) => Ok(no_such_service(&service, &request)),
             Room::Eks => Ok(match buffered(request).await {
@@ -102,6 +157,24 @@ fn room(request: &Request<Body>, scope: Option<&Scope>) -> Room {
     } else {
         Room::IdentityProvider
     }
+}
+
+/// The service and the region of a regional endpoint, as in
+/// `eks.eu-west-2.amazonaws.com`; of a global one, the service alone.
+fn service_of(host: &str) -> (&str, Option<&str>) {
+    let mut labels = host.split('.');
+    let service = labels.next().unwrap_or_default();
+    let region = labels.next().filter(|label| *label != "amazonaws");
+    (service, region)
+}
+
+/// The same address with another path.
+fn with_path(uri: &Uri, path: &str) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+    // A path that was one before stays one with a prefix.
+    parts.path_and_query = format!("{path}{query}").parse::<PathAndQuery>().ok();
+    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
 }
 
 /// An error in the protocol that the service speaks: JSON where the request

@@ -33,6 +33,13 @@ pub struct Ready {
     pub pid: u32,
     /// The folder, absolute.
     pub dir: String,
+    /// `http://127.0.0.1:PORT` of the proxy to AWS' own names; none where
+    /// everything has an address of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Whether that proxy leads to other hosts, too.
+    #[serde(default)]
+    pub other_hosts: bool,
     /// Its files by what they are.
     pub paths: Paths,
     /// What control calls must show.
@@ -190,7 +197,15 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
     let (admin, other) = (rig.keys().admin(), rig.keys().other());
     Ready {
         origin: rig.origin().to_owned(),
-        issuer_base: rig.origin().to_owned(),
+        issuer_base: rig.issuer_base(),
+        proxy: rig.proxy().map(str::to_owned),
+        other_hosts: matches!(
+            rig.config().names,
+            rig::Names::Aws {
+                allow_other_hosts: true,
+                ..
+            }
+        ),
         api_server: rig.ready_cluster().endpoint().to_owned(),
         cluster_name: rig.config().cluster_name.clone(),
         region: rig.config().region.clone(),
@@ -401,7 +416,7 @@ impl Running {
         let ready: Ready = serde_json::from_str(&text).map_err(|_| gone())?;
         let ca = std::fs::read_to_string(dir.join("ca.crt")).map_err(|_| gone())?;
         let roots = foundation::pki::roots_from_pem(&ca).map_err(|_| gone())?;
-        let http = crate::client::https(roots, None).map_err(|_| gone())?;
+        let http = crate::client::https(roots, None, None).map_err(|_| gone())?;
         let running = Self { ready, http };
         // A ready.json that outlived a killed process describes nobody; the
         // lock tells who lives but does not answer.

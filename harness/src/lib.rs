@@ -16,6 +16,7 @@ pub mod instance;
 pub mod login;
 pub mod panics;
 pub mod process;
+pub mod proxy;
 pub mod report;
 pub mod resources;
 pub mod rig;

@@ -59,13 +59,17 @@ pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>
             no_proxy.extend(value.split(',').map(|host| host.trim().to_owned()));
         }
     }
+    if instance.proxy.is_some() {
+        // What is excepted from the proxy would be looked for at AWS itself.
+        no_proxy.retain(|host| !excepts_aws(host));
+        unset.push("AWS_ENDPOINT_URL".to_owned());
+    }
     no_proxy.extend(["127.0.0.1", "localhost"].map(str::to_owned));
     let mut seen = BTreeSet::new();
     no_proxy.retain(|host| !host.is_empty() && seen.insert(host.clone()));
     let no_proxy = no_proxy.join(",");
     let mut changes: Vec<Change> = unset.into_iter().map(Change::Unset).collect();
     changes.extend([
-        Change::Set("AWS_ENDPOINT_URL", instance.origin.clone()),
         Change::Set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned()),
         Change::Set("AWS_CA_BUNDLE", file("ca.crt")),
         Change::Set("AWS_ACCESS_KEY_ID", instance.access_key_id.clone()),
@@ -81,7 +85,45 @@ pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>
         Change::Set("NO_PROXY", no_proxy.clone()),
         Change::Set("no_proxy", no_proxy),
     ]);
+    match &instance.proxy {
+        None => changes.push(Change::Set("AWS_ENDPOINT_URL", instance.origin.clone())),
+        Some(proxy) => changes.extend(through(proxy, instance.other_hosts, &file)),
+    }
     changes
+}
+
+/// What leads programs to AWS' names by way of the proxy. Plain HTTP goes
+/// there, too, so that it does not leave this machine, unless other hosts are
+/// allowed: the proxy carries HTTPS alone.
+fn through(proxy: &str, other_hosts: bool, file: &impl Fn(&str) -> String) -> Vec<Change> {
+    let mut names = vec!["HTTPS_PROXY", "https_proxy"];
+    if !other_hosts {
+        names.extend(["HTTP_PROXY", "http_proxy"]);
+    }
+    let roots = [
+        "REQUESTS_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "CURL_CA_BUNDLE",
+    ];
+    let proxies = names
+        .into_iter()
+        .map(|name| Change::Set(name, proxy.to_owned()));
+    let roots = roots
+        .into_iter()
+        .map(|name| Change::Set(name, file("roots.crt")));
+    proxies.chain(roots).collect()
+}
+
+/// Whether an entry of `NO_PROXY` would keep a host of AWS' from the proxy.
+fn excepts_aws(entry: &str) -> bool {
+    let domain = entry.trim_start_matches('*').trim_start_matches('.');
+    let domain = domain.to_ascii_lowercase();
+    let covers = |aws: &str| aws == domain || aws.ends_with(&format!(".{domain}"));
+    entry == "*"
+        || crate::proxy::is_aws(&format!(".{domain}"))
+        || ["amazonaws.com", "amazonaws.com.cn", "amazoncognito.com"]
+            .iter()
+            .any(|aws| covers(aws))
 }
 
 /// This process' environment, as far as it is text: what is not cannot name
@@ -193,6 +235,25 @@ mod tests {
             "lower.example.com,corp.example.com,127.0.0.1,localhost".to_owned()
         )));
         assert!(!exports(&changes).contains("pwned"));
+    }
+
+    #[test]
+    fn under_aws_names_nothing_is_excepted_from_the_proxy_that_is_aws() {
+        let instance = Ready {
+            proxy: Some("http://127.0.0.1:3128".to_owned()),
+            ..instance()
+        };
+        let no_proxy =
+            "corp.example.com,.amazonaws.com,*.eks.amazonaws.com,amazoncognito.com,com,*";
+        let present = [("NO_PROXY".to_owned(), no_proxy.to_owned())];
+        let changes = changes(&instance, present.into_iter());
+        let is = |name: &'static str, value: &str| {
+            changes.contains(&Change::Set(name, value.to_owned()))
+        };
+        assert!(is("NO_PROXY", "corp.example.com,127.0.0.1,localhost"));
+        assert!(is("HTTPS_PROXY", "http://127.0.0.1:3128"));
+        assert!(is("HTTP_PROXY", "http://127.0.0.1:3128"));
+        assert!(changes.contains(&Change::Unset("AWS_ENDPOINT_URL".to_owned())));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use foundation::pki::Ca;
 use foundation::secret::Secret;
 use http::{Method, Request, Response, StatusCode, header};
 use mock_apiserver::audit;
+use mock_apiserver::authn::Egress;
 use mock_idp::{KeyBank, MockIdp};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -29,6 +30,7 @@ use crate::cluster::Cluster;
 use crate::cluster::embedded::{self, Embedded};
 use crate::front::Front;
 use crate::login::http::HttpLogin;
+use crate::proxy::{self, Proxy};
 use crate::runner::Bench;
 
 /// How a rig is set up; the defaults are what `rolecall up` does.
@@ -58,6 +60,23 @@ pub struct Config {
     pub keybank: KeyBank,
     /// Where requests to the clusters are recorded.
     pub audit: Audit,
+    /// Under which names everything is found.
+    pub names: Names,
+}
+
+/// Under which names everything is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// The front door's and the clusters' own addresses on loopback.
+    #[default]
+    Local,
+    /// AWS' own, through a proxy.
+    Aws {
+        /// The proxy's port; 0: a free one.
+        proxy_port: u16,
+        /// Whether it leads to other hosts, too.
+        allow_other_hosts: bool,
+    },
 }
 
 /// Where audit events go.
@@ -95,6 +114,7 @@ impl Default for Config {
             seed: None,
             keybank: default_key_folder().map_or_else(|| KeyBank::in_memory(2), KeyBank::in_folder),
             audit: Audit::Off,
+            names: Names::Local,
         }
     }
 }
@@ -133,6 +153,13 @@ pub struct Rig {
     ready: Arc<dyn Cluster>,
     shutdown: CancellationToken,
     front: JoinHandle<()>,
+    proxy: Option<RunningProxy>,
+}
+
+/// The proxy, where names are AWS'.
+struct RunningProxy {
+    url: String,
+    task: JoinHandle<()>,
 }
 
 impl Rig {
@@ -143,6 +170,14 @@ impl Rig {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let listener = Listener::bind(loopback(config.port)).await?;
         let origin = format!("https://{}", listener.addr());
+        // Bound before anything is told of it.
+        let proxy = match config.names {
+            Names::Local => None,
+            Names::Aws { proxy_port, .. } => Some(Listener::bind(loopback(proxy_port)).await?),
+        };
+        let proxy_url = proxy
+            .as_ref()
+            .map(|proxy| format!("http://{}", proxy.addr()));
         let now = config.clock.now();
         let edge = Arc::new(Ca::new("rolecall edge", now)?);
         let ids = Ids::new(config.seeded_ids);
@@ -152,8 +187,13 @@ impl Rig {
             clock: config.clock.clone(),
             region: config.region.clone(),
             account: config.account.clone(),
-            origin: mock_idp::Origin::parse(&origin)
-                .map_err(|error| Error::Cluster(error.to_string()))?,
+            address: match config.names {
+                Names::Aws { .. } => mock_idp::Address::Aws,
+                Names::Local => mock_idp::Address::Local(
+                    mock_idp::Origin::parse(&origin)
+                        .map_err(|error| Error::Cluster(error.to_string()))?,
+                ),
+            },
             pins: mock_idp::Pins {
                 pool: config.pins.pool.clone(),
                 client: config.pins.client.clone(),
@@ -172,7 +212,7 @@ impl Rig {
             config.clock.clone(),
             &config.account,
             config.association_delay,
-            launcher(&config, &edge, &keys, &origin)?,
+            launcher(&config, &edge, &keys, &origin, proxy_url.as_deref())?,
             ids,
             config.pins.cluster_endpoint.clone().into_iter().collect(),
         );
@@ -181,8 +221,16 @@ impl Rig {
             .await
             .map_err(|error| Error::Cluster(error.to_string()))?;
         let shutdown = CancellationToken::new();
+        let hosts = proxy::OtherHosts::new(matches!(
+            config.names,
+            Names::Aws {
+                allow_other_hosts: true,
+                ..
+            }
+        ));
         let front = Front {
-            idp: idp.router(),
+            idp: idp.clone(),
+            pages: idp.router(),
             eks: eks.clone(),
             keys: keys.clone(),
             origin: origin.clone(),
@@ -192,7 +240,25 @@ impl Rig {
                 token: control_token.clone(),
                 eks: eks.clone(),
                 shutdown: shutdown.clone(),
+                hosts: hosts.clone(),
+                proxy: proxy_url.clone(),
             },
+        };
+        let proxy = match (proxy, proxy_url) {
+            (Some(listener), Some(url)) => {
+                let proxy = Proxy::new(
+                    front.clone(),
+                    &edge,
+                    eks.clone(),
+                    hosts,
+                    config.clock.clone(),
+                    shutdown.clone(),
+                )?;
+                let service = tower::service_fn(move |request| proxy.clone().respond(request));
+                let task = tokio::spawn(listener.serve_plain(service, shutdown.clone()));
+                Some(RunningProxy { url, task })
+            }
+            _ => None,
         };
         let serving = edge.issue_server(&["127.0.0.1", "localhost"], now)?;
         let front = tokio::spawn(listener.serve(
@@ -211,12 +277,35 @@ impl Rig {
             ready,
             shutdown,
             front,
+            proxy,
         })
     }
 
     /// `https://127.0.0.1:PORT` of the front door.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The address that pools' issuers begin with; `REGION` stands for a
+    /// pool's own where names are AWS'.
+    pub fn issuer_base(&self) -> String {
+        match self.config.names {
+            Names::Local => self.origin.clone(),
+            Names::Aws { .. } => {
+                let pool = mock_idp::domain::PoolId::from(format!("{}_", self.config.region));
+                let issuer = mock_idp::Address::Aws.issuer(&pool);
+                issuer
+                    .trim_end_matches(pool.as_str())
+                    .trim_end_matches('/')
+                    .to_owned()
+            }
+        }
+    }
+
+    /// `http://127.0.0.1:PORT` of the proxy to AWS' names, if that is how
+    /// everything is found.
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_ref().map(|proxy| proxy.url.as_str())
     }
 
     /// How it was set up.
@@ -263,7 +352,7 @@ impl Rig {
             .edge
             .roots()
             .map_err(|error| Broken::new("trust the edge CA", error))?;
-        let http = crate::client::https(roots.clone(), None)?;
+        let http = crate::client::https(roots.clone(), None, None)?;
         Ok(Bench {
             aws: AwsClient::new(
                 http,
@@ -276,11 +365,12 @@ impl Rig {
                 self.ready.endpoint(),
                 self.ready.ca_pem(),
                 self.ready.admin(),
+                self.proxy(),
             )?,
-            login: HttpLogin::new(roots)?,
+            login: HttpLogin::new(roots, self.proxy())?,
             clock: self.config.clock.clone(),
             cluster: self.config.cluster_name.clone(),
-            issuer_base: self.origin.clone(),
+            issuer_base: self.issuer_base(),
         })
     }
 
@@ -289,6 +379,9 @@ impl Rig {
         self.shutdown.cancel();
         // A panic in an accept loop was counted by the panic hook.
         let _ = tokio::join!(self.eks.stop(), self.front);
+        if let Some(proxy) = self.proxy {
+            let _ = proxy.task.await;
+        }
     }
 }
 
@@ -310,6 +403,7 @@ fn launcher(
     edge: &Arc<Ca>,
     keys: &AccessKeys,
     origin: &str,
+    proxy: Option<&str>,
 ) -> std::io::Result<Launch> {
     let audit: audit::AuditSink = match &config.audit {
         Audit::Off => audit::AuditSink::off(),
@@ -322,6 +416,8 @@ fn launcher(
         keys.clone(),
         origin.to_owned(),
     );
+    let egress = proxy.map_or_else(Egress::default, |url| Egress::Proxy(url.to_owned()));
+    let aws_names = config.names != Names::Local;
     Ok(Arc::new(move |new: NewCluster| {
         let port = if new.name == first { api_port } else { 0 };
         let webhook = IamWebhook {
@@ -332,6 +428,8 @@ fn launcher(
             clock: clock.clone(),
         };
         let config = embedded::Config {
+            host: aws_names.then(|| proxy::cluster_host(&new.id, &new.region)),
+            egress: egress.clone(),
             name: new.name,
             clock: clock.clone(),
             audit: audit.clone(),
@@ -405,6 +503,8 @@ pub struct Control {
     token: Secret<String>,
     eks: Eks,
     shutdown: CancellationToken,
+    hosts: proxy::OtherHosts,
+    proxy: Option<String>,
 }
 
 impl Control {
@@ -471,7 +571,12 @@ impl Control {
                 })
             })
             .collect();
-        json!({"clusters": clusters, "panics": crate::panics::count()})
+        let mut status = json!({"clusters": clusters, "panics": crate::panics::count()});
+        if let Some(proxy) = &self.proxy {
+            status["proxy"] = Value::from(proxy.as_str());
+            status["otherHosts"] = self.hosts.to_json();
+        }
+        status
     }
 }
 

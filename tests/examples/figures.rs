@@ -135,7 +135,7 @@ impl Bench {
         };
         Ok(Self {
             aws: AwsClient::new(
-                harness::client::https(edge.clone(), None)?,
+                harness::client::https(edge.clone(), None, None)?,
                 &ready.origin,
                 &ready.region,
                 AccessKeys::generate(&ready.account, &Ids::new(None))
@@ -143,8 +143,8 @@ impl Bench {
                     .clone(),
                 Clock::system(),
             ),
-            login: HttpLogin::new(edge)?,
-            cluster: harness::client::https(pki::roots_from_pem(&ca)?, None)?,
+            login: HttpLogin::new(edge, None)?,
+            cluster: harness::client::https(pki::roots_from_pem(&ca)?, None, None)?,
             ready,
             ids: std::sync::OnceLock::new(),
         })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use harness::rig::Pins;
+use harness::rig::{Names, Pins};
 
 /// As in `0.1.0 (0123456789abcdef)`.
 const VERSION: &str = concat!(
@@ -139,6 +139,15 @@ pub struct Up {
     /// The id that the next pool, client or cluster endpoint gets, as in pool=eu-west-2_Tj3uyJm1Q.
     #[arg(long, value_name = "WHAT=ID")]
     pub pin: Vec<String>,
+    /// Everything under AWS' own host names, through a proxy that `env`, `shell` and `run` set.
+    #[arg(long)]
+    pub aws_hosts: bool,
+    /// The proxy's port; 0 takes a free one.
+    #[arg(long, default_value_t = 0, requires = "aws_hosts")]
+    pub proxy_port: u16,
+    /// Let the proxy lead to other hosts, too.
+    #[arg(long, requires = "aws_hosts")]
+    pub allow_other_hosts: bool,
     /// Make ids reproducible, for snapshots.
     #[arg(long, value_name = "N")]
     pub seeded_ids: Option<u64>,
@@ -151,6 +160,18 @@ pub struct Up {
 }
 
 impl Up {
+    /// Under which names everything is found.
+    pub fn names(&self) -> Names {
+        if self.aws_hosts {
+            Names::Aws {
+                proxy_port: self.proxy_port,
+                allow_other_hosts: self.allow_other_hosts,
+            }
+        } else {
+            Names::Local
+        }
+    }
+
     /// The pins, sorted by what they are for.
     pub fn pins(&self) -> Result<Pins, String> {
         let mut pins = Pins::default();

@@ -66,7 +66,11 @@ pub async fn status(options: Json) -> Result<u8, Stop> {
             "origin": ready.origin, "apiServer": ready.api_server, "pid": ready.pid,
             "dir": ready.dir, "region": ready.region,
         });
-        answer["clusters"] = status["clusters"].clone();
+        for part in ["clusters", "proxy", "otherHosts"] {
+            if let Some(value) = status.get(part) {
+                answer[part] = value.clone();
+            }
+        }
         output::print(&format!("{answer}\n"));
         return Ok(0);
     }
@@ -94,6 +98,23 @@ pub async fn status(options: Json) -> Result<u8, Stop> {
             if let Some(trouble) = provider["trouble"].as_str() {
                 let _ = writeln!(text, "  but {trouble}");
             }
+        }
+    }
+    if let Some(proxy) = status["proxy"].as_str() {
+        let _ = writeln!(text, "proxy to AWS' names {proxy}");
+        let hosts = &status["otherHosts"];
+        let became = if hosts["allowed"] == true {
+            "let through"
+        } else {
+            "refused"
+        };
+        for host in hosts["askedFor"].as_array().into_iter().flatten() {
+            let _ = writeln!(
+                text,
+                "  {became} {} ({} times)",
+                word(&host["host"]),
+                host["times"]
+            );
         }
     }
     output::print(&text);

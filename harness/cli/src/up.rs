@@ -10,9 +10,12 @@ use crate::arguments::Up;
 use crate::{Stop, output};
 
 pub async fn up(options: Up) -> Result<u8, Stop> {
-    if options.port != 0 && options.port == options.api_port {
+    let ports = [options.port, options.api_port, options.proxy_port];
+    let mut chosen: Vec<u16> = ports.into_iter().filter(|port| *port != 0).collect();
+    chosen.sort_unstable();
+    if chosen.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(Stop::usage(
-            "--port and --api-port must differ: two listeners need two ports",
+            "--port, --api-port and --proxy-port must differ: each listener needs a port of its own",
         ));
     }
     let config = rig::Config {
@@ -25,6 +28,7 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
         pins: options.pins().map_err(Stop::usage)?,
         seeded_ids: options.seeded_ids,
         seed: options.seed.clone(),
+        names: options.names(),
         ..rig::Config::default()
     };
     // Asked for before the first file is written: a signal that comes early
@@ -50,6 +54,7 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
                 "origin": instance.ready().origin,
                 "apiServer": instance.ready().api_server,
                 "pid": instance.ready().pid,
+                "proxy": instance.ready().proxy,
             })
         ));
     } else {
@@ -65,16 +70,24 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
 
 fn table(ready: &Ready, options: &Up) -> String {
     let dir = &ready.dir;
-    let rows = [
+    let pages = match &ready.proxy {
+        None => format!("{}/domains/DOMAIN", ready.origin),
+        Some(_) => format!("https://DOMAIN.auth.{}.amazoncognito.com", ready.region),
+    };
+    let mut rows = vec![
         ("Cognito, EKS, STS", ready.origin.clone()),
         ("issuer of a pool", format!("{}/POOL_ID", ready.issuer_base)),
-        ("hosted pages", format!("{}/domains/DOMAIN", ready.origin)),
+        ("hosted pages", pages),
         (
             "cluster",
             format!("{} at {}", ready.cluster_name, ready.api_server),
         ),
         ("CA, kubeconfig, audit log", dir.clone()),
     ];
+    if let Some(proxy) = &ready.proxy {
+        rows[0].1 = "their own host names".to_owned();
+        rows.insert(0, ("proxy to AWS' names", proxy.clone()));
+    }
     let width = rows
         .iter()
         .map(|(name, _)| name.len())

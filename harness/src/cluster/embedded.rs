@@ -1,5 +1,6 @@
 //! The embedded cluster: our API server on a listener and a CA of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use foundation::clock::Clock;
@@ -19,6 +20,8 @@ use super::{Capabilities, Cluster, TrustError};
 pub struct Config {
     /// The cluster's name in its kubeconfig.
     pub name: String,
+    /// The host of its endpoint, where that is another than its address.
+    pub host: Option<String>,
     /// The time line it lives on.
     pub clock: Clock,
     /// Where its requests are recorded.
@@ -27,6 +30,8 @@ pub struct Config {
     pub timing: mock_apiserver::Timing,
     /// CAs that issuers may have, beside the machine's own roots.
     pub issuer_cas: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// Which proxy issuers are asked through.
+    pub egress: mock_apiserver::authn::Egress,
     /// The IAM tokens' check, when there is one.
     pub webhook: Option<Arc<dyn mock_apiserver::authn::TokenWebhook>>,
 }
@@ -35,6 +40,7 @@ pub struct Config {
 pub struct Embedded {
     name: String,
     endpoint: String,
+    address: SocketAddr,
     ca_pem: String,
     admin: Leaf,
     server: ApiServer,
@@ -51,30 +57,35 @@ impl Embedded {
     pub fn start(listener: Listener, config: Config) -> Result<Self, foundation::pki::Error> {
         let now = config.clock.now();
         let ca = Ca::new(&format!("rolecall cluster {}", config.name), now)?;
-        let serving = ca.issue_server(
-            &[
-                "127.0.0.1",
-                "localhost",
-                "kubernetes",
-                "kubernetes.default.svc",
-            ],
-            now,
-        )?;
+        let mut names = vec![
+            "127.0.0.1",
+            "localhost",
+            "kubernetes",
+            "kubernetes.default.svc",
+        ];
+        names.extend(config.host.as_deref());
+        let serving = ca.issue_server(&names, now)?;
         let admin = ca.issue_client("kubernetes-admin", Some("system:masters"), now)?;
         let tls = serving.server_config_with_client_auth(&ca)?;
         let server = ApiServer::new(mock_apiserver::Config {
             clock: config.clock,
             audit: config.audit,
             timing: config.timing,
+            egress: config.egress,
             ..mock_apiserver::Config::default()
         });
         server.set_token_webhook(config.webhook);
-        let endpoint = format!("https://{}", listener.addr());
+        let address = listener.addr();
+        let endpoint = match config.host {
+            Some(host) => format!("https://{host}"),
+            None => format!("https://{address}"),
+        };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(listener.serve(tls, server.service(), shutdown.clone()));
         Ok(Self {
             name: config.name,
             endpoint,
+            address,
             ca_pem: ca.pem().to_owned(),
             admin,
             server,
@@ -96,6 +107,10 @@ impl Embedded {
 impl Cluster for Embedded {
     fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
     }
 
     fn ca_pem(&self) -> &str {

@@ -1,5 +1,7 @@
 //! What can stand in the chain as "the cluster", behind one trait.
 
+use std::net::SocketAddr;
+
 use foundation::pki::Leaf;
 use futures_util::future::BoxFuture;
 
@@ -14,6 +16,9 @@ use kubeconfig::Kubeconfig;
 pub trait Cluster: Send + Sync {
     /// The API server's base URL, without a trailing slash.
     fn endpoint(&self) -> &str;
+
+    /// Where it listens on this machine, whatever name its endpoint has.
+    fn address(&self) -> SocketAddr;
 
     /// PEM of the CA that signed its serving certificate.
     fn ca_pem(&self) -> &str;

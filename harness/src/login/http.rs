@@ -26,12 +26,13 @@ pub struct HttpLogin {
 }
 
 impl HttpLogin {
-    /// A driver that trusts `roots` for the provider's pages.
+    /// A driver that trusts `roots` for the provider's pages, and finds them
+    /// through the proxy `via` where there is one.
     ///
     /// # Errors
     /// [`Broken`] when TLS cannot be set up.
-    pub fn new(roots: rustls::RootCertStore) -> Result<Self, Broken> {
-        let http = crate::client::https(roots, None)?;
+    pub fn new(roots: rustls::RootCertStore, via: Option<&str>) -> Result<Self, Broken> {
+        let http = crate::client::https(roots, None, via)?;
         Ok(Self { http })
     }
 
@@ -453,7 +454,7 @@ mod tests {
     #[test]
     fn cookies_are_kept_by_path_and_deleted() {
         let mut browser = Browser::new(
-            crate::client::https(rustls::RootCertStore::empty(), None).expect("a client"),
+            crate::client::https(rustls::RootCertStore::empty(), None, None).expect("a client"),
         );
         browser.keep("cognito=a; Path=/domains/one; Secure; HttpOnly");
         browser.keep("cognito=b; Path=/domains/two; Secure; HttpOnly");
