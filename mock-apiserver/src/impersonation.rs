@@ -17,8 +17,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::authn::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
 use crate::authz::{Authorizer, Request, forbidden};
+use crate::registry::names;
 use crate::request::RequestInfo;
-use crate::wire::{Status, quote, quote_list};
+use crate::wire::{Status, quote};
 
 const USER: &str = "impersonate-user";
 const UID: &str = "impersonate-uid";
@@ -480,7 +481,7 @@ fn service_account_of(username: &str) -> Option<(&str, &str)> {
     let (namespace, name) = username
         .strip_prefix("system:serviceaccount:")?
         .split_once(':')?;
-    let label = namespace.len() <= 63 && !namespace.contains('.') && is_dns_subdomain(namespace);
+    let label = names::label(namespace).is_empty();
     (label && is_dns_subdomain(name)).then_some((namespace, name))
 }
 
@@ -492,15 +493,7 @@ fn node_of(username: &str) -> Option<&str> {
 }
 
 fn is_dns_subdomain(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        bytes
-            .iter()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
-            && bytes.first().is_some_and(|b| *b != b'-')
-            && bytes.last().is_some_and(|b| *b != b'-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
+    names::subdomain(name).is_empty()
 }
 
 /// For the log: who acts as whom, as upstream's `userString`.
@@ -510,7 +503,8 @@ pub(crate) fn describe(user: &User) -> String {
     } else {
         &user.username
     };
-    format!("{name}{}", quote_list(&user.groups))
+    let groups: Vec<String> = user.groups.iter().map(|group| quote(group)).collect();
+    format!("{name}[{}]", groups.join(" "))
 }
 
 #[cfg(test)]

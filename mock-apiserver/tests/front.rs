@@ -848,12 +848,24 @@ mod reviews {
             "fieldSelector": {"requirements": [
                 {"key": "spec.nodeName", "operator": "In", "values": ["n"]},
                 {"key": "x", "operator": "Gt", "values": ["1"]}]},
-            "labelSelector": {"rawSelector": "a in (b"}}}});
+            "labelSelector": {"requirements": [{"key": "UPPER/x", "operator": "Exists"}]}}}});
         let answer = cluster.post(CAN_I, &ask).admin().send().await;
         assert_eq!(
             answer.json()["status"]["evaluationError"],
             "spec.resourceAttributes.fieldSelector partially ignored due to parse error; spec.resourceAttributes.labelSelector ignored due to parse error"
         );
+        for (raw, read) in [
+            ("a=b,c in (d,e),!f,x.io/g>1", true),
+            ("a in (b", false),
+            ("UPPER/x=y", false),
+            ("a b", false),
+        ] {
+            let ask = json!({"spec": {"resourceAttributes": {"verb": "list", "resource": "pods",
+                "labelSelector": {"rawSelector": raw}}}});
+            let answer = cluster.post(CAN_I, &ask).admin().send().await;
+            let error = &answer.json()["status"]["evaluationError"];
+            assert_eq!(error.is_null(), read, "{raw}: {error}");
+        }
     }
 
     #[tokio::test]

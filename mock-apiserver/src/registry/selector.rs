@@ -139,6 +139,18 @@ fn parse_fields(kind: &Kind, selector: &str) -> Result<Vec<FieldTerm>, String> {
     Ok(terms)
 }
 
+/// Whether this is a selector of labels at all.
+pub fn is_of_labels(selector: &str) -> bool {
+    parse_labels(selector).is_ok()
+}
+
+/// Whether this is a selector of fields at all, of whatever kind.
+pub fn is_of_fields(selector: &str) -> bool {
+    split_terms(selector).iter().all(|term| {
+        term.is_empty() || split_field(term).is_some_and(|(_, _, value)| unescape(value).is_some())
+    })
+}
+
 /// Splits at commas that are not escaped.
 fn split_terms(selector: &str) -> Vec<String> {
     let mut terms = vec![String::new()];

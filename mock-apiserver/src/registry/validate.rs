@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::kind::{Id, Kind};
 use super::names;
 use super::object::{at, meta, meta_map, text};
-use crate::wire::{Cause, Fault};
+use crate::wire::{Cause, Fault, quote};
 
 /// A ConfigMap's or Secret's content may have this many bytes.
 const DATA_LIMIT: usize = 1024 * 1024;
@@ -194,7 +194,7 @@ impl Faults {
             .collect();
         if !added.is_empty() {
             added.sort_unstable();
-            let list: Vec<String> = added.iter().map(|f| format!("{f:?}")).collect();
+            let list: Vec<String> = added.iter().map(|f| quote(f)).collect();
             self.forbidden(
                 "metadata.finalizers",
                 &format!(
@@ -633,7 +633,7 @@ impl Faults {
             } else if !volumes.contains(name) {
                 self.0.push(Cause {
                     reason: "FieldValueNotFound".to_owned(),
-                    message: format!("Not found: {}", crate::wire::quote(name)),
+                    message: format!("Not found: {}", quote(name)),
                     field: format!("{field}.name"),
                 });
             }

@@ -5,6 +5,7 @@
 use serde_json::json;
 
 use super::wire::{Requirement, Selector};
+use crate::registry::{names, selector};
 use crate::wire::{Cause, Fault};
 
 /// Which of the two selectors.
@@ -113,69 +114,20 @@ fn is_understood(requirement: &Requirement, which: Which) -> bool {
         (Which::Field, "In" | "NotIn") => requirement.values.len() == 1,
         (Which::Field, _) => false,
         (Which::Label, "In" | "NotIn" | "Exists" | "DoesNotExist") => {
-            is_label_key(&requirement.key)
-                && requirement.values.iter().all(|value| is_label_value(value))
+            names::label_key(&requirement.key).is_empty()
+                && requirement
+                    .values
+                    .iter()
+                    .all(|value| names::label_value(value).is_empty())
         }
         (Which::Label, _) => false,
     }
 }
 
-/// A rough reading of the selector syntaxes: enough to tell `a=b,c!=d` from
-/// what is no selector.
+/// Whether the selector can be read at all.
 fn is_parseable(raw: &str, which: Which) -> bool {
     match which {
-        Which::Field => raw
-            .split(',')
-            .all(|term| term.is_empty() || term.contains('=')),
-        Which::Label => split_terms(raw).into_iter().all(is_label_term),
+        Which::Field => selector::is_of_fields(raw),
+        Which::Label => selector::is_of_labels(raw),
     }
-}
-
-/// Splits at the commas outside parentheses.
-fn split_terms(raw: &str) -> Vec<&str> {
-    let mut depth = 0_i32;
-    raw.split(move |c| {
-        depth += match c {
-            '(' => 1,
-            ')' => -1,
-            _ => 0,
-        };
-        c == ',' && depth == 0
-    })
-    .collect()
-}
-
-fn is_label_term(term: &str) -> bool {
-    let term = term.trim();
-    for operator in [" notin ", " in "] {
-        if let Some((key, list)) = term.split_once(operator) {
-            let list = list.trim();
-            return is_label_key(key.trim())
-                && list
-                    .strip_prefix('(')
-                    .and_then(|rest| rest.strip_suffix(')'))
-                    .is_some_and(|values| values.split(',').all(|v| is_label_value(v.trim())));
-        }
-    }
-    for operator in ["!=", "==", "=", ">", "<"] {
-        if let Some((key, value)) = term.split_once(operator) {
-            return is_label_key(key.trim()) && is_label_value(value.trim());
-        }
-    }
-    is_label_key(term.strip_prefix('!').unwrap_or(term).trim())
-}
-
-fn is_label_key(key: &str) -> bool {
-    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
-    !name.is_empty() && is_label_value(name)
-}
-
-fn is_label_value(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    bytes.len() <= 63
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
-        && bytes.first().is_none_or(u8::is_ascii_alphanumeric)
-        && bytes.last().is_none_or(u8::is_ascii_alphanumeric)
 }

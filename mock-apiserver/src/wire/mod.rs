@@ -6,15 +6,14 @@ pub mod json;
 mod media;
 mod parse;
 pub mod protobuf;
-mod quote;
 mod status;
 mod yaml;
 
 pub use body::{Decoded, Kind, decode_body, read_body, split_api_version};
+pub use kube_rbac::quote;
 pub use media::{
     Convert, Media, Negotiated, SUPPORTED, negotiate, negotiate_with, no_sniff, plain_not_found,
     plain_text, status_response, warning,
 };
 pub use parse::json as parse_json;
-pub use quote::{quote, quote_list};
 pub use status::{Cause, Details, Fault, MAX_REQUEST_BODY, Status, aggregate, qualified};

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::quote::quote;
+use super::quote;
 
 /// The largest request body that is read: 3 MiB, the API server's own limit.
 pub const MAX_REQUEST_BODY: usize = 3 * 1024 * 1024;
