@@ -17,11 +17,14 @@ type Run = fn(&Kubectl) -> Result<(), Stop>;
 
 /// All of them, each with both kubectls.
 pub fn cases() -> Vec<Case> {
-    let all: [(&str, Run); 27] = [
+    let all: [(&str, Run); 30] = [
         ("creates_every_kind_it_can", creates),
         ("is_refused_what_is_there_and_what_is_not", refusals),
         ("applies_all_kinds_then_nothing_then_changes", applies),
         ("apply_refuses_misspelt_fields_at_any_depth", misspelt),
+        ("checks_what_is_in_a_list", lists),
+        ("creates_reviews_from_files", reviews),
+        ("knows_no_kind_that_is_not_served", unserved),
         ("duplicate_keys_are_refused_when_asked_to", duplicates),
         ("server_side_apply_is_said_to_be_missing", server_side),
         ("dry_runs_leave_nothing", dry_runs),
@@ -585,6 +588,93 @@ fn misspelt(kubectl: &Kubectl) -> Result<(), Stop> {
         .refused()?
         .says("strict decoding error: unknown field \"spec.template.spec.containers[0].imgae\"")
         .map(drop)
+}
+
+const LIST: &str = "\
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: one}, data: {a: b}}
+- {apiVersion: v1, kind: Pod, metadata: {name: two}, spec: {containers: [{name: a, image: b}]}}
+";
+
+/// A list is no kind of the server's: kubectl looks into it itself, by
+/// version 2 of the schemas.
+fn lists(kubectl: &Kubectl) -> Result<(), Stop> {
+    kubectl.write("list.yaml", LIST)?;
+    kubectl.prints(
+        "apply -f list.yaml",
+        "configmap/one created\npod/two created",
+    )?;
+    let written = kubectl.ok("get configmaps one -o yaml")?.stdout;
+    kubectl.write("one.yaml", &written)?;
+    kubectl.prints("replace -f one.yaml", "configmap/one replaced")?;
+    let written = kubectl.ok("get configmaps -o yaml")?.stdout;
+    check(written.contains("kind: List"), || written.clone())?;
+    kubectl.write("maps.yaml", &written)?;
+    kubectl.prints(
+        "replace -f maps.yaml",
+        "configmap/kube-root-ca.crt replaced\nconfigmap/one replaced",
+    )?;
+    let misspelt = LIST
+        .replace(" data:", " datta:")
+        .replace("image:", "imgae:");
+    kubectl.write("bad.yaml", &misspelt)?;
+    for command in ["create", "apply"] {
+        kubectl.fails(
+            &format!("{command} -f bad.yaml"),
+            "error: error validating \"bad.yaml\": error validating data: [ValidationError(ConfigMap): unknown field \"datta\" in io.k8s.api.core.v1.ConfigMap, ValidationError(Pod.spec.containers[0]): unknown field \"imgae\" in io.k8s.api.core.v1.Container]; if you choose to ignore these errors, turn validation off with --validate=false",
+        )?;
+    }
+    Ok(())
+}
+
+/// Reviews have no PATCH either. Before kubectl takes one from a file it
+/// lists the custom resources, which not everybody may.
+fn reviews(kubectl: &Kubectl) -> Result<(), Stop> {
+    const REVIEW: &str = "\
+apiVersion: authorization.k8s.io/v1
+kind: SelfSubjectAccessReview
+spec: {resourceAttributes: {verb: list, resource: pods}}
+";
+    kubectl.write("review.yaml", REVIEW)?;
+    kubectl.prints(
+        "create -f review.yaml -o jsonpath={.status.allowed}",
+        "true",
+    )?;
+    kubectl.prints(
+        "create -f review.yaml -o jsonpath={.status.allowed} --as=bob --validate=false",
+        "false",
+    )?;
+    kubectl.fails(
+        "create -f review.yaml --as=bob",
+        "error: error validating \"review.yaml\": error validating data: failed to check CRD: failed to list CRDs: customresourcedefinitions.apiextensions.k8s.io is forbidden: User \"bob\" cannot list resource \"customresourcedefinitions\" in API group \"apiextensions.k8s.io\" at the cluster scope; if you choose to ignore these errors, turn validation off with --validate=false",
+    )?;
+    kubectl.write("review.yaml", &REVIEW.replace("verb:", "vreb:"))?;
+    kubectl.fails(
+        "create -f review.yaml",
+        "error: error validating \"review.yaml\": error validating data: ValidationError(SelfSubjectAccessReview.spec.resourceAttributes): unknown field \"vreb\" in io.k8s.api.authorization.v1.ResourceAttributes; if you choose to ignore these errors, turn validation off with --validate=false",
+    )
+}
+
+fn unserved(kubectl: &Kubectl) -> Result<(), Stop> {
+    for (version, kind) in [
+        ("batch/v1", "Job"),
+        ("v1", "Endpoints"),
+        ("example.com/v1", "Widget"),
+    ] {
+        let manifest = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\n");
+        kubectl.write("x.yaml", &manifest)?;
+        for command in ["create", "apply"] {
+            kubectl.fails(
+                &format!("{command} -f x.yaml"),
+                &format!(
+                    "error: resource mapping not found for name: \"x\" namespace: \"\" from \"x.yaml\": no matches for kind \"{kind}\" in version \"{version}\"\nensure CRDs are installed first"
+                ),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// kubectl itself keeps the last of two equal keys in a file, as it does with

@@ -21,7 +21,7 @@ use crate::wire::{
 const CHECKS: [&str; 2] = ["ping", "poststarthook/rbac/bootstrap-roles"];
 
 /// What `/` lists.
-const PATHS: [&str; 23] = [
+const PATHS: [&str; 24] = [
     "/api",
     "/api/v1",
     "/apis",
@@ -39,6 +39,7 @@ const PATHS: [&str; 23] = [
     "/livez",
     "/livez/ping",
     "/livez/poststarthook/rbac/bootstrap-roles",
+    "/openapi/v2",
     "/openapi/v3",
     "/openapi/v3/",
     "/readyz",

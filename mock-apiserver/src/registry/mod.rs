@@ -131,6 +131,9 @@ impl Registry {
         if !info.is_resource_request {
             return non_resource(&info, &parts);
         }
+        if is_list_of_definitions(&info) {
+            return no_definitions(&parts);
+        }
         let Some(kind) = Kind::find(&info.api_group, &info.api_version, &info.resource) else {
             return unknown_resource(&info, &parts);
         };
@@ -298,6 +301,28 @@ fn unknown_resource(info: &RequestInfo, parts: &Parts) -> Response {
         wire::status_response(&parts.headers, &parts.uri, &Status::server_not_found())
     } else {
         wire::plain_not_found()
+    }
+}
+
+/// Custom resources are not served, and discovery does not know of them. But
+/// kubectl lists their definitions before it says that it knows no kind, and
+/// gives up where it cannot.
+fn is_list_of_definitions(info: &RequestInfo) -> bool {
+    (info.api_group.as_str(), info.api_version.as_str()) == ("apiextensions.k8s.io", "v1")
+        && info.resource == "customresourcedefinitions"
+        && info.verb == "list"
+}
+
+fn no_definitions(parts: &Parts) -> Response {
+    let list = json!({
+        "kind": "CustomResourceDefinitionList",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"resourceVersion": "1"},
+        "items": [],
+    });
+    match wire::negotiate_with(&parts.headers, &parts.uri, |convert, _| convert.is_none()) {
+        Ok(negotiated) => negotiated.object(StatusCode::OK, &list),
+        Err(status) => wire::status_response(&parts.headers, &parts.uri, &status),
     }
 }
 

@@ -1817,7 +1817,61 @@ async fn the_schemas_are_published() {
             .code,
         304
     );
-    server.get("/openapi/v2").await.expect(404);
+}
+
+#[tokio::test]
+async fn the_older_document_is_given_in_both_its_spellings() {
+    let server = server();
+    let json = server.get("/openapi/v2").await.expect(200);
+    assert_eq!(json.headers["content-type"], "application/json");
+    assert_eq!(json.headers["vary"], "Accept");
+    let document = json.json();
+    assert_eq!(document["swagger"], "2.0");
+    let patch = &document["paths"]["/api/v1/namespaces/{name}"]["patch"];
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"],
+        json!({"group": "", "kind": "Namespace", "version": "v1"})
+    );
+    assert_eq!(patch["parameters"][0]["in"], "body");
+    let parameters = patch["parameters"].as_array().expect("a list");
+    assert!(parameters.iter().any(|p| p["name"] == "fieldValidation"));
+    // What clients ask for and what they get differ by a character.
+    let accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let ask = |headers: &[(&str, &str)]| {
+        let request = headers
+            .iter()
+            .fold(Request::get("/openapi/v2"), |r, (k, v)| r.header(*k, *v));
+        request.body(Body::empty()).expect("a request")
+    };
+    let response = server.send(ask(&[("accept", accept)])).await;
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    );
+    let etag = response.headers()["etag"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let body = to_bytes(response.into_body(), usize::MAX)
+        .await
+        .expect("a body");
+    assert!(body.starts_with(b"\x0a\x032.0\x12\x19\x0a\x0aKubernetes"));
+    let known = ask(&[("accept", accept), ("if-none-match", &etag)]);
+    assert_eq!(server.send(known).await.status(), 304);
+    assert_eq!(
+        server.send(ask(&[("accept", "text/html")])).await.status(),
+        406
+    );
+}
+
+#[tokio::test]
+async fn there_are_no_custom_resources_and_a_list_says_so() {
+    let server = server();
+    let uri = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let list = server.get(uri).await.expect(200).json();
+    assert_eq!(list["items"], json!([]));
+    server.get(&format!("{uri}/a.b")).await.expect(404);
+    server.post(uri, &json!({})).await.expect(404);
 }
 
 #[tokio::test]

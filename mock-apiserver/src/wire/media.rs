@@ -300,6 +300,20 @@ impl Clause {
     }
 }
 
+/// The first of `offered` that the client accepts, by the order of its own
+/// clauses; the first of all where it does not say.
+pub fn first_accepted<'a>(accept: Option<&str>, offered: &[&'a str]) -> Option<&'a str> {
+    let accept = accept.filter(|a| !a.is_empty()).unwrap_or("*/*");
+    parse_accept(accept).iter().find_map(|clause| {
+        let found = offered.iter().find(|media| {
+            let (kind, subtype) = media.split_once('/').unwrap_or_default();
+            (clause.kind == kind || clause.kind == "*")
+                && (clause.subtype == subtype || clause.subtype == "*")
+        });
+        found.copied()
+    })
+}
+
 /// Parses an `Accept` header as goautoneg does: by quality, then the more
 /// specific first, else in the order given.
 fn parse_accept(header: &str) -> Vec<Clause> {

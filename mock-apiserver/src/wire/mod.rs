@@ -12,8 +12,8 @@ mod yaml;
 pub use body::{Decoded, Kind, decode_body, read_body, split_api_version};
 pub use kube_rbac::quote;
 pub use media::{
-    Convert, Media, Negotiated, SUPPORTED, negotiate, negotiate_with, no_sniff, plain_not_found,
-    plain_text, status_response, warning,
+    Convert, Media, Negotiated, SUPPORTED, first_accepted, negotiate, negotiate_with, no_sniff,
+    plain_not_found, plain_text, status_response, warning,
 };
 pub use parse::json as parse_json;
 pub use status::{Cause, Details, Fault, MAX_REQUEST_BODY, Status, aggregate, qualified};

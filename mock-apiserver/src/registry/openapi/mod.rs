@@ -1,6 +1,8 @@
 //! `/openapi/v3`: the published schemas of the groups that are served, as
-//! they ship with Kubernetes. There is no `/openapi/v2`; kubectl has asked
-//! for version 3 first since 1.27.
+//! they ship with Kubernetes; and `/openapi/v2`, which is made of them.
+
+mod gnostic;
+mod v2;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -25,23 +27,23 @@ pub struct Document {
 pub const DOCUMENTS: [Document; 5] = [
     Document {
         path: "api/v1",
-        json: include_str!("../../data/v1.37/openapi-api-v1.json"),
+        json: include_str!("../../../data/v1.37/openapi-api-v1.json"),
     },
     Document {
         path: "apis/apps/v1",
-        json: include_str!("../../data/v1.37/openapi-apps-v1.json"),
+        json: include_str!("../../../data/v1.37/openapi-apps-v1.json"),
     },
     Document {
         path: "apis/authentication.k8s.io/v1",
-        json: include_str!("../../data/v1.37/openapi-authentication-v1.json"),
+        json: include_str!("../../../data/v1.37/openapi-authentication-v1.json"),
     },
     Document {
         path: "apis/authorization.k8s.io/v1",
-        json: include_str!("../../data/v1.37/openapi-authorization-v1.json"),
+        json: include_str!("../../../data/v1.37/openapi-authorization-v1.json"),
     },
     Document {
         path: "apis/rbac.authorization.k8s.io/v1",
-        json: include_str!("../../data/v1.37/openapi-rbac-v1.json"),
+        json: include_str!("../../../data/v1.37/openapi-rbac-v1.json"),
     },
 ];
 
@@ -63,6 +65,9 @@ fn hash(document: &Document) -> String {
 
 /// Answers a path below `/openapi`.
 pub fn respond(path: &str, parts: &Parts) -> Option<Response> {
+    if path == "/openapi/v2" {
+        return Some(v2::respond(parts));
+    }
     let below = path.strip_prefix("/openapi/v3")?;
     if below.is_empty() {
         return Some(Negotiated::json().object(StatusCode::OK, &index()));

@@ -1,0 +1,287 @@
+//! `/openapi/v2`: the documents of version 3 told as the one document that
+//! was before them. kubectl asks for it where version 3 has no PATCH of a
+//! kind: for a `List`, for reviews, for kinds that are not served.
+
+use std::sync::OnceLock;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha512};
+
+use super::{DOCUMENTS, gnostic};
+use crate::wire;
+
+const JSON: &str = "application/json";
+/// What clients ask for.
+const PROTOBUF_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// What they get.
+const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+struct Spelt {
+    json: Vec<u8>,
+    protobuf: Vec<u8>,
+    etag: String,
+}
+
+/// Answers a GET.
+pub fn respond(parts: &Parts) -> Response {
+    let accept = parts.headers.get(ACCEPT).and_then(|v| v.to_str().ok());
+    let agreed = wire::first_accepted(accept, &[JSON, PROTOBUF_OLD, PROTOBUF]);
+    let mut response = match agreed {
+        Some(media) => serve(media, parts),
+        None => with_code(StatusCode::NOT_ACCEPTABLE),
+    };
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+fn serve(media: &str, parts: &Parts) -> Response {
+    let spelt = spelt();
+    let known = parts
+        .headers
+        .get(IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.split(',').any(|tag| tag.trim() == spelt.etag));
+    let (content_type, body) = match media {
+        JSON => (JSON, &spelt.json),
+        _ => (PROTOBUF, &spelt.protobuf),
+    };
+    let mut response = if known {
+        with_code(StatusCode::NOT_MODIFIED)
+    } else {
+        Response::new(Body::from(body.as_slice()))
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // Upstream has one tag for both spellings, since `Vary` tells them apart.
+    if let Ok(etag) = HeaderValue::from_str(&spelt.etag) {
+        headers.insert(ETAG, etag);
+    }
+    response
+}
+
+fn with_code(code: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = code;
+    response
+}
+
+/// The document, made when it is first asked for.
+fn spelt() -> &'static Spelt {
+    static SPELT: OnceLock<Spelt> = OnceLock::new();
+    SPELT.get_or_init(|| {
+        let document = document();
+        let json = wire::json::bare(&document);
+        Spelt {
+            etag: format!(
+                "\"{}\"",
+                super::super::discovery::hex(&Sha512::digest(&json))
+            ),
+            protobuf: gnostic::document(&document),
+            json,
+        }
+    })
+}
+
+fn document() -> Value {
+    let (mut paths, mut definitions) = (Map::new(), Map::new());
+    for document in DOCUMENTS {
+        // The documents are part of the program; a test reads them all.
+        let version3: Value = serde_json::from_str(document.json).unwrap_or_default();
+        for (path, item) in members(&version3["paths"]) {
+            paths.insert(path.clone(), path_item(item));
+        }
+        for (name, definition) in members(&version3["components"]["schemas"]) {
+            definitions.insert(name.clone(), schema(definition));
+        }
+    }
+    json!({
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": "unversioned"},
+        "paths": paths,
+        "definitions": definitions,
+    })
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn path_item(item: &Value) -> Value {
+    let mut out = Map::new();
+    for (key, value) in members(item) {
+        let value = match key.as_str() {
+            "parameters" => items(value).map(parameter).collect(),
+            _ => operation(value),
+        };
+        out.insert(key.clone(), value);
+    }
+    Value::Object(out)
+}
+
+fn operation(operation: &Value) -> Value {
+    let mut out = Map::new();
+    let body = &operation["requestBody"];
+    let mut parameters: Vec<Value> = items(&operation["parameters"]).map(parameter).collect();
+    let mut consumes = json!(["*/*"]);
+    if !body.is_null() {
+        parameters.insert(0, body_parameter(body));
+        consumes = media_types(body);
+    }
+    out.insert("consumes".to_owned(), consumes);
+    for (key, value) in members(operation) {
+        let value = match key.as_str() {
+            "requestBody" | "parameters" => continue,
+            "responses" => responses(value),
+            _ => value.clone(),
+        };
+        out.insert(key.clone(), value);
+    }
+    if !parameters.is_empty() {
+        out.insert("parameters".to_owned(), parameters.into());
+    }
+    out.insert(
+        "produces".to_owned(),
+        media_types(&operation["responses"]["200"]),
+    );
+    out.insert("schemes".to_owned(), json!(["https"]));
+    Value::Object(out)
+}
+
+fn media_types(of: &Value) -> Value {
+    members(&of["content"])
+        .map(|(media, _)| Value::from(media.as_str()))
+        .collect()
+}
+
+/// The schema is the same in every media type.
+fn content_schema(of: &Value) -> Option<Value> {
+    let (_, content) = members(&of["content"]).next()?;
+    content.get("schema").map(schema)
+}
+
+fn body_parameter(body: &Value) -> Value {
+    let mut out = json!({"in": "body", "name": "body"});
+    if body["required"] == true {
+        out["required"] = true.into();
+    }
+    out["schema"] = content_schema(body).unwrap_or_default();
+    out
+}
+
+/// What version 3 has in a parameter's schema stands in the parameter.
+fn parameter(parameter: &Value) -> Value {
+    let mut out = Map::new();
+    for (key, value) in members(parameter) {
+        if key == "schema" {
+            out.extend(members(value).map(|(k, v)| (k.clone(), v.clone())));
+        } else {
+            out.insert(key.clone(), value.clone());
+        }
+    }
+    Value::Object(out)
+}
+
+fn responses(responses: &Value) -> Value {
+    members(responses)
+        .map(|(code, response)| {
+            let mut out = json!({"description": response["description"]});
+            if let Some(schema) = content_schema(response) {
+                out["schema"] = schema;
+            }
+            (code.clone(), out)
+        })
+        .collect::<Map<String, Value>>()
+        .into()
+}
+
+/// Version 2 has no defaults, no alternatives, and its references alone.
+fn schema(schema3: &Value) -> Value {
+    let mut out = Map::new();
+    for (key, value) in members(schema3) {
+        match key.as_str() {
+            "default" => {}
+            "allOf" => out.extend(items(value).flat_map(|one| match schema(one) {
+                Value::Object(one) => one,
+                _ => Map::new(),
+            })),
+            // Quantities, and numbers or strings.
+            "oneOf" => {
+                out.insert("type".to_owned(), "string".into());
+            }
+            "$ref" => {
+                let name = value.as_str().and_then(|v| v.rsplit('/').next());
+                let local = format!("#/definitions/{}", name.unwrap_or_default());
+                out.insert(key.clone(), local.into());
+            }
+            "properties" => {
+                let properties = members(value).map(|(k, v)| (k.clone(), schema(v)));
+                out.insert(key.clone(), Value::Object(properties.collect()));
+            }
+            "items" | "additionalProperties" if value.is_object() => {
+                out.insert(key.clone(), schema(value));
+            }
+            _ => {
+                out.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Value::Object(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_to_a_definition() {
+        fn walk(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(map) => {
+                    found.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    map.values().for_each(|v| walk(v, found));
+                }
+                Value::Array(items) => items.iter().for_each(|v| walk(v, found)),
+                _ => {}
+            }
+        }
+        let document = document();
+        let mut found = Vec::new();
+        walk(&document, &mut found);
+        assert!(found.len() > 500);
+        for reference in found {
+            let name = reference.strip_prefix("#/definitions/").expect("local");
+            assert!(document["definitions"][name].is_object(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_schema_is_told_as_version_2_has_it() {
+        let definitions = &document()["definitions"];
+        assert_eq!(
+            definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["type"],
+            "string"
+        );
+        let port = &definitions["io.k8s.api.core.v1.ContainerPort"];
+        assert_eq!(
+            port["properties"]["containerPort"],
+            json!({"description": "Number of port to expose on the pod's IP address. This must be a valid port number, 0 < x < 65536.", "format": "int32", "type": "integer"})
+        );
+        let map = &definitions["io.k8s.api.core.v1.ConfigMap"];
+        assert_eq!(
+            map["properties"]["metadata"]["$ref"],
+            "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+        );
+        assert!(map["properties"]["metadata"].get("allOf").is_none());
+    }
+}
