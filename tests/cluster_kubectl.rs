@@ -1095,6 +1095,10 @@ fn scales(kubectl: &Kubectl) -> Result<(), Stop> {
         "get deployment web -o jsonpath={.spec.replicas}/{.metadata.generation}",
         "5/2",
     )?;
+    let table = kubectl.ok("get deployment web --subresource=scale")?;
+    check(heading(&table) == "NAME DESIRED AVAILABLE AGE", || {
+        table.to_string()
+    })?;
     kubectl.fails(
         "scale deployment web --replicas=1 --current-replicas=2",
         "error: Expected replicas to be 2, was 5",

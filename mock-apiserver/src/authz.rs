@@ -123,7 +123,7 @@ impl Authorizer {
         old: Option<&Value>,
     ) -> Result<(), Status> {
         let Object::Role(new) = parse(new)? else {
-            return Ok(());
+            return Err(Status::internal("a role was expected"));
         };
         let old = match old.map(parse).transpose()? {
             Some(Object::Role(old)) => Some(old),
@@ -151,7 +151,7 @@ impl Authorizer {
     /// 403, 404 for a role that does not exist, or 400 for what is no binding.
     pub fn check_binding_write(&self, user: &User, binding: &Value) -> Result<(), Status> {
         let Object::Binding(binding) = parse(binding)? else {
-            return Ok(());
+            return Err(Status::internal("a binding was expected"));
         };
         let resource = if binding.namespace.is_some() {
             "rolebindings"

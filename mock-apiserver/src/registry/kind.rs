@@ -1,7 +1,10 @@
 //! The kinds that are served: one table, from which routes, discovery,
 //! selectors and messages come.
 
+use serde_json::Value;
+
 use super::names::NameRule;
+use crate::wire;
 
 /// A served kind, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +77,25 @@ pub struct Subresource {
     /// Its verbs.
     pub verbs: &'static [&'static str],
 }
+
+/// What a body is read as: a kind and its Go type.
+#[derive(Clone, Copy)]
+pub struct Form {
+    /// The kind, fully qualified.
+    pub kind: wire::Kind<'static>,
+    /// The Go type, by its protobuf name.
+    pub message: &'static str,
+}
+
+/// What `scale` subresources speak.
+pub const SCALE: Form = Form {
+    kind: wire::Kind {
+        group: "autoscaling",
+        version: "v1",
+        kind: "Scale",
+    },
+    message: "k8s.io.api.autoscaling.v1.Scale",
+};
 
 /// What a subresource does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,6 +374,23 @@ impl Kind {
         group_version(self.group, self.version)
     }
 
+    /// The kind as bodies are read.
+    pub fn form(&self) -> Form {
+        Form {
+            kind: wire::Kind {
+                group: self.group,
+                version: self.version,
+                kind: self.kind,
+            },
+            message: self.message,
+        }
+    }
+
+    /// `object` as one of this kind, whatever it says it is.
+    pub fn typed(&self, object: &Value) -> Value {
+        wire::with_type(object.clone(), self.form().kind)
+    }
+
     /// The subresource called `name`.
     pub fn subresource(&self, name: &str) -> Option<&'static Subresource> {
         self.subresources.iter().find(|s| s.name == name)
@@ -373,6 +412,8 @@ mod tests {
 
     #[test]
     fn every_kind_is_at_its_ids_place_and_has_a_type() {
+        let schema = super::super::schema::schema();
+        assert!(schema.message(SCALE.message).is_some());
         for (index, kind) in KINDS.iter().enumerate() {
             assert_eq!(kind.id as usize, index, "{}", kind.kind);
             assert_eq!(

@@ -43,7 +43,7 @@ use crate::authz::Authorizer;
 use crate::request::RequestInfo;
 use crate::wire::{self, Negotiated, Status};
 
-use kind::{Action, Id, Kind, Subresource};
+use kind::{Action, Form, Id, Kind, SCALE, Subresource};
 use query::Query;
 use store::Store;
 
@@ -233,6 +233,14 @@ impl<'a> Call<'a> {
 
     fn action(&self) -> Option<Action> {
         self.subresource.map(|s| s.action)
+    }
+
+    /// What the call's bodies are.
+    fn form(&self) -> Form {
+        match self.action() {
+            Some(Action::Scale) => SCALE,
+            _ => self.kind.form(),
+        }
     }
 
     fn key(&self) -> String {

@@ -55,13 +55,17 @@ impl Inner {
         if old.is_some_and(|old| only_gc_fields_differ(object, old)) {
             return Ok(());
         }
+        // The path says what the object is, not the object.
+        let typed = |object| call.kind.typed(object);
         match call.kind.id {
-            Id::Role | Id::ClusterRole => self
-                .authorizer
-                .check_role_write(call.user, call.info, object, old),
-            Id::RoleBinding | Id::ClusterRoleBinding => {
-                self.authorizer.check_binding_write(call.user, object)
+            Id::Role | Id::ClusterRole => {
+                let old = old.map(typed);
+                self.authorizer
+                    .check_role_write(call.user, call.info, &typed(object), old.as_ref())
             }
+            Id::RoleBinding | Id::ClusterRoleBinding => self
+                .authorizer
+                .check_binding_write(call.user, &typed(object)),
             _ => Ok(()),
         }
     }
@@ -84,7 +88,7 @@ pub fn written(authorizer: &Authorizer, state: &mut State, id: Id, object: &Valu
     if !id.is_rbac() {
         return;
     }
-    let Ok(parsed) = kube_rbac::parse_object(object) else {
+    let Ok(parsed) = kube_rbac::parse_object(&id.kind().typed(object)) else {
         // It was validated on the way in, which parses it too.
         return;
     };

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::kind::Id;
+use super::kind::{Action, Id};
 use super::object::{at, human_duration, meta, meta_map, text};
 use super::{Call, as_item};
 use crate::wire::{Convert, Status, quote};
@@ -36,6 +36,14 @@ const fn plain(name: &'static str, description: &'static str) -> Column {
 const fn wide(name: &'static str, description: &'static str) -> Column {
     Column(name, "string", "", description, 1)
 }
+
+/// The columns of a `scale` subresource.
+const SCALE_COLUMNS: &[Column] = &[
+    Column("Name", "string", "", NAME.3, 0),
+    Column("Desired", "integer", "", "How many there are to be.", 0),
+    Column("Available", "integer", "", "How many there are.", 0),
+    AGE,
+];
 
 fn columns(id: Id) -> &'static [Column] {
     match id {
@@ -281,10 +289,16 @@ impl Table<'_> {
         let include = self.call.query.get("includeObject");
         let now = self.call.now;
         let kind = self.call.kind;
+        let scale = self.call.action() == Some(Action::Scale);
         let mut rows = Vec::with_capacity(objects.len());
         for object in objects {
             let mut row = Map::new();
-            row.insert("cells".to_owned(), cells(kind.id, object, now).into());
+            let cells = if scale {
+                scale_cells(object, now)
+            } else {
+                cells(kind.id, object, now)
+            };
+            row.insert("cells".to_owned(), cells.into());
             if kind.id == Id::Pod {
                 let phase = text(object, &["status", "phase"]);
                 if matches!(phase, "Succeeded" | "Failed") {
@@ -303,8 +317,9 @@ impl Table<'_> {
                 "None" => Value::Null,
                 "Object" => {
                     let mut whole = Map::new();
-                    whole.insert("kind".to_owned(), kind.kind.into());
-                    whole.insert("apiVersion".to_owned(), kind.api_version().into());
+                    let shown = self.call.form().kind;
+                    whole.insert("kind".to_owned(), shown.kind.into());
+                    whole.insert("apiVersion".to_owned(), shown.api_version().into());
                     if let Value::Object(rest) = as_item(object) {
                         whole.extend(rest);
                     }
@@ -320,8 +335,13 @@ impl Table<'_> {
             row.insert("object".to_owned(), shown);
             rows.push(Value::Object(row));
         }
-        let definitions: Value = if headers {
+        let columns = if scale {
+            SCALE_COLUMNS
+        } else {
             columns(kind.id)
+        };
+        let definitions: Value = if headers {
+            columns
                 .iter()
                 .map(|Column(name, ty, format, description, priority)| {
                     json!({"name": name, "type": ty, "format": format, "description": description, "priority": priority})
@@ -338,6 +358,16 @@ impl Table<'_> {
             "rows": rows,
         }))
     }
+}
+
+fn scale_cells(scale: &Value, now: Timestamp) -> Vec<Value> {
+    let replicas = |of: &str| Value::from(at(scale, &[of, "replicas"]).as_i64().unwrap_or(0));
+    vec![
+        meta(scale, "name").into(),
+        replicas("spec"),
+        replicas("status"),
+        since(meta(scale, "creationTimestamp"), now).into(),
+    ]
 }
 
 fn cells(id: Id, object: &Value, now: Timestamp) -> Vec<Value> {

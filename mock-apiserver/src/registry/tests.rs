@@ -994,6 +994,102 @@ async fn each_patch_format_is_applied_and_another_is_415() {
     );
 }
 
+/// JSON and merge patches leave a text that says what it is; a strategic one
+/// patches the type of its path.
+#[rstest]
+#[case(json!({"kind": "ConfigMap"}), "converting (v1.ConfigMap) to (core.Pod): unknown conversion")]
+#[case(json!({"kind": "Deployment", "apiVersion": "apps/v1"}), "converting (v1.Deployment) to (core.Pod): unknown conversion")]
+#[case(json!({"kind": "Pot"}), r#"no kind "Pot" is registered for version "v1" in scheme "pkg/api/legacyscheme/scheme.go:30""#)]
+#[case(json!({"apiVersion": "v2"}), r#"no kind "Pod" is registered for version "v2" in scheme "pkg/api/legacyscheme/scheme.go:30""#)]
+#[case(json!({"apiVersion": "a/b/c"}), "unexpected GroupVersion string: a/b/c")]
+#[case(json!({"apiVersion": 1}), "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .apiVersion of type string")]
+#[case(json!({"apiVersion": null}), r#"strict decoding error: unknown field "metadata", unknown field "spec", unknown field "status""#)]
+#[tokio::test]
+async fn a_patch_cannot_say_that_an_object_is_of_another_kind(
+    #[case] patch: Value,
+    #[case] why: &str,
+) {
+    let server = server();
+    let uri = "/api/v1/namespaces/default/pods";
+    let before = server.post(uri, &pod("p")).await.expect(201).text;
+    let one = format!("{uri}/p");
+    let strict = format!("{one}?fieldValidation=Strict");
+    let operations: Vec<Value> = patch
+        .as_object()
+        .expect("an object")
+        .iter()
+        .map(|(key, value)| match value {
+            Value::Null => json!({"op": "remove", "path": format!("/{key}")}),
+            value => json!({"op": "replace", "path": format!("/{key}"), "value": value}),
+        })
+        .collect();
+    for (format, patch) in [(MERGE_PATCH, &patch), (JSON_PATCH, &operations.into())] {
+        let refused = server.patch(&strict, format, patch).await.expect(422);
+        let message = refused.message();
+        assert!(
+            message.starts_with(r#" "" is invalid: patch: Invalid value: "{\""#),
+            "{message}"
+        );
+        assert!(message.ends_with(&format!("}}\": {why}")), "{message}");
+    }
+    assert_eq!(server.get(&one).await.text, before);
+}
+
+#[tokio::test]
+async fn an_object_keeps_its_kind_where_a_patch_is_taken() {
+    let server = server();
+    let uri = "/api/v1/namespaces/default/pods";
+    server.post(uri, &pod("p")).await.expect(201);
+    let one = format!("{uri}/p");
+    for (format, patch) in [
+        (
+            STRATEGIC_PATCH,
+            json!({"kind": "ConfigMap", "apiVersion": "v9"}),
+        ),
+        (MERGE_PATCH, json!({"kind": null})),
+        (MERGE_PATCH, json!({"kind": ""})),
+    ] {
+        let patched = server.patch(&one, format, &patch).await.expect(200).json();
+        assert_eq!(
+            (&patched["kind"], &patched["apiVersion"]),
+            (&json!("Pod"), &json!("v1"))
+        );
+    }
+    // Without a version nothing of the object is read, its name included.
+    let refused = server
+        .patch(&one, MERGE_PATCH, &json!({"apiVersion": null}))
+        .await
+        .expect(400);
+    assert_eq!(
+        refused.message(),
+        "the name of the object (p based on URL) was undeterminable: name must be provided"
+    );
+}
+
+/// What a role may hold is checked by its path.
+#[tokio::test]
+async fn a_role_does_not_escape_its_rules_by_calling_itself_something_else() {
+    let mut server = server();
+    let roles = format!("{RBAC}/namespaces/default/roles");
+    let role = json!({"metadata": {"name": "r"}, "rules": []});
+    server.post(&roles, &role).await.expect(201);
+    server.user = User {
+        username: "jane".to_owned(),
+        groups: vec!["system:authenticated".to_owned()],
+        ..User::default()
+    };
+    for kind in ["Role", "RoleBinding", "ConfigMap"] {
+        let patch = json!({"kind": kind, "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]});
+        let one = format!("{roles}/r");
+        server
+            .patch(&one, STRATEGIC_PATCH, &patch)
+            .await
+            .expect(403);
+        let merged = server.patch(&one, MERGE_PATCH, &patch).await;
+        assert_eq!(merged.code, if kind == "Role" { 403 } else { 422 });
+    }
+}
+
 #[tokio::test]
 async fn an_invalid_name_is_told_field_by_field() {
     let server = server();
@@ -1016,6 +1112,11 @@ async fn an_invalid_name_is_told_field_by_field() {
 #[case("/api/v1/namespaces/default/services", json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 70000}]}}), r#"Service "s" is invalid: [spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive, spec.ports[0].targetPort: Invalid value: 70000: must be between 1 and 65535, inclusive]"#)]
 #[case("/api/v1/namespaces/default/secrets", json!({"metadata": {"name": "s"}, "type": "kubernetes.io/tls", "data": {"tls.crt": ""}}), r#"Secret "s" is invalid: data[tls.key]: Required value"#)]
 #[case("/api/v1/namespaces/default/configmaps", json!({"metadata": {"name": "c"}, "data": {"a b": "1"}}), r#"ConfigMap "c" is invalid: data[a b]: Invalid value: "a b": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"#)]
+#[case(
+    "/api/v1/namespaces/default/configmaps",
+    Value::Null,
+    r#"ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required"#
+)]
 #[case("/api/v1/namespaces/default/configmaps", json!({"metadata": {}}), r#"ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required"#)]
 #[tokio::test]
 async fn an_invalid_object_is_refused(
@@ -1247,6 +1348,76 @@ async fn a_deployment_is_scaled_by_its_subresource() {
     assert_eq!(
         server.get(&format!("{uri}/d")).await.json()["spec"]["replicas"],
         2
+    );
+}
+
+#[rstest]
+#[case("", json!({"spec": {"replicas": 3_000_000_000_u32}}), 400, r#"Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal number 3000000000 into Go struct field ScaleSpec.spec.replicas of type int32"#)]
+#[case("", json!({"spec": {"replicas": "3"}}), 400, r#"Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"#)]
+#[case("?fieldValidation=Strict", json!({"spec": {"replicas": 1, "x": 1}, "y": 2}), 400, r#"Scale in version "v1" cannot be handled as a Scale: strict decoding error: unknown field "spec.x", unknown field "y""#)]
+#[case("", json!({"spec": {"replicas": -1}}), 422, r#"Scale.autoscaling "d" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"#)]
+#[case("", json!({"metadata": {"name": "e"}}), 400, "the name of the object (e) does not match the name on the URL (d)")]
+#[case("", json!({"metadata": {"name": "d", "namespace": "other"}}), 400, "the namespace of the provided object does not match the namespace sent on the request")]
+#[case("", json!({"metadata": {"name": "d", "uid": "u"}}), 409, r#"Operation cannot be fulfilled on deployments/scale.apps "d": Precondition failed: UID in precondition: u, UID in object meta: UID"#)]
+#[case("", json!({"kind": "Deployment", "apiVersion": "apps/v1"}), 400, r#"Deployment in version "v1" cannot be handled as a Scale: converting (v1.Deployment) to (autoscaling.Scale): unknown conversion"#)]
+#[tokio::test]
+async fn a_scale_is_read_as_strictly_as_any_object(
+    #[case] query: &str,
+    #[case] fields: Value,
+    #[case] code: u16,
+    #[case] message: &str,
+) {
+    let server = server();
+    let uri = "/apis/apps/v1/namespaces/default/deployments";
+    let made = server.post(uri, &deployment("d")).await.expect(201).json();
+    let mut scale = json!({"metadata": {"name": "d"}});
+    for (key, value) in fields.as_object().expect("an object") {
+        scale[key] = value.clone();
+    }
+    let refused = server
+        .put(&format!("{uri}/d/scale{query}"), &scale)
+        .await
+        .expect(code);
+    let uid = made["metadata"]["uid"].as_str().expect("a UID");
+    assert_eq!(refused.message().replace(uid, "UID"), message);
+    assert_eq!(server.get(&format!("{uri}/d")).await.json(), made);
+}
+
+#[tokio::test]
+async fn a_patched_scale_is_read_as_strictly() {
+    let server = server();
+    let uri = "/apis/apps/v1/namespaces/default/deployments";
+    server.post(uri, &deployment("d")).await.expect(201);
+    let strict = format!("{uri}/d/scale?fieldValidation=Strict");
+    for (patch, why) in [
+        (
+            json!({"spec": {"replicas": 3_000_000_000_u32}}),
+            "json: cannot unmarshal number 3000000000 into Go struct field ScaleSpec.spec.replicas of type int32",
+        ),
+        (
+            json!({"spec": {"replica": 3}}),
+            r#"strict decoding error: unknown field "spec.replica""#,
+        ),
+        (
+            json!({"kind": "Deployment", "apiVersion": "apps/v1"}),
+            "converting (v1.Deployment) to (autoscaling.Scale): unknown conversion",
+        ),
+    ] {
+        let refused = server.patch(&strict, MERGE_PATCH, &patch).await.expect(422);
+        assert!(refused.message().ends_with(why), "{}", refused.message());
+    }
+    let warned = server
+        .patch(
+            &format!("{uri}/d/scale"),
+            STRATEGIC_PATCH,
+            &json!({"spec": {"replicas": 4, "replica": 3}}),
+        )
+        .await
+        .expect(200);
+    assert_eq!(warned.json()["spec"], json!({"replicas": 4}));
+    assert_eq!(
+        warned.headers["warning"],
+        r#"299 - "unknown field \"spec.replica\"""#
     );
 }
 
@@ -1629,6 +1800,26 @@ async fn tables_have_kubernetes_columns() {
         .table("/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp")
         .await;
     assert_eq!(events["rows"], json!([]));
+}
+
+#[tokio::test]
+async fn a_scale_has_columns_of_its_own() {
+    let server = server();
+    let uri = "/apis/apps/v1/namespaces/default/deployments";
+    server.post(uri, &deployment("d")).await.expect(201);
+    let table = server.table(&format!("{uri}/d/scale")).await;
+    let names: Vec<&str> = table["columnDefinitions"]
+        .as_array()
+        .expect("columns")
+        .iter()
+        .filter_map(|c| c["name"].as_str())
+        .collect();
+    assert_eq!(names, ["Name", "Desired", "Available", "Age"]);
+    assert_eq!(table["rows"][0]["cells"], json!(["d", 1, 0, "0s"]));
+    let whole = server
+        .table(&format!("{uri}/d/scale?includeObject=Object"))
+        .await;
+    assert_eq!(whole["rows"][0]["object"]["kind"], "Scale");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ const IMMUTABLE: &str = "field is immutable";
 /// The faults of a new object.
 pub fn create(kind: &Kind, object: &Value) -> Vec<Cause> {
     if kind.id.is_rbac() {
-        return rbac(kube_rbac::validate::create(object));
+        return rbac(kube_rbac::validate::create(&kind.typed(object)));
     }
     let mut faults = Faults(metadata(kind, object));
     faults.content(kind.id, object, None);
@@ -28,7 +28,8 @@ pub fn create(kind: &Kind, object: &Value) -> Vec<Cause> {
 /// The faults of an object that replaces another.
 pub fn update(kind: &Kind, new: &Value, old: &Value) -> Vec<Cause> {
     if kind.id.is_rbac() {
-        return rbac(kube_rbac::validate::update(new, old));
+        let (new, old) = (kind.typed(new), kind.typed(old));
+        return rbac(kube_rbac::validate::update(&new, &old));
     }
     let mut faults = Faults(metadata(kind, new));
     faults.metadata_update(new, old);

@@ -7,11 +7,11 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::admission::{self, canonical, has_finalizers, mark_deleted};
-use super::kind::{Action, Id, Kind};
+use super::kind::{Action, Form, Id, Kind};
 use super::object::{self, at, copy_meta, copy_top, meta, remove_meta, set, set_meta, text};
 use super::query::{FieldValidation, check_dry_run, invalid_options};
 use super::read::{ListOptions, page};
-use super::schema::schema;
+use super::schema::{Decoded, Message, schema};
 use super::store::{State, Stored, key};
 use super::{Answer, Call, Inner, as_item, defaults, list_of, patch, rbac, validate};
 use crate::wire::{self, Cause, Details, Fault, Status, protobuf};
@@ -32,7 +32,7 @@ impl Inner {
         let Input {
             mut object,
             warnings,
-        } = read_object(call, call.kind, body, validation)?;
+        } = read_object(call, body, validation)?;
         for field in [
             "creationTimestamp",
             "uid",
@@ -114,24 +114,18 @@ impl Inner {
     pub(super) fn update(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
         let dry_run = call.query.dry_run("UpdateOptions")?;
         let validation = call.query.field_validation("UpdateOptions")?;
-        if call.action() == Some(Action::Scale) {
-            let scale = read_scale(call, body)?;
-            return self.store.with(|state| {
-                let old = existing(state, call)?;
-                check_scale_version(call, &scale, &old.value)?;
-                let new = scaled(&old.value, &scale)?;
-                let stored = self.replace(state, call, new, &old, dry_run)?;
-                Ok(Answer::ok(scale_of(&stored)))
-            });
-        }
         let Input {
             mut object,
             warnings,
-        } = read_object(call, call.kind, body, validation)?;
+        } = read_object(call, body, validation)?;
         match_namespace(&mut object, call.namespace)?;
         check_name(&object, call)?;
         call.audit(&object);
         self.store.with(|state| {
+            if call.action() == Some(Action::Scale) {
+                let old = existing(state, call)?;
+                return self.scale(state, call, &object, &old, dry_run, warnings);
+            }
             let Some(old) = state.get(call.kind.id, &call.key()).cloned() else {
                 return self.create_by_update(state, call, object, dry_run, warnings);
             };
@@ -202,29 +196,48 @@ impl Inner {
         let validation = call.query.field_validation("PatchOptions")?;
         self.store.with(|state| {
             let old = existing(state, call)?;
-            if call.action() == Some(Action::Scale) {
-                let scale = patch.apply(&scale_of(&old.value), None)?.value;
-                check_scale_version(call, &scale, &old.value)?;
-                let new = scaled(&old.value, &scale)?;
-                let stored = self.replace(state, call, new, &old, dry_run)?;
-                return Ok(Answer::ok(scale_of(&stored)));
-            }
-            let message = schema().message(call.kind.message);
-            let patched = patch.apply(&old.value, message)?;
+            let scaling = call.action() == Some(Action::Scale);
+            let message = schema().message(call.form().message);
+            let patched = if scaling {
+                patch.apply(&scale_of(&old.value), message)?
+            } else {
+                patch.apply(&old.value, message)?
+            };
             let Input {
                 mut object,
                 warnings,
             } = decode_patched(call, patched, validation)?;
-            defaults::apply(call.kind.id, &mut object);
             match_namespace(&mut object, call.namespace)?;
             check_name(&object, call)?;
             call.audit(&object);
+            if scaling {
+                return self.scale(state, call, &object, &old, dry_run, warnings);
+            }
             let body = self.replace(state, call, object, &old, dry_run)?;
             Ok(Answer {
                 code: StatusCode::OK,
                 body,
                 warnings,
             })
+        })
+    }
+
+    /// Gives a deployment the replicas that a `Scale` asks for.
+    fn scale(
+        &self,
+        state: &mut State,
+        call: &Call<'_>,
+        scale: &Value,
+        old: &Stored,
+        dry_run: bool,
+        warnings: Vec<String>,
+    ) -> Result<Answer, Status> {
+        let new = scaled(call, &old.value, scale)?;
+        let stored = self.replace(state, call, new, old, dry_run)?;
+        Ok(Answer {
+            code: StatusCode::OK,
+            body: scale_of(&stored),
+            warnings,
         })
     }
 
@@ -460,27 +473,22 @@ fn existing(state: &State, call: &Call<'_>) -> Result<std::sync::Arc<Stored>, St
 
 fn read_object(
     call: &Call<'_>,
-    kind: &Kind,
     body: &Bytes,
     validation: FieldValidation,
 ) -> Result<Input, Status> {
-    let expected = wire::Kind {
-        group: kind.group,
-        version: kind.version,
-        kind: kind.kind,
-    };
-    let decoded = wire::decode_body(call.header(CONTENT_TYPE), body, expected)?;
+    let form = call.form();
+    let decoded = wire::decode_body(call.header(CONTENT_TYPE), body, form.kind)?;
     let cannot = |why: &str| {
         Status::bad_request(format!(
             "{} in version {} cannot be handled as a {}: {why}",
-            kind.kind,
-            wire::quote(kind.version),
-            kind.kind
+            form.kind.kind,
+            wire::quote(form.kind.version),
+            form.kind.kind
         ))
     };
     let schema = schema();
     let message = schema
-        .message(kind.message)
+        .message(form.message)
         .ok_or_else(Status::generic_method_not_allowed)?;
     let typed = schema
         .decode(message, &decoded.object)
@@ -494,9 +502,20 @@ fn read_object(
         FieldValidation::Warn => faults,
         _ => Vec::new(),
     };
-    let mut object = typed.value;
-    defaults::apply(kind.id, &mut object);
-    Ok(Input { object, warnings })
+    Ok(Input {
+        object: defaulted(call, typed.value),
+        warnings,
+    })
+}
+
+/// What was read, with its type and the kind's defaults put in.
+fn defaulted(call: &Call<'_>, object: Value) -> Value {
+    let form = call.form();
+    let mut object = wire::with_type(object, form.kind);
+    if form.message == call.kind.message {
+        defaults::apply(call.kind.id, &mut object);
+    }
+    object
 }
 
 fn strict_error(faults: &[String]) -> String {
@@ -509,9 +528,10 @@ fn decode_patched(
     patched: patch::Patched,
     validation: FieldValidation,
 ) -> Result<Input, Status> {
+    let form = call.form();
     let schema = schema();
     let message = schema
-        .message(call.kind.message)
+        .message(form.message)
         .ok_or_else(Status::generic_method_not_allowed)?;
     let refused = |why: &str| {
         // Strategic patches are shown themselves, the others as what they
@@ -533,7 +553,7 @@ fn decode_patched(
     };
     let typed = match &patched.shown {
         Some(_) => schema.convert(message, &patched.value),
-        None => schema.decode(message, &patched.value),
+        None => decode_typed(form, message, &patched.value),
     }
     .map_err(|why| refused(&why))?;
     let mut faults = patched.faults.clone();
@@ -546,9 +566,36 @@ fn decode_patched(
         _ => {}
     }
     Ok(Input {
-        object: typed.value,
+        object: defaulted(call, typed.value),
         warnings: faults,
     })
+}
+
+/// Reads the text that a patch left, going by the type it says it is.
+///
+/// # Errors
+/// The first fault, in Kubernetes' words.
+fn decode_typed(form: Form, message: &Message, value: &Value) -> Result<Decoded, String> {
+    let (kind, api_version) = wire::type_of(value)?;
+    // Without a version, upstream reads into its internal type, none of whose
+    // fields has a JSON name.
+    if api_version.is_empty() {
+        let fields = value.as_object().into_iter().flatten();
+        let unknown = fields
+            .filter(|(key, _)| *key != "kind" && *key != "apiVersion")
+            .map(|(key, _)| format!("unknown field \"{key}\""));
+        return Ok(Decoded {
+            value: json!({}),
+            unknown: unknown.collect(),
+        });
+    }
+    let kind = if kind.is_empty() {
+        form.kind.kind
+    } else {
+        kind
+    };
+    wire::check_conversion(kind, api_version, form.kind)?;
+    schema().decode(message, value)
 }
 
 /// # Errors
@@ -664,39 +711,10 @@ pub fn scale_of(deployment: &Value) -> Value {
     scale
 }
 
-fn read_scale(call: &Call<'_>, body: &Bytes) -> Result<Value, Status> {
-    let expected = wire::Kind {
-        group: "autoscaling",
-        version: "v1",
-        kind: "Scale",
-    };
-    let decoded = wire::decode_body(call.header(CONTENT_TYPE), body, expected)?;
-    Ok(decoded.object)
-}
-
-fn check_scale_version(call: &Call<'_>, scale: &Value, old: &Value) -> Result<(), Status> {
-    let version = meta(scale, "resourceVersion");
-    if version.is_empty() || version == meta(old, "resourceVersion") {
-        return Ok(());
-    }
-    Err(Status::conflict(
-        call.kind.group,
-        call.kind.plural,
-        call.name,
-        OPTIMISTIC_LOCK,
-    ))
-}
-
-fn scaled(deployment: &Value, scale: &Value) -> Result<Value, Status> {
-    let replicas = at(scale, &["spec", "replicas"]);
-    let replicas = match replicas {
-        Value::Null => 0,
-        value => value.as_i64().ok_or_else(|| {
-            Status::bad_request(
-                "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32",
-            )
-        })?,
-    };
+/// `deployment` as the `Scale` wants it. The resource version comes along,
+/// for whoever stores it to compare.
+fn scaled(call: &Call<'_>, deployment: &Value, scale: &Value) -> Result<Value, Status> {
+    let replicas = at(scale, &["spec", "replicas"]).as_i64().unwrap_or(0);
     if replicas < 0 {
         return Err(Status::invalid(
             "autoscaling",
@@ -710,8 +728,22 @@ fn scaled(deployment: &Value, scale: &Value) -> Result<Value, Status> {
             )],
         ));
     }
+    let (uid, own) = (meta(scale, "uid"), meta(deployment, "uid"));
+    if !uid.is_empty() && uid != own {
+        return Err(Status::conflict(
+            call.kind.group,
+            &format!("{}/scale", call.kind.plural),
+            call.name,
+            &format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"),
+        ));
+    }
     let mut deployment = deployment.clone();
     set(&mut deployment, &["spec"], "replicas", replicas);
+    set_meta(
+        &mut deployment,
+        "resourceVersion",
+        meta(scale, "resourceVersion"),
+    );
     Ok(deployment)
 }
 

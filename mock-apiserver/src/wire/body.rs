@@ -77,14 +77,11 @@ pub fn decode_body(
         Media::Protobuf => return decode_protobuf(bytes, expected),
     };
     let Decoded { object, duplicates } = decoded;
-    let Value::Object(object) = object else {
-        return Err(unrecognized(expected, &not_an_object(&object), bytes));
-    };
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (kind, api_version) = (text("kind").to_owned(), text("apiVersion").to_owned());
-    check_kind(&kind, &api_version, expected)?;
+    let (kind, api_version) =
+        type_of(&object).map_err(|why| unrecognized(expected, &why, bytes))?;
+    check_kind(kind, api_version, expected)?;
     Ok(Decoded {
-        object: Value::Object(with_type(object, expected)),
+        object: with_type(object, expected),
         duplicates,
     })
 }
@@ -122,16 +119,70 @@ fn parse_json(bytes: &[u8], expected: Kind<'_>) -> Result<Decoded, Status> {
     }
 }
 
-fn not_an_object(value: &Value) -> String {
-    let name = match value {
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Bool(_) => "bool",
-        _ => "number",
+/// The kind and the API version that a value says it is, as far as it does.
+/// `null` says nothing, and is an empty object.
+///
+/// # Errors
+/// Kubernetes' text where they cannot be read.
+pub fn type_of(value: &Value) -> Result<(&str, &str), String> {
+    const WHOLE: &str = "value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
+    let cannot = |value: &Value, target: &str| {
+        let name = match value {
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            Value::Number(_) | Value::Null => "number",
+        };
+        Err(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {name} into Go {target}"
+        ))
     };
-    format!(
-        "couldn't get version/kind; json parse error: json: cannot unmarshal {name} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
-    )
+    let object = match value {
+        Value::Null => return Ok(("", "")),
+        Value::Object(object) => object,
+        other => return cannot(other, WHOLE),
+    };
+    let (mut kind, mut api_version) = ("", "");
+    for (key, value) in object {
+        let place = match key.as_str() {
+            "kind" => &mut kind,
+            "apiVersion" => &mut api_version,
+            _ => continue,
+        };
+        match value {
+            Value::String(text) => *place = text,
+            Value::Null => {}
+            other => return cannot(other, &format!("struct field .{key} of type string")),
+        }
+    }
+    if api_version.matches('/').count() > 1 {
+        return Err(format!("unexpected GroupVersion string: {api_version}"));
+    }
+    Ok((kind, api_version))
+}
+
+/// Whether an object that says it is `kind` of `api_version` can become
+/// `expected`; what it does not say is filled in.
+///
+/// # Errors
+/// What Kubernetes' scheme and converter say of another kind.
+pub fn check_conversion(kind: &str, api_version: &str, expected: Kind<'_>) -> Result<(), String> {
+    if !protobuf::knows(api_version, kind) {
+        return Err(format!(
+            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            super::quote(kind),
+            super::quote(api_version)
+        ));
+    }
+    if kind == expected.kind {
+        return Ok(());
+    }
+    Err(format!(
+        "converting (v1.{kind}) to ({}.{}): unknown conversion",
+        internal_package(expected.group),
+        expected.kind
+    ))
 }
 
 /// The two mismatches that Kubernetes words differently: another version of
@@ -147,30 +198,16 @@ fn check_kind(kind: &str, api_version: &str, expected: Kind<'_>) -> Result<(), S
     if kind == expected.kind && api_version == wanted {
         return Ok(());
     }
-    let (_, version) = split_api_version(api_version);
-    let cannot = |why: &str| {
+    check_conversion(kind, api_version, expected).map_err(|why| {
+        let (_, version) = split_api_version(api_version);
         Status::bad_request(format!(
             "{kind} in version {} cannot be handled as a {}: {why}",
             super::quote(version),
             expected.kind
         ))
-    };
-    if !protobuf::knows(api_version, kind) {
-        return Err(cannot(&format!(
-            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-            super::quote(kind),
-            super::quote(api_version)
-        )));
-    }
-    if kind == expected.kind {
-        return Err(Status::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
-        )));
-    }
-    Err(cannot(&format!(
-        "converting (v1.{kind}) to ({}.{}): unknown conversion",
-        internal_package(expected.group),
-        expected.kind
+    })?;
+    Err(Status::bad_request(format!(
+        "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
     )))
 }
 
@@ -188,14 +225,16 @@ fn internal_package(group: &str) -> &str {
     }
 }
 
-fn with_type(mut object: Map<String, Value>, expected: Kind<'_>) -> Map<String, Value> {
-    object.shift_remove("kind");
-    object.shift_remove("apiVersion");
-    let mut out = Map::with_capacity(object.len() + 2);
+/// `object` as one of the expected kind, whatever it says it is.
+pub fn with_type(object: Value, expected: Kind<'_>) -> Value {
+    let mut out = Map::new();
     out.insert("kind".to_owned(), expected.kind.into());
     out.insert("apiVersion".to_owned(), expected.api_version().into());
-    out.extend(object);
-    out
+    if let Value::Object(object) = object {
+        let rest = object.into_iter();
+        out.extend(rest.filter(|(key, _)| key != "kind" && key != "apiVersion"));
+    }
+    Value::Object(out)
 }
 
 fn unrecognized(expected: Kind<'_>, why: &str, bytes: &[u8]) -> Status {
@@ -253,6 +292,15 @@ mod tests {
         );
     }
 
+    /// Go reads `null` as nothing at all.
+    #[test]
+    fn null_is_an_empty_object() {
+        for body in ["null", r#"{"kind":null,"apiVersion":null}"#] {
+            let decoded = decode_body(None, body.as_bytes(), POD).expect("a pod");
+            assert_eq!(decoded.object, json!({"kind": "Pod", "apiVersion": "v1"}));
+        }
+    }
+
     #[test]
     fn yaml_and_protobuf_give_the_same_object_as_json() {
         let object = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}});
@@ -277,6 +325,23 @@ mod tests {
     #[case(
         b"{\"a\": nonsense and more and more",
         "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: invalid character 'o' in literal null (expecting 'u') ({\"a\": nonsense and more and mo ...)"
+    )]
+    #[case("{\"kind\":\"\u{61c}\u{378}\",\"apiVersion\":\"v1\"}".as_bytes(), "\u{61c}\u{378} in version \"v1\" cannot be handled as a Pod: no kind \"\\u061c\\u0378\" is registered for version \"v1\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"")]
+    #[case(
+        b"[]",
+        r#"the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" } (5b5d)"#
+    )]
+    #[case(
+        br#"{"apiVersion":1,"kind":"Pod"}"#,
+        r#"the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .apiVersion of type string ({"apiVersion":1,"kind":"Pod"})"#
+    )]
+    #[case(
+        br#"{"kind":{},"apiVersion":2}"#,
+        r#"the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: json: cannot unmarshal object into Go struct field .kind of type string ({"kind":{},"apiVersion":2})"#
+    )]
+    #[case(
+        br#"{"apiVersion":"a/b/c"}"#,
+        r#"the object provided is unrecognized (must be of type Pod): unexpected GroupVersion string: a/b/c ({"apiVersion":"a/b/c"})"#
     )]
     #[case(
         b"hello",

@@ -9,7 +9,9 @@ pub mod protobuf;
 mod status;
 mod yaml;
 
-pub use body::{Decoded, Kind, decode_body, read_body, split_api_version};
+pub use body::{
+    Decoded, Kind, check_conversion, decode_body, read_body, split_api_version, type_of, with_type,
+};
 pub use kube_rbac::quote;
 pub use media::{
     Convert, Media, Negotiated, SUPPORTED, first_accepted, negotiate, negotiate_with, no_sniff,
