@@ -4,6 +4,10 @@
 
 use serde_json::{Map, Value};
 
+/// All copies of one patch together may have this many bytes
+/// (`JSONPatchMaxCopyBytes`).
+const COPY_LIMIT: usize = 3 * 1024 * 1024;
+
 /// The patch cannot be applied. Upstream does not say why either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CannotApply;
@@ -14,6 +18,7 @@ pub struct CannotApply;
 /// When one of them does not apply.
 pub fn apply(document: &Value, operations: &[Value]) -> Result<Value, CannotApply> {
     let mut document = document.clone();
+    let mut copied_bytes = 0;
     for operation in operations {
         let text = |key: &str| operation.get(key).and_then(Value::as_str);
         let value = || operation.get("value").cloned().unwrap_or(Value::Null);
@@ -30,6 +35,10 @@ pub fn apply(document: &Value, operations: &[Value]) -> Result<Value, CannotAppl
             }
             "copy" => {
                 let copied = get(&mut document, text("from").ok_or(CannotApply)?)?;
+                copied_bytes += crate::wire::json::bare(&copied).len();
+                if copied_bytes > COPY_LIMIT {
+                    return Err(CannotApply);
+                }
                 add(&mut document, path, copied)?;
             }
             "test" => {

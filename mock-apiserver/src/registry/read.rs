@@ -64,6 +64,15 @@ impl ListOptions {
     /// # Errors
     /// 400 and 422 in Kubernetes' words.
     pub fn parse(call: &Call<'_>) -> Result<Self, Status> {
+        if call.query.has("sendInitialEvents") {
+            let cause = Cause::new(
+                "sendInitialEvents",
+                Fault::Forbidden,
+                None,
+                "sendInitialEvents is forbidden for list",
+            );
+            return Err(invalid_options("ListOptions", cause));
+        }
         Self::parse_query(call, &call.query)
     }
 

@@ -1090,6 +1090,39 @@ async fn a_role_does_not_escape_its_rules_by_calling_itself_something_else() {
     }
 }
 
+/// 3 MiB of copies are what `JSONPatchMaxCopyBytes` allows.
+#[tokio::test]
+async fn a_patch_copies_only_so_much() {
+    let server = server();
+    let uri = "/api/v1/namespaces/default/configmaps";
+    let mut map = config_map("c");
+    map["data"] = json!({"k": "v".repeat(100 * 1024)});
+    server.post(uri, &map).await.expect(201);
+    let copies = |count: usize| -> Value {
+        (0..count)
+            .map(|_| json!({"op": "copy", "from": "/data/k", "path": "/data/l"}))
+            .collect()
+    };
+    let one = format!("{uri}/c");
+    server
+        .patch(&one, JSON_PATCH, &copies(30))
+        .await
+        .expect(200);
+    let refused = server
+        .patch(&one, JSON_PATCH, &copies(31))
+        .await
+        .expect(422);
+    assert_eq!(
+        refused.message(),
+        "the server rejected our request due to an error in our request"
+    );
+    // Each doubles what is there.
+    let bomb: Value = (0..100)
+        .map(|n| json!({"op": "copy", "from": "/data", "path": format!("/data/x{n}")}))
+        .collect();
+    server.patch(&one, JSON_PATCH, &bomb).await.expect(422);
+}
+
 #[tokio::test]
 async fn an_invalid_name_is_told_field_by_field() {
     let server = server();
@@ -1820,6 +1853,24 @@ async fn a_scale_has_columns_of_its_own() {
         .table(&format!("{uri}/d/scale?includeObject=Object"))
         .await;
     assert_eq!(whole["rows"][0]["object"]["kind"], "Scale");
+}
+
+#[tokio::test]
+async fn a_list_does_not_send_initial_events() {
+    let server = server();
+    for query in [
+        "sendInitialEvents=true",
+        "sendInitialEvents=false&resourceVersion=1&resourceVersionMatch=NotOlderThan",
+    ] {
+        let refused = server
+            .get(&format!("/api/v1/pods?{query}"))
+            .await
+            .expect(422);
+        assert_eq!(
+            refused.message(),
+            r#"ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list"#
+        );
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@ use super::media::{Media, SUPPORTED};
 use super::status::{MAX_REQUEST_BODY, Status};
 use super::{parse, protobuf, yaml};
 
+/// How much of a body that is too large is read on and thrown away. A client
+/// that is still writing when the connection ends may never see the answer.
+const DRAINED: usize = 32 * 1024 * 1024;
+
 /// A kind, fully qualified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind<'a> {
@@ -46,13 +50,25 @@ pub struct Decoded {
 ///
 /// # Errors
 /// 413 for a larger one, 400 where the client stops in the middle.
-pub async fn read_body(body: Body) -> Result<Bytes, Status> {
-    match Limited::new(body, MAX_REQUEST_BODY).collect().await {
+pub async fn read_body(mut body: Body) -> Result<Bytes, Status> {
+    match Limited::new(&mut body, MAX_REQUEST_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
+            drain(body).await;
             Err(Status::request_entity_too_large(MAX_REQUEST_BODY))
         }
         Err(_) => Err(Status::bad_request("unexpected EOF")),
+    }
+}
+
+async fn drain(mut body: Body) {
+    let mut left = DRAINED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => break,
+        }
     }
 }
 
@@ -359,6 +375,27 @@ mod tests {
             status.message,
             "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"
         );
+    }
+
+    /// The client may still be writing; see [`DRAINED`].
+    #[tokio::test]
+    async fn what_follows_a_body_that_is_too_large_is_read_within_bounds() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        const PIECE: usize = 1024 * 1024;
+        for (pieces, read) in [(8, 8), (1000, 3 + DRAINED / PIECE + 2)] {
+            let count = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&count);
+            let stream = (0..pieces).map(move |_| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(vec![b' '; PIECE])))
+            });
+            let body = Body::new(http_body_util::StreamBody::new(futures_util::stream::iter(
+                stream,
+            )));
+            assert_eq!(read_body(body).await.expect_err("too large").code, 413);
+            assert_eq!(count.load(Ordering::Relaxed), read);
+        }
     }
 
     #[tokio::test]
