@@ -28,7 +28,8 @@ pub fn apply(id: Id, object: &mut Value) {
         Id::Role | Id::ClusterRole | Id::RoleBinding | Id::ClusterRoleBinding => {
             kube_rbac::defaulted(object);
         }
-        Id::ConfigMap | Id::Node | Id::ServiceAccount | Id::Event => {}
+        Id::Node => pod_ranges(object),
+        Id::ConfigMap | Id::ServiceAccount | Id::Event => {}
     }
 }
 
@@ -43,6 +44,14 @@ fn namespace(object: &mut Value) {
         );
     }
     default(object, &["status"], "phase", "Active");
+}
+
+/// A node's one range is the first of its ranges.
+fn pod_ranges(object: &mut Value) {
+    let first = text(object, &["spec", "podCIDR"]).to_owned();
+    if !first.is_empty() {
+        default(object, &["spec"], "podCIDRs", json!([first]));
+    }
 }
 
 /// `stringData` is for writing only: it ends up in `data`.

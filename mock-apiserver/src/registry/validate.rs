@@ -168,10 +168,93 @@ impl Faults {
         match id {
             Id::ConfigMap => self.config_map(object),
             Id::Secret => self.secret(object),
-            Id::Service => self.service(object),
+            Id::Service => self.service(object, old),
             Id::Pod if old.is_none() => self.pod_spec(object, "spec", &["spec"]),
             Id::Deployment => self.deployment(object),
+            Id::Node => self.node(object, old),
             _ => {}
+        }
+    }
+
+    /// On an update, ranges that were given stay, and are not looked at.
+    fn node(&mut self, node: &Value, old: Option<&Value>) {
+        self.taints(at(node, &["spec", "taints"]));
+        let field = "spec.podCIDRs";
+        let (ranges, before) = (
+            at(node, &["spec", "podCIDRs"]),
+            old.map_or(&Value::Null, |old| at(old, &["spec", "podCIDRs"])),
+        );
+        if !before.is_null() {
+            if ranges != before {
+                self.forbidden(
+                    field,
+                    "node updates may not change podCIDR except from \"\" to valid",
+                );
+            }
+            return;
+        }
+        let mut families = HashSet::new();
+        for (index, range) in items(ranges).enumerate() {
+            let text = range.as_str().unwrap_or_default();
+            if let Some(fault) = names::range_fault(text) {
+                self.invalid(&format!("{field}[{index}]"), range, fault);
+            }
+            if !families.insert(text.contains(':')) {
+                self.invalid(
+                    field,
+                    ranges,
+                    "may specify no more than one CIDR for each IP family",
+                );
+                break;
+            }
+        }
+    }
+
+    fn taints(&mut self, taints: &Value) {
+        let mut seen = HashSet::new();
+        for (index, taint) in items(taints).enumerate() {
+            let field = |name: &str| format!("metadata.taints[{index}].{name}");
+            let (key, value, effect) = (
+                text(taint, &["key"]),
+                text(taint, &["value"]),
+                text(taint, &["effect"]),
+            );
+            for fault in names::label_key(key) {
+                self.invalid(&field("key"), &key.into(), &fault);
+            }
+            let faults = names::label_value(value);
+            if !faults.is_empty() {
+                self.invalid(&field("value"), &value.into(), &faults.join(";"));
+            }
+            if effect.is_empty() {
+                self.required(&field("effect"), "");
+            } else {
+                self.supported(
+                    &field("effect"),
+                    &taint["effect"],
+                    &["NoSchedule", "PreferNoSchedule", "NoExecute"],
+                );
+            }
+            if !seen.insert((key, effect)) {
+                self.0.push(Cause::new(
+                    &format!("metadata.taints[{index}]"),
+                    Fault::Duplicate,
+                    Some(&json!({"Key": key, "Value": value, "Effect": effect, "TimeAdded": taint["timeAdded"]})),
+                    "taints must be unique by key and effect pair",
+                ));
+            }
+        }
+    }
+
+    /// An address that is asked for; one that was given already stays.
+    fn cluster_ip(&mut self, spec: &Value, old: Option<&Value>) {
+        let address = text(spec, &["clusterIP"]);
+        let kept = old.is_some_and(|old| text(old, &["spec", "clusterIP"]) == address);
+        if matches!(address, "" | "None") || kept {
+            return;
+        }
+        if let Some(fault) = names::address_fault(address) {
+            self.invalid("spec.clusterIPs[0]", &address.into(), fault);
         }
     }
 
@@ -338,7 +421,7 @@ impl Faults {
         }
     }
 
-    fn service(&mut self, object: &Value) {
+    fn service(&mut self, object: &Value, old: Option<&Value>) {
         let spec = at(object, &["spec"]);
         let kind = text(spec, &["type"]);
         self.supported(
@@ -373,6 +456,9 @@ impl Faults {
                 "may not be set to 'None' for NodePort services",
             ),
             _ => {}
+        }
+        if kind != "ExternalName" {
+            self.cluster_ip(spec, old);
         }
         self.supported(
             "spec.sessionAffinity",
