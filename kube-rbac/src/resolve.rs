@@ -7,7 +7,7 @@
 //! this takes them by name.
 
 use crate::attributes::{Attributes, User};
-use crate::objects::{Binding, PolicyRule, Role, SubjectRef};
+use crate::objects::{Binding, PolicyRule, Role, RoleRef, SubjectRef};
 use crate::policy::{Policy, Posting, Scope};
 use crate::quote::push_quoted;
 use crate::rules;
@@ -163,16 +163,21 @@ pub fn referenced_role<'p>(
     policy: &'p Policy,
     binding: &'p Binding,
 ) -> Result<&'p Role, ResolveError<'p>> {
-    let name = binding.role_ref.name.as_str();
-    let found = match binding.role_ref.kind.as_str() {
-        "Role" => binding
-            .namespace
-            .as_deref()
-            .and_then(|ns| policy.role(Some(ns), name)),
+    role_of(policy, &binding.role_ref, binding.namespace.as_deref())
+}
+
+/// The role that the reference means in a binding of that namespace.
+pub(crate) fn role_of<'p, 'b>(
+    policy: &'p Policy,
+    role_ref: &'b RoleRef,
+    namespace: Option<&str>,
+) -> Result<&'p Role, ResolveError<'b>> {
+    let (kind, name) = (role_ref.kind.as_str(), role_ref.name.as_str());
+    let found = match kind {
+        "Role" => namespace.and_then(|ns| policy.role(Some(ns), name)),
         "ClusterRole" => policy.role(None, name),
         kind => return Err(ResolveError::UnsupportedKind(kind)),
     };
-    let kind = binding.role_ref.kind.as_str();
     found
         .map(AsRef::as_ref)
         .ok_or(ResolveError::NotFound { kind, name })

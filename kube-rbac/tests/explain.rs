@@ -38,8 +38,12 @@ fn the_nearest_miss_applied_is_allowed_and_changes_one_thing() {
                 "{}",
                 miss.sentence
             );
-            let bindings = policy.bindings().zip(edited.bindings());
-            let changed = bindings.filter(|(old, new)| old != new).count();
+            let kept = |b: &Binding| edited.binding(b.namespace.as_deref(), &b.name);
+            let changed = policy
+                .bindings()
+                .filter(|old| kept(old) != Some(old))
+                .count();
+            prop_assert_eq!(policy.bindings().count(), edited.bindings().count());
             let requests = usize::from(asked != request.to_owned());
             prop_assert_eq!(changed + requests, 1);
         }
@@ -279,6 +283,151 @@ fn what_is_wrong_with_the_binding_is_said(#[case] binding: Binding, #[case] expe
     assert!(decide(&policy, &request.borrow()).allowed);
 }
 
+/// The policy of the other tests, with `deploy-admins`, who only look, and
+/// `deploy-admin`, who may all, and `superuser`.
+fn policy_with_roles(binding: Binding) -> Policy {
+    let mut policy = policy_with(binding);
+    let look = rule(&["get", "watch"], &["apps"], &["deployments"]);
+    policy.put_role(cluster_role("deploy-admins", &[look]));
+    let all = rule(&["*"], &["apps"], &["deployments"]);
+    policy.put_role(cluster_role("deploy-admin", &[all]));
+    policy.put_role(cluster_role("superuser", &[rule(&["*"], &["*"], &["*"])]));
+    policy
+}
+
+#[rstest]
+#[case::a_slip_that_is_a_role_too(
+    "deploy-admins",
+    "delete",
+    "deployments",
+    "RoleBinding `b` in `prod` refers to ClusterRole `deploy-admins`, \
+     which does not allow this; ClusterRole `deploy-admin` does"
+)]
+#[case::a_missing_role_like_no_other(
+    "team-operators",
+    "list",
+    "deployments",
+    "RoleBinding `b` in `prod` refers to ClusterRole `team-operators`, \
+     which does not exist; ClusterRole `deployer` would allow this"
+)]
+#[case::a_missing_role_like_no_other_where_only_defaults_would_do(
+    "team-viewers",
+    "list",
+    "replicasets",
+    "RoleBinding `b` in `prod` refers to ClusterRole `team-viewers`, \
+     which does not exist; ClusterRole `view` would allow this"
+)]
+#[case::the_rule_rather_than_a_wider_role(
+    "deployer",
+    "delete",
+    "deployments",
+    "ClusterRole `deployer`, which RoleBinding `b` in `prod` gives group `oidc:admins`, \
+     allows `get`, `list` on `deployments`, not `delete`"
+)]
+#[case::a_wider_role_where_the_rules_are_far_off(
+    "deploy-admins",
+    "impersonate",
+    "users",
+    "RoleBinding `b` in `prod` refers to ClusterRole `deploy-admins`, \
+     which does not allow this; ClusterRole `superuser` does"
+)]
+fn the_role_that_was_meant_is_told(
+    #[case] role: &str,
+    #[case] verb: &str,
+    #[case] resource: &str,
+    #[case] expected: &str,
+) {
+    let admins = SubjectRef::group("oidc:admins");
+    let policy = policy_with_roles(binding(Some("prod"), "b", role, admins));
+    let groups = groups();
+    let request = ask(&groups, verb, resource);
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    assert_eq!(miss.sentence, expected);
+    let (policy, request) = miss.edit.apply(&policy, &request);
+    assert!(decide(&policy, &request.borrow()).allowed);
+}
+
+#[test]
+fn nobody_is_told_to_refer_to_cluster_admin() {
+    let admins = SubjectRef::group("oidc:admins");
+    let groups = groups();
+    for role in ["team-operators", "deployer"] {
+        let policy = policy_with(binding(None, "b", role, admins.clone()));
+        let request = ask(&groups, "impersonate", "users");
+        assert_eq!(explain(&policy, &request).nearest_miss, None);
+    }
+}
+
+#[test]
+fn the_narrowest_of_the_bindings_that_would_do_is_told() {
+    let operators = SubjectRef::group("operators");
+    let mut policy = policy_with_roles(binding(None, "a", "superuser", operators.clone()));
+    policy.put_binding(binding(Some("prod"), "z", "deployer", operators));
+    let groups = groups();
+    let miss = explain(&policy, &ask(&groups, "list", "deployments"))
+        .nearest_miss
+        .unwrap();
+    let binding = BindingName {
+        namespace: Some("prod".into()),
+        name: "z".into(),
+    };
+    let edit = BindingEdit::AddSubject(SubjectRef::user(JANE));
+    assert_eq!(miss.edit, Edit::Binding { binding, edit });
+}
+
+#[test]
+fn a_binding_that_would_do_only_in_the_namespace_of_the_request_is_told() {
+    let builder = SubjectRef::service_account("", "builder");
+    let policy = policy_with(binding(Some("dev"), "b", "deployer", builder));
+    let user = User {
+        name: "system:serviceaccount:prod:builder",
+        groups: &[],
+    };
+    let request = Attributes {
+        user,
+        ..ask(&[], "list", "deployments")
+    };
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    assert_eq!(
+        miss.sentence,
+        "the RoleBinding is in `dev`, the request in `prod`: there RoleBinding `b` would give \
+         service account `builder` ClusterRole `deployer`"
+    );
+    let (policy, request) = miss.edit.apply(&policy, &request);
+    assert!(decide(&policy, &request.borrow()).allowed);
+    assert!(policy.binding(Some("dev"), "b").is_none());
+}
+
+#[rstest]
+#[case::verb("GET", "apps", RequestEdit::Verb("get".into()))]
+#[case::kin("watch", "apps", RequestEdit::Verb("list".into()))]
+#[case::a_slip_of_kin("lists", "apps", RequestEdit::Verb("list".into()))]
+#[case::api_group("get", "batches", RequestEdit::ApiGroup("apps".into()))]
+#[case::a_slip_of_an_api_group("get", "bacth", RequestEdit::ApiGroup("batch".into()))]
+fn the_nearest_of_what_a_rule_has_is_told(
+    #[case] verb: &str,
+    #[case] api_group: &str,
+    #[case] edit: RequestEdit,
+) {
+    let mut policy = policy_with(binding(None, "b", "various", SubjectRef::user(JANE)));
+    let verbs = ["create", "delete", "list", "get"];
+    let various = rule(&verbs, &["apps", "batch"], &["deployments"]);
+    policy.put_role(cluster_role("various", &[various]));
+    let target = Target::Resource {
+        api_group,
+        resource: "deployments",
+        subresource: "",
+        name: "",
+        namespace: "prod",
+    };
+    let request = Attributes {
+        target,
+        ..ask(&[], verb, "deployments")
+    };
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    assert_eq!(miss.edit, Edit::Request(edit));
+}
+
 #[rstest]
 #[case::the_verb(
     "delete", "apps", "deployments", "", "",
@@ -425,6 +574,51 @@ fn a_path_with_a_slash_too_few_is_told() {
         miss.edit,
         Edit::Request(RequestEdit::Path("/healthz/".into()))
     );
+}
+
+#[test]
+fn a_path_that_one_rule_allows_may_be_spelled_by_another() {
+    let urls = |url: &str| PolicyRule {
+        verbs: vec!["get".into()],
+        non_resource_urls: vec![url.into()],
+        ..PolicyRule::default()
+    };
+    let mut policy = Policy::new();
+    policy.put_role(cluster_role("all", &[urls("/apis/*")]));
+    policy.put_role(cluster_role("one", &[urls("/apis/apps/v1")]));
+    policy.put_binding(binding(None, "b", "all", SubjectRef::user(JANE)));
+    let target = Target::NonResource {
+        path: "/apsi/apps/v1",
+    };
+    let request = Attributes {
+        target,
+        ..ask(&[], "get", "")
+    };
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    let expected = RequestEdit::Path("/apis/apps/v1".into());
+    assert_eq!(miss.edit, Edit::Request(expected));
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_service_account_is_told() {
+    let account = SubjectRef::service_account("", "biulder");
+    let policy = policy_with(binding(Some("prod"), "b", "deployer", account));
+    let user = User {
+        name: "system:serviceaccount:prod:builder",
+        groups: &[],
+    };
+    let request = Attributes {
+        user,
+        ..ask(&[], "list", "deployments")
+    };
+    let miss = explain(&policy, &request).nearest_miss.unwrap();
+    let subject = SubjectRef::service_account("", "builder");
+    let binding = BindingName {
+        namespace: Some("prod".into()),
+        name: "b".into(),
+    };
+    let edit = BindingEdit::Subject { index: 0, subject };
+    assert_eq!(miss.edit, Edit::Binding { binding, edit });
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod distance;
 mod edit;
 mod miss;
+mod subject;
+mod words;
 
 pub use edit::{BindingEdit, Edit, RequestEdit};
 
