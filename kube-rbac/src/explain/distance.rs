@@ -154,17 +154,23 @@ pub(crate) fn subject(written: &SubjectRef, right: &SubjectRef) -> Option<u32> {
             .then(|| kind(&written.kind, &right.kind));
     }
     match (same_name, same_namespace) {
-        (false, true) if right.kind == "User" => Some(user_name(&written.name, &right.name)),
-        (false, true) => Some(alike(&written.name, &right.name).unwrap_or(RENAMED)),
+        (false, true) => Some(subject_name(&right.kind, &written.name, &right.name)),
         (true, false) if is_account => Some(SERVICE_ACCOUNT_NAMESPACE),
         _ => None,
     }
 }
 
-fn user_name(written: &str, have: &str) -> u32 {
-    match is_issuer_for_email(written, have) || is_email_for_issuer(written, have) {
-        true => ISSUER_AND_SUB,
-        false => alike(written, have).unwrap_or(RENAMED),
+fn subject_name(kind: &str, written: &str, have: &str) -> u32 {
+    near_subject_name(kind, written, have).unwrap_or(RENAMED)
+}
+
+/// `None` for a name that is not alike, where a new subject is nearer.
+pub(crate) fn near_subject_name(kind: &str, written: &str, have: &str) -> Option<u32> {
+    match kind == "User"
+        && (is_issuer_for_email(written, have) || is_email_for_issuer(written, have))
+    {
+        true => Some(ISSUER_AND_SUB),
+        false => alike(written, have),
     }
 }
 
@@ -252,15 +258,34 @@ fn alike(written: &str, wanted: &str) -> Option<u32> {
 /// Letters added, left out, changed or swapped with their neighbour; counted
 /// up to `limit`, and `None` beyond.
 pub(crate) fn slips(a: &str, b: &str, limit: usize) -> Option<usize> {
-    if a.chars().count().abs_diff(b.chars().count()) > limit {
-        return None;
+    if a.is_ascii() && b.is_ascii() {
+        return slips_of_letters(a.as_bytes(), b.as_bytes(), limit);
     }
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before_last = vec![0; b.len() + 1];
+    slips_of_letters(&a, &b, limit)
+}
+
+fn slips_of_letters<T: Copy + Into<u32> + PartialEq>(
+    a: &[T],
+    b: &[T],
+    limit: usize,
+) -> Option<usize> {
+    // A slip takes at most one letter away and brings at most one.
+    let differing = (letters(a) ^ letters(b)).count_ones() as usize;
+    if a.len().abs_diff(b.len()) > limit || differing > 2 * limit {
+        return None;
+    }
+    let beyond = limit + 1;
+    let mut before_last = vec![beyond; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut row = before_last.clone();
     for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
+        // Further from the diagonal there is nothing within the limit.
+        let from = i.saturating_sub(limit).max(1);
+        let to = (i + limit).min(b.len());
+        row.fill(beyond);
+        row[0] = i;
+        for j in from..=to {
             let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
             row[j] = changed.min(last[j] + 1).min(row[j - 1] + 1);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
@@ -270,9 +295,16 @@ pub(crate) fn slips(a: &str, b: &str, limit: usize) -> Option<usize> {
         if row.iter().all(|&cost| cost > limit) {
             return None;
         }
-        before_last = std::mem::replace(&mut last, row);
+        std::mem::swap(&mut before_last, &mut last);
+        std::mem::swap(&mut last, &mut row);
     }
     last.last().copied().filter(|&cost| cost <= limit)
+}
+
+/// The set of the letters; some share a place.
+fn letters<T: Copy + Into<u32>>(name: &[T]) -> u64 {
+    name.iter()
+        .fold(0, |set, &letter| set | 1 << (letter.into() % 64))
 }
 
 /// What one name is to another that it was meant to be.

@@ -96,26 +96,41 @@ impl<'p, 'r> Search<'p, 'r> {
     }
 
     fn look_at(&mut self, binding: &'p Binding) {
-        let namespace = self.request.namespace();
-        let own = binding.namespace.as_deref();
-        let reaches = own.is_none_or(|own| own == namespace);
-        let subject = self.applicable(binding, own);
+        match binding.namespace.as_deref() {
+            Some(own) if own != self.request.namespace() => self.look_elsewhere(binding),
+            _ => self.look_here(binding),
+        }
+    }
+
+    fn look_here(&mut self, binding: &'p Binding) {
+        let subject = self.applicable(binding, binding.namespace.as_deref());
         let role = referenced_role(self.policy, binding).ok();
         let allowing = role.filter(|role| self.is_allowed_by(role));
-        let is_resource = matches!(self.request.target, Target::Resource { .. });
-        match (reaches, subject, allowing) {
-            (true, None, Some(role)) => self.look_at_subjects(binding, role),
-            (true, Some(subject), None) => {
+        match (subject, allowing) {
+            (None, Some(role)) => self.look_at_subjects(binding, role),
+            (Some(subject), None) => {
                 if let Some(role) = role {
                     self.look_at_rules(binding, role, subject);
                 }
                 self.look_for_role(binding, role.is_none());
             }
-            (false, Some(subject), Some(_)) if is_resource => {
-                self.add(NAMESPACE, binding, Miss::Elsewhere { subject });
-            }
-            (false, ..) if !namespace.is_empty() => self.look_at_move(binding),
             _ => {}
+        }
+    }
+
+    /// Most bindings are in another namespace and for others: their roles are
+    /// not even looked up.
+    fn look_elsewhere(&mut self, binding: &'p Binding) {
+        if matches!(self.request.target, Target::NonResource { .. }) {
+            return;
+        }
+        if let Some(subject) = self.applicable(binding, binding.namespace.as_deref())
+            && let Ok(role) = referenced_role(self.policy, binding)
+            && self.is_allowed_by(role)
+        {
+            self.add(NAMESPACE, binding, Miss::Elsewhere { subject });
+        } else if !self.request.namespace().is_empty() {
+            self.look_at_move(binding);
         }
     }
 
@@ -150,11 +165,8 @@ impl<'p, 'r> Search<'p, 'r> {
         let new = distance::new_subject(Some(role), self.request);
         for (index, subject) in binding.subjects.iter().enumerate() {
             for right in ways_to_mean(subject, namespace, user) {
-                match distance::subject(subject, &right) {
-                    Some(near) if near < new => {
-                        self.add(near, binding, Miss::Subject { index, right });
-                    }
-                    _ => {}
+                if let Some(near) = distance::subject(subject, &right) {
+                    self.add(near, binding, Miss::Subject { index, right });
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Whether a subject means the one who asks, and how else it would.
 
+use super::distance::near_subject_name;
 use crate::attributes::User;
 use crate::objects::SubjectRef;
 
@@ -33,24 +34,28 @@ pub(crate) fn own_subject(user: &User<'_>) -> SubjectRef {
 }
 
 /// The ways to write this subject of a binding in that namespace that mean
-/// the user and differ in one field: first the kind, then the name, then the
-/// namespace.
+/// the user and differ in one field: first the kind, then the name if it is
+/// alike, then the namespace.
 pub(crate) fn ways_to_mean(
     subject: &SubjectRef,
     namespace: Option<&str>,
     user: &User<'_>,
 ) -> Vec<SubjectRef> {
     let mut ways = other_kinds(subject, namespace, user);
-    let renamed = |name: &str| SubjectRef {
-        name: name.into(),
-        ..subject.clone()
+    let kind = subject.kind.as_str();
+    let mut rename = |name: &str| {
+        let is_near = near_subject_name(kind, &subject.name, name).is_some();
+        ways.extend(is_near.then(|| SubjectRef {
+            name: name.into(),
+            ..subject.clone()
+        }));
     };
-    match subject.kind.as_str() {
-        "User" => ways.push(renamed(user.name)),
-        "Group" => ways.extend(user.groups.iter().map(|group| renamed(group))),
+    match kind {
+        "User" => rename(user.name),
+        "Group" => user.groups.iter().for_each(|group| rename(group)),
         "ServiceAccount" => {
             let own = own_namespace(subject, namespace);
-            ways.extend(account_name(user.name, own).map(renamed));
+            account_name(user.name, own).into_iter().for_each(rename);
             ways.extend(
                 account_namespace(user.name, &subject.name).map(|namespace| SubjectRef {
                     namespace: namespace.into(),
