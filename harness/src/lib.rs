@@ -25,46 +25,73 @@ pub mod scenario;
 pub mod verdict;
 
 use event::Event;
+use login::Driver;
 use scenario::plan::Plan;
 use verdict::{Tally, Verdict};
 
-/// Runs plans one after the other, each on a fresh rig of its own, and says
-/// in events what came of them.
-pub async fn run_plans(plans: Vec<Plan>, sink: &mut (dyn FnMut(Event) + Send)) -> Tally {
+/// Runs plans one after the other, each on a fresh rig of its own that is set
+/// up as `config` says, and says in events what came of them. `driver` is the
+/// login driver of plans that name none.
+pub async fn run_plans(
+    plans: Vec<Plan>,
+    config: &rig::Config,
+    driver: Driver,
+    sink: &mut (dyn FnMut(Event) + Send),
+) -> Tally {
     let mut tally = Tally::default();
     for plan in plans {
-        tally.count(&run_plan(plan, sink).await);
+        let driver = plan.driver.unwrap_or(driver);
+        tally.count(&run_plan(plan, config.fresh(), driver, sink).await);
     }
     sink(Event::RunFinished { tally });
     tally
 }
 
-async fn run_plan(plan: Plan, sink: &mut (dyn FnMut(Event) + Send)) -> Verdict {
-    let (name, file) = (plan.name.clone(), plan.file.clone());
-    let started = match rig::Rig::start(rig::Config::default()).await {
-        Ok(rig) => match rig.bench() {
-            Ok(bench) => Ok((rig, bench)),
-            Err(broken) => Err(broken.to_string()),
-        },
-        Err(error) => Err(error.to_string()),
+async fn run_plan(
+    plan: Plan,
+    config: rig::Config,
+    driver: Driver,
+    sink: &mut (dyn FnMut(Event) + Send),
+) -> Verdict {
+    let rig = match rig::Rig::start(config).await {
+        Ok(rig) => rig,
+        Err(error) => return not_run(plan, rig::NoBench::from(error), sink),
     };
-    match started {
-        Ok((rig, bench)) => {
-            let verdict = runner::run(plan, bench, sink).await;
-            rig.stop().await;
-            verdict
-        }
-        Err(reason) => {
-            let verdict = Verdict::Broken { r#where: reason };
-            sink(Event::ScenarioFinished {
-                name,
-                file,
-                verdict: verdict.clone(),
-                seconds: 0.0,
-            });
-            verdict
-        }
-    }
+    let verdict = match rig.bench(driver) {
+        Ok(bench) => runner::run(plan, bench, sink).await,
+        Err(why) => not_run(plan, why, sink),
+    };
+    rig.stop().await;
+    verdict
+}
+
+/// Reports a plan of which no step was tried.
+fn not_run(plan: Plan, why: rig::NoBench, sink: &mut (dyn FnMut(Event) + Send)) -> Verdict {
+    let verdict = match why {
+        rig::NoBench::Missing(missing) => Verdict::Skip { missing },
+        rig::NoBench::Broken(broken) => Verdict::Broken {
+            r#where: broken.to_string(),
+        },
+    };
+    sink(Event::ScenarioStarted {
+        name: plan.name.clone(),
+        file: plan.file.clone(),
+        steps: 1,
+    });
+    sink(Event::StepFinished {
+        number: 1,
+        title: "set up what it runs on".to_owned(),
+        verdict: verdict.clone(),
+        details: Vec::new(),
+        seconds: 0.0,
+    });
+    sink(Event::ScenarioFinished {
+        name: plan.name,
+        file: plan.file,
+        verdict: verdict.clone(),
+        seconds: 0.0,
+    });
+    verdict
 }
 
 /// Reads a duration as people write it: `90s`, `61m`, `1h30m`.

@@ -30,6 +30,8 @@ use crate::cluster::Cluster;
 use crate::cluster::embedded::{self, Embedded};
 use crate::front::Front;
 use crate::login::http::HttpLogin;
+use crate::login::kubelogin::KubeloginLogin;
+use crate::login::{Driver, Login};
 use crate::proxy::{self, Proxy};
 use crate::runner::Bench;
 
@@ -99,6 +101,17 @@ pub struct Pins {
     pub cluster_endpoint: Option<String>,
 }
 
+impl Config {
+    /// The same for another rig, whose time line begins now.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self {
+            clock: Clock::offset(),
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -139,6 +152,23 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Why there is nothing for a scenario to run on.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoBench {
+    /// A program is missing.
+    #[error("{0}")]
+    Missing(String),
+    /// The rig failed.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl From<Error> for NoBench {
+    fn from(error: Error) -> Self {
+        Self::Broken(Broken::new("start the rig", error))
+    }
 }
 
 /// A running rig.
@@ -346,8 +376,8 @@ impl Rig {
     /// What a scenario runs on.
     ///
     /// # Errors
-    /// [`Broken`] when TLS cannot be set up.
-    pub fn bench(&self) -> Result<Bench, Broken> {
+    /// [`NoBench`]: the driver's program is missing, or TLS cannot be set up.
+    pub fn bench(&self, driver: Driver) -> Result<Bench, NoBench> {
         let roots = self
             .edge
             .roots()
@@ -367,10 +397,27 @@ impl Rig {
                 self.ready.admin(),
                 self.proxy(),
             )?,
-            login: HttpLogin::new(roots, self.proxy())?,
+            login: self.login(driver, roots.clone())?,
+            refresh: HttpLogin::new(roots, self.proxy())?,
             clock: self.config.clock.clone(),
             cluster: self.config.cluster_name.clone(),
             issuer_base: self.issuer_base(),
+        })
+    }
+
+    fn login(
+        &self,
+        driver: Driver,
+        roots: rustls::RootCertStore,
+    ) -> Result<Arc<dyn Login>, NoBench> {
+        let pages = HttpLogin::new(roots, self.proxy())?;
+        Ok(match driver {
+            Driver::Http => Arc::new(pages),
+            Driver::Kubelogin => {
+                let program = KubeloginLogin::find().map_err(NoBench::Missing)?;
+                let ca = self.edge.pem();
+                Arc::new(KubeloginLogin::new(program, pages, ca, self.proxy()))
+            }
         })
     }
 

@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 
 use crate::client::{As, AwsClient, AwsError, Broken, KubeClient, Refused};
 use crate::event::Event;
+use std::sync::Arc;
+
 use crate::login::http::HttpLogin;
-use crate::login::{self, Login as _, Refusal, Session};
+use crate::login::{self, Login, Refusal, Session};
 use crate::resources::Resources;
 use crate::scenario::file::v1::{self, LoginOutcome, TokenKind};
 use crate::scenario::plan::{
@@ -39,7 +41,9 @@ pub struct Bench {
     /// The cluster.
     pub kube: KubeClient,
     /// The login driver.
-    pub login: HttpLogin,
+    pub login: Arc<dyn Login>,
+    /// What exchanges refresh tokens.
+    pub refresh: HttpLogin,
     /// The time line that everything of the rig follows.
     pub clock: Clock,
     /// The cluster's name at EKS.
@@ -52,6 +56,7 @@ pub struct Bench {
 #[derive(Debug)]
 enum Trouble {
     Fail(String),
+    Skip(String),
     Broken(String),
 }
 
@@ -61,10 +66,21 @@ impl From<Broken> for Trouble {
     }
 }
 
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Refused { because, .. } => Self::Fail(because),
+            Refusal::Unable(why) => Self::Skip(why),
+            Refusal::Broken(broken) => broken.into(),
+        }
+    }
+}
+
 impl From<Trouble> for Verdict {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Fail(because) => Self::Fail { because },
+            Trouble::Skip(missing) => Self::Skip { missing },
             Trouble::Broken(place) => Self::Broken { r#where: place },
         }
     }
@@ -276,7 +292,7 @@ impl Runner {
                     Refusal::Refused { because, .. } => {
                         Trouble::Fail(format!("{} cannot log in: {because}", person.username))
                     }
-                    Refusal::Broken(broken) => broken.into(),
+                    other => other.into(),
                 })?;
             self.sessions.insert(person.clone(), session);
         }
@@ -342,7 +358,7 @@ impl Runner {
             .clone()
             .ok_or_else(|| Trouble::Fail("the login brought no refresh token".to_owned()))?;
         match (
-            self.target.login.refresh(&issuer, &client, &token).await,
+            self.target.refresh.refresh(&issuer, &client, &token).await,
             outcome.refused,
         ) {
             (Ok(session), false) => {
@@ -360,7 +376,7 @@ impl Runner {
             (Err(Refusal::Refused { because, .. }), false) => {
                 Err(Trouble::Fail(format!("the refresh was refused: {because}")))
             }
-            (Err(Refusal::Broken(broken)), _) => Err(broken.into()),
+            (Err(other), _) => Err(other.into()),
         }
     }
 
@@ -553,7 +569,7 @@ impl Runner {
                     Refusal::Refused { because, .. } => {
                         Trouble::Fail(format!("the login was refused: {because}"))
                     }
-                    Refusal::Broken(broken) => broken.into(),
+                    other => other.into(),
                 })?;
             self.sessions.insert(e.person.clone(), session);
         }
@@ -562,7 +578,9 @@ impl Runner {
         if e.asks_the_cluster() {
             let token = match e.token {
                 TokenKind::Id => session.id_token,
-                TokenKind::Access => session.access_token,
+                TokenKind::Access => session.access_token.ok_or_else(|| {
+                    Trouble::Skip("this login driver gets to see no access token".to_owned())
+                })?,
             };
             self.ask_the_cluster(e, token, details, &mut wrong).await?;
         }
@@ -583,11 +601,11 @@ impl Runner {
             Ok(_) => Err(Trouble::Fail(
                 "the login was to be refused and was not".to_owned(),
             )),
-            Err(Refusal::Broken(broken)) => Err(broken.into()),
             Err(Refusal::Refused { because: text, .. }) => {
                 details.push(text.clone());
                 because(e.because.as_deref(), &text)
             }
+            Err(other) => Err(other.into()),
         }
     }
 

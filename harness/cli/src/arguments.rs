@@ -101,6 +101,12 @@ pub struct Test {
     /// Also write a report, as in junit=report.xml.
     #[arg(long, value_name = "KIND=FILE", value_parser = report)]
     pub report: Vec<PathBuf>,
+    /// Who logs in for the people of scenarios that do not say.
+    #[arg(long, value_enum, default_value_t)]
+    pub driver: DriverName,
+    /// Run everything under AWS' own host names.
+    #[arg(long)]
+    pub aws_hosts: bool,
     /// Say every step, not only what is wrong.
     #[arg(long, short)]
     pub verbose: bool,
@@ -110,6 +116,39 @@ pub struct Test {
     /// Print JSON, one event a line.
     #[arg(long)]
     pub json: bool,
+}
+
+impl Test {
+    /// Under which names everything is found.
+    pub fn names(&self) -> Names {
+        if self.aws_hosts {
+            Names::Aws {
+                proxy_port: 0,
+                allow_other_hosts: false,
+            }
+        } else {
+            Names::Local
+        }
+    }
+}
+
+/// A login driver.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+pub enum DriverName {
+    /// The pages without a browser.
+    #[default]
+    Http,
+    /// The real kubelogin, from the PATH.
+    Kubelogin,
+}
+
+impl From<DriverName> for harness::login::Driver {
+    fn from(name: DriverName) -> Self {
+        match name {
+            DriverName::Http => Self::Http,
+            DriverName::Kubelogin => Self::Kubelogin,
+        }
+    }
 }
 
 /// `rolecall up`.

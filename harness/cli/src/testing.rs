@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use harness::event::Event;
+use harness::login::Driver;
 use harness::report::{json, junit::Junit, terminal};
+use harness::rig;
 use harness::scenario::load;
 use harness::verdict::Tally;
 
@@ -25,7 +27,8 @@ pub async fn demo(options: Demo) -> Result<u8, Stop> {
             output::print(&terminal::render(&event, style, terminal::Detail::Full));
         }
     };
-    let tally = harness::run_plans(vec![plan], &mut show).await;
+    let config = rig::Config::default();
+    let tally = harness::run_plans(vec![plan], &config, Driver::Http, &mut show).await;
     if !options.json && tally.failed + tally.broken == 0 {
         output::print(
             "\nNext: `rolecall up` and, in another terminal, `rolecall shell`; or write a scenario and `rolecall test` it.\n",
@@ -51,7 +54,11 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
             terminal::render(&event, style, detail)
         });
     };
-    let tally = harness::run_plans(plans, &mut show).await;
+    let config = rig::Config {
+        names: options.names(),
+        ..rig::Config::default()
+    };
+    let tally = harness::run_plans(plans, &config, options.driver.into(), &mut show).await;
     for file in &options.report {
         let xml = junit.xml().map_err(Stop::rig)?;
         std::fs::write(file, xml)

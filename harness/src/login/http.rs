@@ -36,6 +36,11 @@ impl HttpLogin {
         Ok(Self { http })
     }
 
+    /// Its connections, for who walks the pages on another's behalf.
+    pub(super) fn client(&self) -> reqwest::Client {
+        self.http.clone()
+    }
+
     /// Exchanges a refresh token.
     ///
     /// # Errors
@@ -86,16 +91,24 @@ struct Discovery {
 }
 
 /// One login's cookies and the way it took.
-struct Browser {
+pub(super) struct Browser {
     http: reqwest::Client,
-    cookies: BTreeMap<(String, String), String>,
+    cookies: BTreeMap<Cookie, String>,
     trace: Vec<String>,
     password_changed: bool,
 }
 
-struct Page {
+/// What tells one cookie from another (RFC 6265, section 5.3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cookie {
+    host: String,
+    path: String,
+    name: String,
+}
+
+pub(super) struct Page {
     url: Url,
-    status: StatusCode,
+    pub(super) status: StatusCode,
     location: Option<String>,
     body: String,
 }
@@ -103,7 +116,7 @@ struct Page {
 impl Page {
     /// What the page complains about, after the error's name in its address
     /// where it has one.
-    fn complaint(&self) -> String {
+    pub(super) fn complaint(&self) -> String {
         let name = self.url.query_pairs().find(|(key, _)| key == "error");
         let text = complaint(&self.body);
         match name {
@@ -114,7 +127,7 @@ impl Page {
 }
 
 impl Browser {
-    fn new(http: reqwest::Client) -> Self {
+    pub(super) fn new(http: reqwest::Client) -> Self {
         Self {
             http,
             cookies: BTreeMap::new(),
@@ -162,6 +175,14 @@ impl Browser {
             ("state", &state),
             ("nonce", &nonce),
         ]);
+        let callback = self.walk(start, request).await?;
+        self.code_of(&callback, &state)
+    }
+
+    /// Walks from `start` over whatever pages there are to the redirect URI,
+    /// which is returned and not gone to.
+    pub(super) async fn walk(&mut self, start: Url, request: &Request) -> Result<Url, Refusal> {
+        let beginning = start.to_string();
         let mut page = self.fetch(Method::GET, start, None).await?;
         let mut filled = Filled::default();
         for _ in 0..MAX_HOPS {
@@ -171,7 +192,7 @@ impl Browser {
                     .join(&location)
                     .map_err(|error| Broken::new(&location, error))?;
                 if is_callback(&next, &request.redirect_uri) {
-                    return self.code_of(&next, &state);
+                    return Ok(next);
                 }
                 page = self.fetch(Method::GET, next, None).await?;
                 continue;
@@ -192,11 +213,12 @@ impl Browser {
             page = self.fetch(Method::POST, action, Some(&fields)).await?;
             self.password_changed = filled.new_password;
         }
-        Err(Broken::new(
-            &discovery.authorization_endpoint,
-            "the login goes round in circles",
-        )
-        .into())
+        Err(Broken::new(beginning, "the login goes round in circles").into())
+    }
+
+    /// The requests on the way, and whether a new password was set.
+    pub(super) fn into_way(self) -> (Vec<String>, bool) {
+        (self.trace, self.password_changed)
     }
 
     fn code_of(&mut self, callback: &Url, state: &str) -> Result<String, Refusal> {
@@ -248,14 +270,16 @@ impl Browser {
         };
         Ok(Session {
             id_token: Secret::new(text("id_token").ok_or_else(|| missing("id_token"))?),
-            access_token: Secret::new(text("access_token").ok_or_else(|| missing("access_token"))?),
+            access_token: Some(Secret::new(
+                text("access_token").ok_or_else(|| missing("access_token"))?,
+            )),
             refresh_token: text("refresh_token").map(Secret::new),
             password_changed: false,
             trace: std::mem::take(&mut self.trace),
         })
     }
 
-    async fn fetch(
+    pub(super) async fn fetch(
         &mut self,
         method: Method,
         url: Url,
@@ -266,8 +290,8 @@ impl Browser {
         let cookies: Vec<String> = self
             .cookies
             .iter()
-            .filter(|((path, _), _)| url.path().starts_with(path.as_str()))
-            .map(|((_, name), value)| format!("{name}={value}"))
+            .filter(|(cookie, _)| cookie.is_for(&url))
+            .map(|(cookie, value)| format!("{}={value}", cookie.name))
             .collect();
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
@@ -282,7 +306,7 @@ impl Browser {
         let status = response.status();
         self.trace.push(format!("{what} → {}", status.as_u16()));
         for header in response.headers().get_all("set-cookie") {
-            self.keep(header.to_str().unwrap_or_default());
+            self.keep(&url, header.to_str().unwrap_or_default());
         }
         let location = response
             .headers()
@@ -304,8 +328,8 @@ impl Browser {
         })
     }
 
-    /// RFC 6265 as far as one origin needs it: name, value, path, deletion.
-    fn keep(&mut self, header: &str) {
+    /// RFC 6265 as far as a login needs it: name, value, host, path, deletion.
+    fn keep(&mut self, url: &Url, header: &str) {
         let mut parts = header.split(';').map(str::trim);
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
             return;
@@ -319,7 +343,11 @@ impl Browser {
                 _ => {}
             }
         }
-        let key = (path, name.to_owned());
+        let key = Cookie {
+            host: authority(url),
+            path,
+            name: name.to_owned(),
+        };
         if gone {
             self.cookies.remove(&key);
         } else {
@@ -327,12 +355,31 @@ impl Browser {
         }
     }
 
-    fn refused(&mut self, because: String) -> Refusal {
+    pub(super) fn refused(&mut self, because: String) -> Refusal {
         Refusal::Refused {
             because,
             trace: std::mem::take(&mut self.trace),
         }
     }
+}
+
+impl Cookie {
+    /// RFC 6265, section 5.1.4; the port counts too, since loopback has many.
+    fn is_for(&self, url: &Url) -> bool {
+        let below = url.path().strip_prefix(self.path.as_str());
+        self.host == authority(url)
+            && below.is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('/') || self.path.ends_with('/')
+            })
+    }
+}
+
+fn authority(url: &Url) -> String {
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 /// Which forms were filled in already.
@@ -428,7 +475,7 @@ fn is_callback(url: &Url, redirect_uri: &str) -> bool {
         .is_ok_and(|wanted| wanted.origin() == url.origin() && wanted.path() == url.path())
 }
 
-fn parse(url: &str) -> Result<Url, Broken> {
+pub(super) fn parse(url: &str) -> Result<Url, Broken> {
     Url::parse(url).map_err(|error| Broken::new(url, error))
 }
 
@@ -452,14 +499,22 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_kept_by_path_and_deleted() {
+    fn cookies_are_for_their_host_and_path_until_deleted() {
         let mut browser = Browser::new(
             crate::client::https(rustls::RootCertStore::empty(), None, None).expect("a client"),
         );
-        browser.keep("cognito=a; Path=/domains/one; Secure; HttpOnly");
-        browser.keep("cognito=b; Path=/domains/two; Secure; HttpOnly");
-        assert_eq!(browser.cookies.len(), 2);
-        browser.keep("cognito=; Path=/domains/one; Max-Age=0");
-        assert_eq!(browser.cookies.len(), 1);
+        let at = |text: &str| parse(text).expect("a URL");
+        let (one, two) = (at("https://a:1/domains/one/login"), at("https://b/login"));
+        browser.keep(&one, "cognito=a; Path=/domains/one; Secure; HttpOnly");
+        browser.keep(&two, "cognito=b; Path=/; Secure; HttpOnly");
+        let sent = |browser: &Browser, url: &Url| {
+            let cookies = browser.cookies.keys();
+            cookies.filter(|cookie| cookie.is_for(url)).count()
+        };
+        assert_eq!((sent(&browser, &one), sent(&browser, &two)), (1, 1));
+        assert_eq!(sent(&browser, &at("https://a:1/domains/one-more")), 0);
+        assert_eq!(sent(&browser, &at("https://a/domains/one/login")), 0);
+        browser.keep(&one, "cognito=; Path=/domains/one; Max-Age=0");
+        assert_eq!((sent(&browser, &one), sent(&browser, &two)), (0, 1));
     }
 }

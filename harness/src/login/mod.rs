@@ -4,8 +4,19 @@ use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 
 pub mod http;
+pub mod kubelogin;
 
 use crate::client::Broken;
+
+/// Which way to log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// The form driver: the pages without a browser.
+    #[default]
+    Http,
+    /// The real kubelogin.
+    Kubelogin,
+}
 
 /// A way to log in.
 pub trait Login: Send + Sync {
@@ -37,8 +48,8 @@ pub struct Request {
 pub struct Session {
     /// The ID token.
     pub id_token: Secret<String>,
-    /// The access token.
-    pub access_token: Secret<String>,
+    /// The access token, if the driver gets to see one.
+    pub access_token: Option<Secret<String>>,
     /// The refresh token, if one came.
     pub refresh_token: Option<Secret<String>>,
     /// Whether a new password was asked for and set.
@@ -58,6 +69,9 @@ pub enum Refusal {
         /// The requests on the way.
         trace: Vec<String>,
     },
+    /// The driver cannot do what was asked of it.
+    #[error("{0}")]
+    Unable(String),
     /// The rig failed.
     #[error(transparent)]
     Broken(#[from] Broken),

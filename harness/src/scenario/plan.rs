@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::file::v1::{self, LoginOutcome, TokenKind};
 use super::load::Loaded;
 use super::question::Question;
+use crate::login::Driver;
 
 /// A scenario, ready to run.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Plan {
     pub name: String,
     /// Where it stands.
     pub file: String,
+    /// Who logs in; none: whoever is usual.
+    pub driver: Option<Driver>,
     /// What is done, in order.
     pub steps: Vec<PlannedStep>,
 }
@@ -180,6 +183,10 @@ pub fn plan(loaded: Loaded) -> Result<Plan, Invalid> {
         Ok(Plan {
             name: loaded.scenario.name,
             file,
+            driver: loaded.scenario.driver.map(|driver| match driver {
+                v1::Driver::Http => Driver::Http,
+                v1::Driver::Kubelogin => Driver::Kubelogin,
+            }),
             steps: planner.steps,
         })
     } else {

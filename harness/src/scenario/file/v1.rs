@@ -17,6 +17,9 @@ pub struct Scenario {
     pub rolecall: u32,
     /// What the scenario claims, as a sentence.
     pub name: String,
+    /// Who logs in for the people: `http` (the pages without a browser; the
+    /// default) or `kubelogin`.
+    pub driver: Option<Driver>,
     /// The user pool, its client and the people in it.
     pub idp: Idp,
     /// What the cluster is told of the issuer; without it nothing is associated.
@@ -30,6 +33,16 @@ pub struct Scenario {
     /// What happens next, in order, where time matters.
     #[serde(default)]
     pub steps: Vec<Step>,
+}
+
+/// A login driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Driver {
+    /// The pages without a browser.
+    Http,
+    /// The real kubelogin.
+    Kubelogin,
 }
 
 /// The identity provider's side.
