@@ -14,12 +14,14 @@ mod cluster_kubectl;
 mod foreign_issuer;
 mod iam_tokens;
 mod idp_aws;
+mod kubelogin;
 mod ledger;
 mod programs;
 mod readme;
 mod rig;
 mod scenarios;
 mod tutorial;
+mod tutorial_unedited;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -33,11 +35,13 @@ fn main() -> std::process::ExitCode {
     let cases: Vec<Trial> = [
         cli::cases(),
         tutorial::cases(),
+        tutorial_unedited::cases(),
         scenarios::cases(),
         idp_aws::cases(),
         iam_tokens::cases(),
         cluster_kubectl::cases(),
         foreign_issuer::cases(),
+        kubelogin::cases(),
         readme::cases(),
     ]
     .into_iter()

@@ -43,6 +43,11 @@ pub fn kubernetes(version: &str, program: &str) -> Result<PathBuf, Missing> {
     )))
 }
 
+/// The pinned kubelogin, under the name that kubectl looks for.
+pub fn kubelogin() -> Result<PathBuf, Missing> {
+    kubernetes("kubelogin", "kubectl-oidc_login")
+}
+
 /// Both pinned kubectls.
 pub const KUBECTLS: [&str; 2] = ["v1.32", "v1.37"];
 

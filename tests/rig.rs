@@ -257,7 +257,8 @@ impl Up {
             .map_err(|error| Stop::Fail(error.to_string()))
     }
 
-    fn edge_roots(&self) -> Result<rustls::RootCertStore, Stop> {
+    /// The roots that the front door's certificates come from.
+    pub fn edge_roots(&self) -> Result<rustls::RootCertStore, Stop> {
         let pem = std::fs::read_to_string(self.dir().join("ca.crt"))
             .map_err(|error| error.to_string())?;
         foundation::pki::roots_from_pem(&pem).map_err(|error| Stop::Fail(error.to_string()))
@@ -398,6 +399,63 @@ pub fn rolecall(arguments: &[&str]) -> Result<Ran, Stop> {
     let mut command = Command::new(programs::rolecall());
     command.args(arguments).current_dir(programs::root());
     ran(command)
+}
+
+/// The first line that somebody writes to a file.
+pub fn await_line(file: &Path) -> Result<String, Stop> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if let Some((line, _)) = text.split_once('\n') {
+            return Ok(line.to_owned());
+        }
+        if Instant::now() > deadline {
+            return Err(Stop::Fail(format!("nobody writes to {}", file.display())));
+        }
+        pause();
+    }
+}
+
+/// The person of the tutorial, who keeps to the first password that they are
+/// asked for.
+pub fn tutorial_person(up: &Up) -> Request {
+    Request {
+        issuer: format!("{}/eu-west-2_Tj3uyJm1Q", up.ready().issuer_base),
+        client_id: "ganda06c18isdkrj0i8f9g0gj".to_owned(),
+        username: "test@kubedemy.io".to_owned(),
+        password: "H3lloW@rlD".to_owned().into(),
+        new_password: "N3w-H3lloW@rlD".to_owned().into(),
+        scope: "openid".to_owned(),
+        redirect_uri: "http://localhost:8000".to_owned(),
+    }
+}
+
+/// What a token says; the signature is others' matter.
+pub fn claims(token: &str) -> Value {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
+    serde_json::from_slice(&bytes.unwrap_or_default()).unwrap_or_default()
+}
+
+/// The claims that do not differ from one login to the next.
+pub fn lasting_claims(token: &str) -> Value {
+    let mut claims = claims(token);
+    if let Some(claims) = claims.as_object_mut() {
+        for passing in [
+            "at_hash",
+            "auth_time",
+            "event_id",
+            "exp",
+            "iat",
+            "jti",
+            "nonce",
+            "origin_jti",
+        ] {
+            claims.remove(passing);
+        }
+    }
+    claims
 }
 
 /// Runs a future on a runtime of its own.

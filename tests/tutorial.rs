@@ -166,10 +166,14 @@ pub fn steps_1_to_5(up: &Up) -> Result<(String, String), Stop> {
     ])?
     .ok()?;
     let after = discovery(up, &base)?;
-    check(
-        text(&after["authorization_endpoint"])?.contains("/domains/kubedemyeksoidc/"),
-        || after.to_string(),
-    )?;
+    let domain = match up.ready().proxy {
+        None => format!("{}/domains/kubedemyeksoidc", up.ready().origin),
+        Some(_) => "https://kubedemyeksoidc.auth.eu-west-2.amazoncognito.com".to_owned(),
+    };
+    let authorize = format!("{domain}/oauth2/authorize");
+    check(text(&after["authorization_endpoint"])? == authorize, || {
+        after.to_string()
+    })?;
     check(after["issuer"] == base.as_str(), || {
         "the issuer is not the URL asked".to_owned()
     })?;

@@ -10,6 +10,7 @@ use foundation::clock::{Stopwatch, limit, pause};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cluster::kubeconfig::KubeloginEntry;
 use crate::process;
 use crate::rig::{self, Audit, Rig};
 
@@ -133,6 +134,14 @@ pub enum Error {
     NotRunning {
         /// The folder.
         dir: String,
+    },
+    /// Nobody can log in to the cluster.
+    #[error("cluster {cluster}: {reason}")]
+    NoLogin {
+        /// Its name.
+        cluster: String,
+        /// Why, and what to do.
+        reason: String,
     },
     /// It does not answer as it should.
     #[error("the instance at {origin} does not answer: {reason}")]
@@ -446,6 +455,47 @@ impl Running {
     pub async fn status(&self) -> Result<Value, Error> {
         self.control(http::Method::GET, "/_rolecall/rig/status")
             .await
+    }
+
+    /// How somebody logs in to `cluster` (the ready one, if none is named) by
+    /// kubelogin; the names of the entries are the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Silent`], [`Error::NoLogin`].
+    pub async fn kubelogin_entry(
+        &self,
+        cluster: Option<&str>,
+        user: &str,
+        context: &str,
+    ) -> Result<KubeloginEntry, Error> {
+        let name = cluster.unwrap_or(&self.ready.cluster_name);
+        let none = |reason: &str| Error::NoLogin {
+            cluster: name.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let status = self.status().await?;
+        let mut clusters = status["clusters"].as_array().into_iter().flatten();
+        let found = clusters
+            .find(|cluster| cluster["name"] == name)
+            .ok_or_else(|| none("there is no such cluster; `aws eks list-clusters` names them"))?;
+        let text = |value: &Value, missing: &str| {
+            let text = value.as_str().map(str::to_owned);
+            text.ok_or_else(|| none(missing))
+        };
+        let trust = &found["identityProvider"];
+        let untrusting =
+            "it trusts no issuer yet; `aws eks associate-identity-provider-config` tells it of one";
+        Ok(KubeloginEntry {
+            cluster: name.to_owned(),
+            server: text(&found["endpoint"], "it does not run yet")?,
+            ca_data: text(&found["certificateAuthorityData"], "it does not run yet")?,
+            issuer: text(&trust["issuer"], untrusting)?,
+            client_id: text(&trust["clientId"], untrusting)?,
+            issuer_ca: self.ready.paths.ca.display().to_string(),
+            proxy: self.ready.proxy.clone(),
+            user: user.to_owned(),
+            context: context.to_owned(),
+        })
     }
 
     /// The messages that Cognito would have sent.

@@ -613,7 +613,11 @@ impl Control {
                 json!({
                     "name": record.new.name,
                     "status": status,
-                    "endpoint": record.running.map(|running| running.endpoint().to_owned()),
+                    "endpoint": record.running.as_ref().map(|running| running.endpoint()),
+                    "certificateAuthorityData": record.running.as_ref().map(|running| {
+                        use base64::Engine as _;
+                        base64::engine::general_purpose::STANDARD.encode(running.ca_pem())
+                    }),
                     "identityProvider": provider,
                 })
             })

@@ -39,6 +39,8 @@ pub enum Command {
     Shell(Instance),
     /// Starts a program under the running instance.
     Run(Run),
+    /// Writes kubeconfig entries for people who log in.
+    Kubeconfig(Kubeconfig),
     /// Says what runs where, and whom the clusters trust.
     Status(Json),
     /// Shows the messages that Cognito would have sent.
@@ -71,6 +73,36 @@ pub struct Json {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rolecall kubeconfig`.
+#[derive(Args)]
+pub struct Kubeconfig {
+    /// Where.
+    #[command(flatten)]
+    pub instance: Instance,
+    /// How the user logs in.
+    #[arg(long, value_enum)]
+    pub login: LoginBy,
+    /// The cluster, where there are several.
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The user entry's name.
+    #[arg(long, default_value = "oidc")]
+    pub user: String,
+    /// The context's name; it becomes the current one.
+    #[arg(long, default_value = "default")]
+    pub context: String,
+    /// The file that gets the entries, - for standard output [default: the instance's working kubeconfig].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How the user of a kubeconfig logs in.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum LoginBy {
+    /// kubelogin, as kubectl's exec credential plugin.
+    Kubelogin,
 }
 
 /// `rolecall run`.

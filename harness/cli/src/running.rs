@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use harness::cluster::kubeconfig::save;
 use harness::instance::{Error, Ready, Running};
 use harness::process;
 use serde_json::{Value, json};
 
-use crate::arguments::{Instance, Json, Run};
+use crate::arguments::{Instance, Json, Kubeconfig, LoginBy, Run};
 use crate::{Stop, output};
 
 pub async fn env(options: Json) -> Result<u8, Stop> {
@@ -55,6 +56,43 @@ fn start(ready: &Ready, program: &str, arguments: &[String]) -> Result<u8, Stop>
     use std::os::unix::process::CommandExt as _;
     let error = process::command(ready, program, arguments).exec();
     Err(Stop::usage(format!("cannot run {program}: {error}")))
+}
+
+pub async fn kubeconfig(options: Kubeconfig) -> Result<u8, Stop> {
+    let running = find(&options.instance.dir).await?;
+    let LoginBy::Kubelogin = options.login;
+    let entry = running
+        .kubelogin_entry(options.cluster.as_deref(), &options.user, &options.context)
+        .await
+        .map_err(|error| match error {
+            Error::NoLogin { .. } => Stop::usage(error),
+            error => Stop::rig(error),
+        })?;
+    let ready = running.ready();
+    let path = options.output.as_ref().unwrap_or(&ready.paths.kubeconfig);
+    if path.as_os_str() == "-" {
+        let text = entry.put_into("").map_err(Stop::rig)?;
+        output::print(&text);
+        return Ok(0);
+    }
+    let named =
+        |reason: &dyn std::fmt::Display| Stop::usage(format!("{}: {reason}", path.display()));
+    let existing = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(named(&error)),
+    };
+    let text = entry.put_into(&existing).map_err(|reason| named(&reason))?;
+    save(path, &text).map_err(|error| named(&error))?;
+    output::print(&format!(
+        "{}: context {} is cluster {}, user {} logs in by kubelogin at {}\n\nNext: kubectl auth whoami\n",
+        path.display(),
+        entry.context,
+        entry.cluster,
+        entry.user,
+        entry.issuer
+    ));
+    Ok(0)
 }
 
 pub async fn status(options: Json) -> Result<u8, Stop> {

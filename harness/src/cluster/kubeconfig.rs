@@ -1,10 +1,14 @@
-//! Kubeconfig files, written fresh and never edited in place.
+//! Kubeconfig files: written fresh for an administrator, and a login's entries
+//! put into a file that is there.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use foundation::secret::Secret;
+use serde_json::{Value, json};
 
 /// One cluster, one user, one context.
 #[derive(Clone, Debug)]
@@ -74,6 +78,114 @@ impl Kubeconfig {
     }
 }
 
+/// Who logs in by kubelogin, as the exec credential plugin has it
+/// (client.authentication.k8s.io/v1beta1), and where: the entries that the
+/// tutorial's step 9 makes with `kubectl config`.
+#[derive(Clone, Debug)]
+pub struct KubeloginEntry {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The API server's base URL.
+    pub server: String,
+    /// Base64 of the cluster's CA's PEM.
+    pub ca_data: String,
+    /// The issuer, as the cluster has it.
+    pub issuer: String,
+    /// The app client.
+    pub client_id: String,
+    /// The file of the issuer's CA: Go on macOS does not read `SSL_CERT_FILE`.
+    pub issuer_ca: String,
+    /// The proxy to both, where there is one.
+    pub proxy: Option<String>,
+    /// The user entry's name.
+    pub user: String,
+    /// The context's name.
+    pub context: String,
+}
+
+impl KubeloginEntry {
+    /// `existing` with these entries in it, in place of those of the same
+    /// names, and the context as the current one.
+    ///
+    /// # Errors
+    /// When `existing` is no kubeconfig.
+    pub fn put_into(&self, existing: &str) -> Result<String, String> {
+        let mut config: Value = if existing.trim().is_empty() {
+            json!({"apiVersion": "v1", "kind": "Config"})
+        } else {
+            // The lines around an error would show keys.
+            serde_saphyr::from_str(existing)
+                .map_err(|error: serde_saphyr::Error| error.without_snippet().to_string())?
+        };
+        if !config.is_object() || config["kind"] != "Config" {
+            return Err("it is no kubeconfig: its kind is not Config".to_owned());
+        }
+        let mut cluster =
+            json!({"server": self.server, "certificate-authority-data": self.ca_data});
+        if let Some(proxy) = &self.proxy {
+            cluster["proxy-url"] = Value::from(proxy.as_str());
+        }
+        put(&mut config, "clusters", &self.cluster, "cluster", cluster);
+        put(
+            &mut config,
+            "users",
+            &self.user,
+            "user",
+            json!({"exec": self.exec()}),
+        );
+        let context = json!({"cluster": self.cluster, "user": self.user});
+        put(&mut config, "contexts", &self.context, "context", context);
+        config["current-context"] = Value::from(self.context.as_str());
+        serde_saphyr::to_string(&config).map_err(|error| error.to_string())
+    }
+
+    fn exec(&self) -> Value {
+        let mut exec = json!({
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "command": "kubectl",
+            "args": [
+                "oidc-login",
+                "get-token",
+                format!("--oidc-issuer-url={}", self.issuer),
+                format!("--oidc-client-id={}", self.client_id),
+                format!("--certificate-authority={}", self.issuer_ca),
+            ],
+            "interactiveMode": "IfAvailable",
+        });
+        if let Some(proxy) = &self.proxy {
+            exec["env"] = json!([{"name": "HTTPS_PROXY", "value": proxy}]);
+        }
+        exec
+    }
+}
+
+/// Writes a kubeconfig, mode 0600, in one step: who reads it meanwhile reads
+/// the old one or the new one.
+///
+/// # Errors
+/// The operating system's.
+pub fn save(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    // A temporary file is for its owner alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Puts `{name, [key]: value}` into a list, in place of the entry of that name.
+fn put(config: &mut Value, list: &str, name: &str, key: &str, value: Value) {
+    if !config[list].is_array() {
+        config[list] = Value::Array(Vec::new());
+    }
+    if let Some(entries) = config[list].as_array_mut() {
+        entries.retain(|entry| entry["name"] != name);
+        entries.push(json!({"name": name, key: value}));
+    }
+}
+
 /// A YAML double-quoted scalar; JSON's escapes are a subset of YAML's.
 fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -82,6 +194,49 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn entry() -> KubeloginEntry {
+        KubeloginEntry {
+            cluster: "kubedemy".to_owned(),
+            server: "https://127.0.0.1:6443".to_owned(),
+            ca_data: "UEVN".repeat(300),
+            issuer: "https://127.0.0.1:8443/eu-west-2_A".to_owned(),
+            client_id: "abc".to_owned(),
+            issuer_ca: "/tmp/it's/ca.crt".to_owned(),
+            proxy: Some("http://127.0.0.1:3128".to_owned()),
+            user: "oidc".to_owned(),
+            context: "default".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_login_is_put_beside_what_is_there_and_in_place_of_its_like() {
+        let existing = "apiVersion: v1\nkind: Config\nusers:\n- name: admin\n  user: {token: x}\n- name: oidc\n  user: {token: old}\ncurrent-context: admin\n";
+        let text = entry().put_into(existing).expect("a kubeconfig");
+        let again = entry().put_into(&text).expect("a kubeconfig");
+        assert_eq!(text, again);
+        let value: Value = serde_saphyr::from_str(&text).expect("YAML");
+        let names: Vec<&str> = value["users"]
+            .as_array()
+            .expect("users")
+            .iter()
+            .filter_map(|user| user["name"].as_str())
+            .collect();
+        assert_eq!(names, ["admin", "oidc"]);
+        assert_eq!(value["current-context"], "default");
+        let exec = &value["users"][1]["user"]["exec"];
+        assert_eq!(exec["args"][4], "--certificate-authority=/tmp/it's/ca.crt");
+        let cluster = &value["clusters"][0]["cluster"];
+        assert_eq!(cluster["certificate-authority-data"], entry().ca_data);
+    }
+
+    #[test]
+    fn what_is_no_kubeconfig_is_left_alone() {
+        for text in ["[1]", "kind: List", "a: [", "\"text\""] {
+            assert!(entry().put_into(text).is_err(), "{text}");
+        }
+        assert!(entry().put_into("").is_ok());
+    }
 
     #[test]
     fn a_kubeconfig_reads_back_as_yaml() {

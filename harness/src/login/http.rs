@@ -41,6 +41,27 @@ impl HttpLogin {
         self.http.clone()
     }
 
+    /// Walks the pages from `start` to the redirect URI of somebody else's
+    /// login, which is returned and not gone to.
+    ///
+    /// # Errors
+    /// As a login.
+    pub async fn pages(&self, start: &str, request: &Request) -> Result<Url, Refusal> {
+        let mut browser = Browser::new(self.http.clone());
+        browser.walk(parse(start)?, request).await
+    }
+
+    /// Goes to `callback`, as a browser would that was sent there; returns
+    /// what the page says.
+    ///
+    /// # Errors
+    /// As a login.
+    pub async fn visit(&self, callback: &Url) -> Result<String, Refusal> {
+        let mut browser = Browser::new(self.http.clone());
+        let page = browser.fetch(Method::GET, callback.clone(), None).await?;
+        Ok(page.body)
+    }
+
     /// Exchanges a refresh token.
     ///
     /// # Errors

@@ -213,19 +213,25 @@ fn listen_address(redirect_uri: &str) -> Result<String, Refusal> {
 
 /// Waits for the port, which one kubelogin at a time can have.
 async fn turn(address: &str) -> Result<std::fs::File, Broken> {
-    let name = format!("rolecall-{}.lock", address.replace(':', "-"));
-    let path = std::env::temp_dir().join(name);
     let what = format!("wait for {address}");
-    let locked = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::create(path)?;
-        file.lock()?;
-        Ok::<_, std::io::Error>(file)
-    });
-    match locked.await {
+    let address = address.to_owned();
+    match tokio::task::spawn_blocking(move || take_turn(&address)).await {
         Ok(Ok(file)) => Ok(file),
         Ok(Err(error)) => Err(Broken::new(what, error)),
         Err(error) => Err(Broken::new(what, error)),
     }
+}
+
+/// Waits until nobody else on this machine who asks here uses `address`, and
+/// holds it as long as the file is held. It blocks.
+///
+/// # Errors
+/// The operating system's.
+pub fn take_turn(address: &str) -> std::io::Result<std::fs::File> {
+    let name = format!("rolecall-{}.lock", address.replace(':', "-"));
+    let file = std::fs::File::create(std::env::temp_dir().join(name))?;
+    file.lock()?;
+    Ok(file)
 }
 
 /// What kubelogin keeps beside the ID token (its `pkg/tokencache`): one file
