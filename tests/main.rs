@@ -9,6 +9,7 @@
     reason = "tests wait for other processes by the machine's clock"
 )]
 
+mod aws_hosts;
 mod cli;
 mod cluster_kubectl;
 mod foreign_issuer;
@@ -34,6 +35,7 @@ fn main() -> std::process::ExitCode {
     let ledger = ledger::Ledger::new();
     let cases: Vec<Trial> = [
         cli::cases(),
+        aws_hosts::cases(),
         tutorial::cases(),
         tutorial_unedited::cases(),
         scenarios::cases(),

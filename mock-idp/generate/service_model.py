@@ -23,9 +23,13 @@ TARGET = (
 )
 MODEL = "data/cognito-idp/2016-04-18/service-2.json.gz"
 
-# The model's patterns are matched by Java at AWS. Two of them use what the
+# The model's patterns are matched by Java at AWS. Some of them use what the
 # regex crate leaves out or reads differently; these are their equals in it.
 BY_HAND = {
+    # A prefix has no full stop, but a custom domain, which is of the same
+    # type, has some (Cognito developer guide, "Using your own domain").
+    # `CreateUserPoolDomain` refuses a prefix with one itself.
+    r"^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?$": r"[a-z0-9](?:[a-z0-9\-.]{0,61}[a-z0-9])?",
     # A look-behind: "does not end in a full stop".
     r"^[0-9A-Za-z\.\-_]*(?<!\.)$": r"(?:[0-9A-Za-z.\-_]*[0-9A-Za-z\-_])?",
     # Java's full stop leaves out more than the line feed.

@@ -81,6 +81,16 @@ pub(super) fn create_domain(call: &Call<'_>, input: &Value) -> Outcome {
         .custom_domain_config
         .map(|configuration| configuration.certificate_arn);
     let custom = certificate.is_some();
+    // The model's pattern is a prefix's; the table lets custom domains pass.
+    if !custom && request.domain.contains('.') {
+        return Err(crate::domain::Error::invalid(format!(
+            "1 validation error detected: Value '{}' at 'domain' failed to satisfy constraint: \
+             Member must satisfy regular expression pattern: \
+             ^[a-z0-9](?:[a-z0-9\\-]{{0,61}}[a-z0-9])?$",
+            request.domain
+        ))
+        .into());
+    }
     call.idp.create_domain(
         &pool,
         &request.domain,

@@ -698,7 +698,7 @@ static PATTERN_28: Pattern = Pattern::new(r#"^[0-9a-fA-F]+$"#, r#"^[0-9a-fA-F]+$
 static PATTERN_29: Pattern = Pattern::new(r#"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[4][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"#, r#"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[4][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"#);
 static PATTERN_30: Pattern = Pattern::new(r#"^[\p{L}\p{M}\p{S}\p{N}\p{P}]+$"#, r#"^[\p{L}\p{M}\p{S}\p{N}\p{P}]+$"#);
 static PATTERN_31: Pattern = Pattern::new(r#"^[\w\- ]+$"#, r#"^[0-9A-Za-z_\- ]+$"#);
-static PATTERN_32: Pattern = Pattern::new(r#"^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?$"#, r#"^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?$"#);
+static PATTERN_32: Pattern = Pattern::new(r#"^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?$"#, r#"[a-z0-9](?:[a-z0-9\-.]{0,61}[a-z0-9])?"#);
 static PATTERN_33: Pattern = Pattern::new(r#"^[a-zA-Z0-9_-]+$"#, r#"^[a-zA-Z0-9_-]+$"#);
 static PATTERN_34: Pattern = Pattern::new(r#"^cognito:(default|dutch|english|french|spanish|german|bahasa-indonesia|italian|japanese|korean|portuguese-brazil|chinese-(simplified|traditional))$"#, r#"^cognito:(default|dutch|english|french|spanish|german|bahasa-indonesia|italian|japanese|korean|portuguese-brazil|chinese-(simplified|traditional))$"#);
 static PATTERN_35: Pattern = Pattern::new(r#"arn:[\w+=/,.@-]+:[\w+=/,.@-]+:([\w+=/,.@-]*)?:[0-9]+:[\w+=/,.@-]+(:[\w+=/,.@-]+)?(:[\w+=/,.@-]+)?"#, r#"arn:[0-9A-Za-z_+=/,.@-]+:[0-9A-Za-z_+=/,.@-]+:([0-9A-Za-z_+=/,.@-]*)?:[0-9]+:[0-9A-Za-z_+=/,.@-]+(:[0-9A-Za-z_+=/,.@-]+)?(:[0-9A-Za-z_+=/,.@-]+)?"#);

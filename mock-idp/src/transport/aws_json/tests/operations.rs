@@ -231,6 +231,10 @@ fn a_protected_pool_cannot_be_deleted() {
 
 #[rstest]
 #[case::reserved("mycognito", "Domain cannot contain reserved word: cognito")]
+#[case::dotted(
+    "a.b",
+    "1 validation error detected: Value 'a.b' at 'domain' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-z0-9](?:[a-z0-9\\-]{0,61}[a-z0-9])?$"
+)]
 #[case::taken("taken", "Domain already associated with another user pool.")]
 fn a_domain_is_refused(#[case] domain: &str, #[case] expected: &str) {
     let rig = Rig::new();
