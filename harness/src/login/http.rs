@@ -11,9 +11,9 @@ use ::http::{Method, StatusCode};
 use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 use scraper::{Html, Selector};
-use serde_json::Value;
 use url::Url;
 
+use super::code_flow::{Authorization, CodeFlow, parse, returns_to, without_query};
 use super::{Login, Refusal, Request, Session};
 use crate::client::Broken;
 
@@ -72,14 +72,14 @@ impl HttpLogin {
         client_id: &str,
         refresh_token: &Secret<String>,
     ) -> Result<Session, Refusal> {
-        let mut browser = Browser::new(self.http.clone());
-        let discovery = browser.discover(issuer).await?;
+        let mut flow = CodeFlow::new(self.http.clone());
+        let discovery = flow.discover(issuer).await?;
         let form = [
             ("grant_type", "refresh_token"),
             ("client_id", client_id),
             ("refresh_token", refresh_token.expose()),
         ];
-        let mut session = browser.token(&discovery, &form).await?;
+        let mut session = flow.token(&discovery, &form).await?;
         session
             .refresh_token
             .get_or_insert_with(|| refresh_token.clone());
@@ -91,32 +91,23 @@ impl Login for HttpLogin {
     fn login<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Session, Refusal>> {
         Box::pin(async move {
             let mut browser = Browser::new(self.http.clone());
-            let discovery = browser.discover(&request.issuer).await?;
-            let code = browser.walk_to_code(&discovery, request).await?;
-            let form = [
-                ("grant_type", "authorization_code"),
-                ("client_id", request.client_id.as_str()),
-                ("code", &code),
-                ("redirect_uri", &request.redirect_uri),
-            ];
-            let mut session = browser.token(&discovery, &form).await?;
+            let discovery = browser.flow.discover(&request.issuer).await?;
+            let authorization = Authorization::new(&discovery, request)?;
+            let start = authorization.url.clone();
+            let callback = browser.walk(start, request).await?;
+            let code = browser.flow.code_of(&callback, &authorization)?;
+            let mut session = browser.flow.exchange(&discovery, request, &code).await?;
             session.password_changed = browser.password_changed;
             Ok(session)
         })
     }
 }
 
-struct Discovery {
-    authorization_endpoint: String,
-    token_endpoint: String,
-}
-
 /// One login's cookies and the way it took.
 pub(super) struct Browser {
-    http: reqwest::Client,
+    pub(super) flow: CodeFlow,
     cookies: BTreeMap<Cookie, String>,
-    trace: Vec<String>,
-    password_changed: bool,
+    pub(super) password_changed: bool,
 }
 
 /// What tells one cookie from another (RFC 6265, section 5.3).
@@ -135,75 +126,24 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// What the page complains about, after the error's name in its address
-    /// where it has one.
     pub(super) fn complaint(&self) -> String {
-        let name = self.url.query_pairs().find(|(key, _)| key == "error");
-        let text = complaint(&self.body);
-        match name {
-            Some((_, name)) => format!("{name}: {text}"),
-            None => text,
-        }
+        page_complaint(&self.url, &self.body)
     }
 }
 
 impl Browser {
     pub(super) fn new(http: reqwest::Client) -> Self {
         Self {
-            http,
+            flow: CodeFlow::new(http),
             cookies: BTreeMap::new(),
-            trace: Vec::new(),
             password_changed: false,
         }
-    }
-
-    async fn discover(&mut self, issuer: &str) -> Result<Discovery, Refusal> {
-        let url = format!(
-            "{}/.well-known/openid-configuration",
-            issuer.trim_end_matches('/')
-        );
-        let page = self.fetch(Method::GET, parse(&url)?, None).await?;
-        let document: Value = serde_json::from_str(&page.body)
-            .map_err(|error| Broken::new(&url, format!("{}, not JSON: {error}", page.status)))?;
-        let text = |name: &str| {
-            document[name]
-                .as_str()
-                .map(str::to_owned)
-                .ok_or_else(|| Broken::new(&url, format!("{} without {name}", page.status)))
-        };
-        if text("issuer")? != issuer {
-            return Err(Broken::new(&url, "the issuer in it is another one").into());
-        }
-        Ok(Discovery {
-            authorization_endpoint: text("authorization_endpoint")?,
-            token_endpoint: text("token_endpoint")?,
-        })
-    }
-
-    async fn walk_to_code(
-        &mut self,
-        discovery: &Discovery,
-        request: &Request,
-    ) -> Result<String, Refusal> {
-        let state = uuid::Uuid::new_v4().to_string();
-        let nonce = uuid::Uuid::new_v4().to_string();
-        let mut start = parse(&discovery.authorization_endpoint)?;
-        start.query_pairs_mut().extend_pairs([
-            ("response_type", "code"),
-            ("client_id", &request.client_id),
-            ("redirect_uri", &request.redirect_uri),
-            ("scope", &request.scope),
-            ("state", &state),
-            ("nonce", &nonce),
-        ]);
-        let callback = self.walk(start, request).await?;
-        self.code_of(&callback, &state)
     }
 
     /// Walks from `start` over whatever pages there are to the redirect URI,
     /// which is returned and not gone to.
     pub(super) async fn walk(&mut self, start: Url, request: &Request) -> Result<Url, Refusal> {
-        let beginning = start.to_string();
+        let beginning = without_query(&start);
         let mut page = self.fetch(Method::GET, start, None).await?;
         let mut filled = Filled::default();
         for _ in 0..MAX_HOPS {
@@ -212,7 +152,7 @@ impl Browser {
                     .url
                     .join(&location)
                     .map_err(|error| Broken::new(&location, error))?;
-                if is_callback(&next, &request.redirect_uri) {
+                if returns_to(&request.redirect_uri, &next) {
                     return Ok(next);
                 }
                 page = self.fetch(Method::GET, next, None).await?;
@@ -220,12 +160,12 @@ impl Browser {
             }
             let form = Form::of(&page);
             let Some(form) = form else {
-                return Err(self.refused(page.complaint()));
+                return Err(self.flow.refused(page.complaint()));
             };
             let fields = match form.fill(request, &mut filled) {
                 Some(fields) => fields,
                 // The same form again: what was typed in was refused.
-                None => return Err(self.refused(page.complaint())),
+                None => return Err(self.flow.refused(page.complaint())),
             };
             let action = page
                 .url
@@ -237,115 +177,33 @@ impl Browser {
         Err(Broken::new(beginning, "the login goes round in circles").into())
     }
 
-    /// The requests on the way, and whether a new password was set.
-    pub(super) fn into_way(self) -> (Vec<String>, bool) {
-        (self.trace, self.password_changed)
-    }
-
-    fn code_of(&mut self, callback: &Url, state: &str) -> Result<String, Refusal> {
-        let get = |name: &str| {
-            callback
-                .query_pairs()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
-        };
-        if let Some(error) = get("error") {
-            let text = match get("error_description") {
-                Some(description) => format!("{error}: {description}"),
-                None => error,
-            };
-            return Err(self.refused(text));
-        }
-        if get("state").as_deref() != Some(state) {
-            return Err(Broken::new("the callback", "the state is not the one sent").into());
-        }
-        get("code").ok_or_else(|| Broken::new("the callback", "there is no code in it").into())
-    }
-
-    async fn token(
-        &mut self,
-        discovery: &Discovery,
-        form: &[(&str, &str)],
-    ) -> Result<Session, Refusal> {
-        let url = parse(&discovery.token_endpoint)?;
-        let fields: Vec<(String, String)> = form
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let page = self.fetch(Method::POST, url, Some(&fields)).await?;
-        let answer: Value = serde_json::from_str(&page.body).map_err(|error| {
-            Broken::new(
-                &discovery.token_endpoint,
-                format!("{}, not JSON: {error}", page.status),
-            )
-        })?;
-        let text = |name: &str| answer[name].as_str().map(str::to_owned);
-        if let Some(error) = text("error") {
-            return Err(self.refused(error));
-        }
-        let missing = |name: &str| {
-            Broken::new(
-                &discovery.token_endpoint,
-                format!("no {name} in the answer"),
-            )
-        };
-        Ok(Session {
-            id_token: Secret::new(text("id_token").ok_or_else(|| missing("id_token"))?),
-            access_token: Some(Secret::new(
-                text("access_token").ok_or_else(|| missing("access_token"))?,
-            )),
-            refresh_token: text("refresh_token").map(Secret::new),
-            password_changed: false,
-            trace: std::mem::take(&mut self.trace),
-        })
-    }
-
     pub(super) async fn fetch(
         &mut self,
         method: Method,
         url: Url,
         form: Option<&[(String, String)]>,
     ) -> Result<Page, Refusal> {
-        let what = format!("{method} {}", without_query(&url));
-        let mut request = self.http.request(method, url.clone());
         let cookies: Vec<String> = self
             .cookies
             .iter()
             .filter(|(cookie, _)| cookie.is_for(&url))
             .map(|(cookie, value)| format!("{}={value}", cookie.name))
             .collect();
-        if !cookies.is_empty() {
-            request = request.header("cookie", cookies.join("; "));
-        }
-        if let Some(form) = form {
-            request = request.form(form);
-        }
-        let response = request
-            .send()
-            .await
-            .map_err(|error| Broken::new(&what, crate::client::chain(&error)))?;
-        let status = response.status();
-        self.trace.push(format!("{what} → {}", status.as_u16()));
-        for header in response.headers().get_all("set-cookie") {
+        let cookies = (!cookies.is_empty()).then(|| cookies.join("; "));
+        let answer = self.flow.send(method, &url, cookies, form).await?;
+        for header in answer.headers.get_all("set-cookie") {
             self.keep(&url, header.to_str().unwrap_or_default());
         }
-        let location = response
-            .headers()
+        let location = answer
+            .headers
             .get("location")
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
-        let body = response
-            .text()
-            .await
-            .map_err(|error| Broken::new(&what, crate::client::chain(&error)))?;
-        if status.is_server_error() {
-            return Err(Broken::new(&what, format!("{status}: {}", complaint(&body))).into());
-        }
         Ok(Page {
             url,
-            status,
-            location: location.filter(|_| status.is_redirection()),
-            body,
+            status: answer.status,
+            location: location.filter(|_| answer.status.is_redirection()),
+            body: answer.body,
         })
     }
 
@@ -373,13 +231,6 @@ impl Browser {
             self.cookies.remove(&key);
         } else {
             self.cookies.insert(key, value.to_owned());
-        }
-    }
-
-    pub(super) fn refused(&mut self, because: String) -> Refusal {
-        Refusal::Refused {
-            because,
-            trace: std::mem::take(&mut self.trace),
         }
     }
 }
@@ -469,8 +320,18 @@ impl Form {
     }
 }
 
+/// What the page at `url` complains about, after the error's name in its
+/// address where it has one.
+pub(super) fn page_complaint(url: &Url, body: &str) -> String {
+    let text = complaint(body);
+    match url.query_pairs().find(|(key, _)| key == "error") {
+        Some((_, name)) => format!("{name}: {text}"),
+        None => text,
+    }
+}
+
 /// What a page complains about: its alert, or its heading.
-fn complaint(body: &str) -> String {
+pub(super) fn complaint(body: &str) -> String {
     let html = Html::parse_document(body);
     ["#loginErrorMessage", "[role=alert]", "h1", "title"]
         .iter()
@@ -489,22 +350,6 @@ fn complaint(body: &str) -> String {
 
 fn selector(css: &str) -> Selector {
     Selector::parse(css).expect("a literal selector is valid")
-}
-
-fn is_callback(url: &Url, redirect_uri: &str) -> bool {
-    Url::parse(redirect_uri)
-        .is_ok_and(|wanted| wanted.origin() == url.origin() && wanted.path() == url.path())
-}
-
-pub(super) fn parse(url: &str) -> Result<Url, Broken> {
-    Url::parse(url).map_err(|error| Broken::new(url, error))
-}
-
-fn without_query(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
 }
 
 #[cfg(test)]

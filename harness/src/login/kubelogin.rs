@@ -16,7 +16,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use url::Url;
 
-use super::http::{Browser, HttpLogin, parse};
+use super::code_flow::parse;
+use super::http::{Browser, HttpLogin};
 use super::{Login, Refusal, Request, Session};
 use crate::client::Broken;
 
@@ -192,9 +193,9 @@ impl Browser {
     async fn came_to(mut self, callback: &Url) -> Result<(Vec<String>, bool), Refusal> {
         let page = self.fetch(Method::GET, callback.clone(), None).await?;
         if page.status.is_client_error() {
-            return Err(self.refused(page.complaint()));
+            return Err(self.flow.refused(page.complaint()));
         }
-        Ok(self.into_way())
+        Ok((self.flow.trace, self.password_changed))
     }
 }
 
