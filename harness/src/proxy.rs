@@ -131,7 +131,7 @@ impl Proxy {
     pub async fn respond(self, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
         let far_end = match self.far_end(&request) {
             Ok(far_end) => far_end,
-            Err(refusal) => return Ok(refusal),
+            Err(refusal) => return Ok(*refusal),
         };
         let addr = request
             .extensions()
@@ -158,13 +158,13 @@ impl Proxy {
         Ok(Response::new(Body::empty()))
     }
 
-    fn far_end(&self, request: &Request<Body>) -> Result<FarEnd, Response<Body>> {
+    fn far_end(&self, request: &Request<Body>) -> Result<FarEnd, Box<Response<Body>>> {
         let inner = &self.0;
         let Some(authority) = request.uri().authority().cloned() else {
-            return Err(refusal(
+            return Err(Box::new(refusal(
                 StatusCode::BAD_REQUEST,
                 "this is rolecall's proxy for HTTPS_PROXY; it answers nothing itself",
-            ));
+            )));
         };
         let host = authority.host().to_ascii_lowercase();
         let port = authority.port_u16();
@@ -177,10 +177,10 @@ impl Proxy {
                     .find_map(|record| record.running);
                 return match found {
                     Some(cluster) => Ok(FarEnd::Cluster(cluster.address())),
-                    None => Err(refusal(
+                    None => Err(Box::new(refusal(
                         StatusCode::BAD_GATEWAY,
                         &format!("no running cluster has the endpoint https://{host}"),
-                    )),
+                    ))),
                 };
             }
             if is_aws(&host) || inner.front.is_domain(&host) {
@@ -192,12 +192,12 @@ impl Proxy {
         if connect && inner.hosts.0.allowed {
             return Ok(FarEnd::Elsewhere(authority));
         }
-        Err(refusal(
+        Err(Box::new(refusal(
             StatusCode::FORBIDDEN,
             &format!(
                 "rolecall's proxy leads to AWS' hosts on this machine, not to {host}:{port}; `rolecall up --aws-hosts --allow-other-hosts` lets HTTPS to others through"
             ),
-        ))
+        )))
     }
 
     async fn serve(self, host: String, io: listen::Tunnel, addr: SocketAddr) {
