@@ -67,6 +67,23 @@ pub fn https(
     client.build().map_err(|e| broken(&e))
 }
 
+/// A client for a program of ours on loopback. It keeps no connections, so it
+/// outlives the runtime that it was first used on.
+///
+/// # Errors
+/// [`Broken`] when TLS cannot be set up, which it does not use.
+pub(crate) fn plain(limit: Duration) -> Result<reqwest::Client, Broken> {
+    let broken = |error: &dyn std::fmt::Display| Broken::new("set up an HTTP client", error);
+    let tls = pki::client_config(rustls::RootCertStore::empty()).map_err(|e| broken(&e))?;
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .timeout(limit)
+        .build()
+        .map_err(|e| broken(&e))
+}
+
 /// Why an AWS API refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AwsError {

@@ -7,6 +7,7 @@
 //! terminals and exit codes.
 
 pub mod aws;
+pub mod child;
 pub mod client;
 pub mod cluster;
 pub mod event;

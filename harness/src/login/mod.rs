@@ -3,6 +3,7 @@
 use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 
+pub mod browser;
 mod code_flow;
 pub mod http;
 pub mod kubelogin;
