@@ -10,6 +10,7 @@
 )]
 
 mod aws_hosts;
+mod browser;
 mod cli;
 mod cluster_kubectl;
 mod foreign_issuer;
@@ -44,6 +45,7 @@ fn main() -> std::process::ExitCode {
         cluster_kubectl::cases(),
         foreign_issuer::cases(),
         kubelogin::cases(),
+        browser::cases(),
         readme::cases(),
     ]
     .into_iter()

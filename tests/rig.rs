@@ -257,7 +257,7 @@ impl Up {
             .map_err(|error| Stop::Fail(error.to_string()))
     }
 
-    /// The roots that the front door's certificates come from.
+    /// The edge CA alone.
     pub fn edge_roots(&self) -> Result<rustls::RootCertStore, Stop> {
         let pem = std::fs::read_to_string(self.dir().join("ca.crt"))
             .map_err(|error| error.to_string())?;

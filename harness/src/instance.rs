@@ -6,10 +6,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foundation::clock::{Stopwatch, limit, pause};
+use foundation::clock::{Clock, Stopwatch, limit, pause};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::aws::keys::AccessKey;
+use crate::client::AwsClient;
 use crate::cluster::kubeconfig::KubeloginEntry;
 use crate::process;
 use crate::rig::{self, Audit, Rig};
@@ -41,6 +43,9 @@ pub struct Ready {
     /// Whether that proxy leads to other hosts, too.
     #[serde(default)]
     pub other_hosts: bool,
+    /// SHA-256 of the edge CA's public key, base64: whom a browser is to trust.
+    #[serde(default)]
+    pub edge_spki: String,
     /// Its files by what they are.
     pub paths: Paths,
     /// What control calls must show.
@@ -71,6 +76,20 @@ pub struct Paths {
     pub audit_log: PathBuf,
     /// Shell exports.
     pub env: PathBuf,
+}
+
+impl Ready {
+    /// A client of its Cognito and EKS that sends through `http`, as the ready
+    /// cluster's creator.
+    pub fn aws(&self, http: reqwest::Client) -> AwsClient {
+        let key = AccessKey {
+            id: self.access_key_id.clone(),
+            secret: self.secret_access_key.clone().into(),
+            arn: String::new(),
+            user_id: String::new(),
+        };
+        AwsClient::new(http, &self.origin, &self.region, key, Clock::system())
+    }
 }
 
 /// The files that go when the instance goes; `audit.log` stays.
@@ -215,6 +234,7 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
                 ..
             }
         ),
+        edge_spki: rig.edge_ca().spki_sha256().unwrap_or_default(),
         api_server: rig.ready_cluster().endpoint().to_owned(),
         cluster_name: rig.config().cluster_name.clone(),
         region: rig.config().region.clone(),
