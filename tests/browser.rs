@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Up, block_on, check, ran};
+use crate::rig::{Ran, Up, block_on, check, ran};
 
 const SEED: &str = r#"
 pool: { name: kubedemy, usernameAttributes: [email], domain: kubedemyeksoidc, groups: [admins] }
@@ -57,6 +57,15 @@ pub fn cases() -> Vec<Case> {
         ),
         case("browser::it_is_gone_with_its_profile", gone),
         case("browser::screenshots_of_every_page", screenshots),
+        case(
+            "browser::browse_starts_the_browser_that_is_found",
+            browse_starts,
+        ),
+        case(
+            "browser::browse_opens_a_real_one_that_ends_with_the_instance",
+            browse_really,
+        ),
+        case("browser::browse_says_what_is_missing", browse_missing),
     ]
 }
 
@@ -364,8 +373,15 @@ fn screenshots() -> Result<(), Stop> {
         for (name, start, who) in pages {
             browser.forget().await.map_err(|e| e.to_string())?;
             match who {
-                // Ends at the page that it cannot go on from.
-                Some(who) => drop(browser.sign_in(&start, &who).await),
+                // Ends at the page that it cannot go on from, which is read
+                // anew where nothing was wrong with it.
+                Some(who) => {
+                    let _ = browser.sign_in(&start, &who).await;
+                    if name == "new-password" {
+                        let page = browser.page().await.map_err(|e| e.to_string())?;
+                        let _ = browser.open(page.url.as_str()).await;
+                    }
+                }
                 None => drop(browser.open(&start).await.map_err(|e| e.to_string())?),
             }
             for (size, width) in [("wide", 1280), ("narrow", 375)] {
@@ -388,6 +404,190 @@ fn width_of(png: &PathBuf) -> Result<u32, Stop> {
     width
         .map(u32::from_be_bytes)
         .ok_or_else(|| Stop::Fail(format!("{} is no PNG", png.display())))
+}
+
+// ---- rolecall browse ------------------------------------------------------
+
+fn browse(up: &Up, arguments: &[&str], env: &[(&str, &str)]) -> Result<Ran, Stop> {
+    let mut command = std::process::Command::new(programs::rolecall());
+    command
+        .args(["browse", "--dir"])
+        .arg(up.dir())
+        .args(arguments)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .envs(env.iter().copied());
+    ran(command)
+}
+
+/// A browser that notes its arguments, a line each.
+fn fake(up: &Up) -> Result<(String, PathBuf), Stop> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (program, note) = (
+        up.scratch().join("fake-browser"),
+        up.scratch().join("arguments"),
+    );
+    let text = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >'{}'\n", note.display());
+    std::fs::write(&program, text)
+        .and_then(|()| std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)))
+        .map_err(|error| error.to_string())?;
+    Ok((program.display().to_string(), note))
+}
+
+fn browse_starts() -> Result<(), Stop> {
+    let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let cache_text = cache.path().display().to_string();
+    let mut up = Up::start_with(&["--aws-hosts"], &[("XDG_CACHE_HOME", &cache_text)])?;
+    let (program, note) = fake(&up)?;
+    let env = [("CHROME", program.as_str()), ("DISPLAY", ":0")];
+    let noted = || -> Vec<String> {
+        let text = std::fs::read_to_string(&note).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    let ran = browse(&up, &["http://localhost:8000"], &env)?.ok()?;
+    // kubectl reads a credential from there.
+    check(ran.stdout.is_empty(), || ran.to_string())?;
+    let arguments = noted();
+    let ready = up.ready().clone();
+    let profile = ready.paths.browser_profile.clone();
+    for wanted in [
+        format!("--user-data-dir={}", profile.display()),
+        format!("--ignore-certificate-errors-spki-list={}", ready.edge_spki),
+        format!("--proxy-server={}", ready.proxy.clone().unwrap_or_default()),
+        "http://localhost:8000".to_owned(),
+    ] {
+        check(arguments.contains(&wanted), || {
+            format!("no {wanted} in {arguments:?}")
+        })?;
+    }
+    check(!arguments.contains(&"--headless".to_owned()), || {
+        format!("{arguments:?}")
+    })?;
+    check(
+        profile.starts_with(cache.path().join("rolecall/browser")),
+        || profile.display().to_string(),
+    )?;
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(&profile)
+            .map_err(|error| error.to_string())?
+            .permissions(),
+    );
+    check(mode & 0o777 == 0o700, || format!("{mode:o}"))?;
+
+    // Without an address: the origin, until there is one sign-in page.
+    browse(&up, &[], &env)?.ok()?;
+    check(noted().last() == Some(&ready.origin), || {
+        format!("{:?}", noted())
+    })?;
+    // As kubelogin starts it, by the program beside ready.json.
+    let mut command = std::process::Command::new(&ready.paths.browse);
+    command.arg("http://localhost:18000").envs(env);
+    crate::rig::ran(command)?.ok()?;
+    check(
+        noted()
+            .last()
+            .is_some_and(|last| last == "http://localhost:18000"),
+        || format!("{:?}", noted()),
+    )?;
+
+    check(up.signal("TERM")? == Some(0), || {
+        "it did not end well".to_owned()
+    })?;
+    check(!profile.exists(), || {
+        format!("{} is still there", profile.display())
+    })
+}
+
+fn browse_really() -> Result<(), Stop> {
+    let mut site = Site::start(&[])?;
+    let ready = site.up.ready().clone();
+    let partners = site.pool("partners")?;
+    let pool = partners
+        .issuer
+        .rsplit_once('/')
+        .map(|(_, id)| id)
+        .unwrap_or_default();
+    site.cognito(
+        "DeleteUserPoolDomain",
+        &json!({"UserPoolId": pool, "Domain": "partners"}),
+    )?;
+    let said = browse(&site.up, &["--headless"], &[])?.ok()?;
+    said.says("/domains/kubedemyeksoidc/oauth2/authorize?response_type=code")?;
+
+    // It writes where it can be driven, once it has started.
+    let profile = ready.paths.browser_profile.clone();
+    let port = wait_for(&profile.join("DevToolsActivePort"))?;
+    let port = port.lines().next().unwrap_or_default().to_owned();
+    let shown = || -> Result<String, Stop> {
+        let url = format!("http://127.0.0.1:{port}/json/list");
+        let http = site.up.https()?;
+        block_on(async {
+            let answer = http.get(url).send().await.map_err(|e| e.to_string())?;
+            answer.text().await.map_err(|e| Stop::Fail(e.to_string()))
+        })
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !shown()?.contains("Sign in – kubedemy") {
+        check(std::time::Instant::now() < deadline, || {
+            shown().unwrap_or_default()
+        })?;
+        crate::rig::pause();
+    }
+    // A second call is shown by the same browser.
+    let second = format!("{}/no-such-page", ready.origin);
+    browse(&site.up, &["--headless", &second], &[])?.ok()?;
+    while !shown()?.contains("no-such-page") {
+        check(std::time::Instant::now() < deadline, || {
+            shown().unwrap_or_default()
+        })?;
+        crate::rig::pause();
+    }
+    check(site.up.signal("TERM")? == Some(0), || {
+        "it did not end well".to_owned()
+    })?;
+    check(!profile.exists(), || {
+        format!("{} is still there", profile.display())
+    })?;
+    check(
+        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err(),
+        || "the browser is still there".to_owned(),
+    )
+}
+
+fn wait_for(path: &std::path::Path) -> Result<String, Stop> {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        match std::fs::read_to_string(path) {
+            Ok(text) if text.ends_with('\n') || text.lines().count() > 1 => return Ok(text),
+            _ if std::time::Instant::now() > deadline => {
+                return Err(Stop::Fail(format!("{} does not come", path.display())));
+            }
+            _ => crate::rig::pause(),
+        }
+    }
+}
+
+fn browse_missing() -> Result<(), Stop> {
+    let mut up = Up::start(&[])?;
+    let usage = |ran: Ran, remedy: &str| {
+        check(ran.code == Some(2), || ran.to_string())?;
+        ran.says(remedy).map(drop)
+    };
+    usage(
+        browse(&up, &[], &[("PATH", "/nowhere"), ("CHROME", "")])?,
+        "apt-get install chromium",
+    )?;
+    usage(
+        browse(&up, &[], &[("CHROME", "/no/such/browser")])?,
+        "CHROME=/no/such/browser",
+    )?;
+    usage(browse(&up, &["--", "--proxy-server=x"], &[])?, "http://")?;
+    let (program, _) = fake(&up)?;
+    usage(browse(&up, &[], &[("CHROME", &program)])?, "--headless")?;
+    let failing = browse(&up, &["--headless"], &[("CHROME", "/bin/false")])?;
+    check(failing.code == Some(3), || failing.to_string())?;
+    // Ended well, it leaves no profile behind.
+    up.signal("TERM").map(drop)
 }
 
 // ---- what they run on -----------------------------------------------------

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::keys::AccessKey;
+use crate::browse;
 use crate::client::AwsClient;
 use crate::cluster::kubeconfig::KubeloginEntry;
 use crate::process;
@@ -76,6 +77,13 @@ pub struct Paths {
     pub audit_log: PathBuf,
     /// Shell exports.
     pub env: PathBuf,
+    /// Opens its argument in a browser: a program for kubelogin's
+    /// `--browser-command`, which takes no arguments of its own.
+    #[serde(default)]
+    pub browse: PathBuf,
+    /// What `rolecall browse` keeps, outside of the folder.
+    #[serde(default)]
+    pub browser_profile: PathBuf,
 }
 
 impl Ready {
@@ -93,13 +101,14 @@ impl Ready {
 }
 
 /// The files that go when the instance goes; `audit.log` stays.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "ready.json",
     "ca.crt",
     "roots.crt",
     "admin.kubeconfig",
     "kubeconfig",
     "env",
+    "browse",
     "aws-config",
     "aws-credentials",
     ".gitignore",
@@ -217,12 +226,14 @@ impl Instance {
     pub async fn stop(self) {
         // `ready.json` goes first: nobody is to find what is about to end.
         remove_files(&self.dir);
+        browse::close(&self.ready.paths.browser_profile).await;
         self.rig.stop().await;
     }
 }
 
 fn describe(rig: &Rig, dir: &Path) -> Ready {
     let (admin, other) = (rig.keys().admin(), rig.keys().other());
+    let edge_spki = rig.edge_ca().spki_sha256().unwrap_or_default();
     Ready {
         origin: rig.origin().to_owned(),
         issuer_base: rig.issuer_base(),
@@ -234,7 +245,6 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
                 ..
             }
         ),
-        edge_spki: rig.edge_ca().spki_sha256().unwrap_or_default(),
         api_server: rig.ready_cluster().endpoint().to_owned(),
         cluster_name: rig.config().cluster_name.clone(),
         region: rig.config().region.clone(),
@@ -248,7 +258,10 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
             kubeconfig: dir.join("kubeconfig"),
             audit_log: dir.join("audit.log"),
             env: dir.join("env"),
+            browse: dir.join("browse"),
+            browser_profile: browse::profile(&edge_spki),
         },
+        edge_spki,
         control_token: rig.control_token().expose().clone(),
         access_key_id: admin.id.clone(),
         secret_access_key: admin.secret.expose().clone(),
@@ -274,6 +287,11 @@ fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
         "[default]\nregion = {0}\ncli_follow_urlparam = false\n\n[profile other]\nregion = {0}\ncli_follow_urlparam = false\n",
         ready.region
     );
+    let browse = format!(
+        "#!/bin/sh\nexec {} browse --dir {} \"$@\"\n",
+        quote_path(&std::env::current_exe().unwrap_or_default()),
+        quote_path(dir)
+    );
     let json = serde_json::to_string_pretty(ready).unwrap_or_default();
     for (name, text) in [
         (".gitignore", MARK),
@@ -282,14 +300,22 @@ fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
         ("admin.kubeconfig", &kubeconfig),
         ("kubeconfig", &kubeconfig),
         ("env", &exports),
+        ("browse", &browse),
         ("aws-config", &config),
         ("aws-credentials", &credentials),
         ("ready.json.part", &json),
     ] {
         write_private(&dir.join(name), text)?;
     }
+    let program = dir.join("browse");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700))
+        .map_err(|error| file_error(&program, &error))?;
     let done = dir.join("ready.json");
     std::fs::rename(dir.join("ready.json.part"), &done).map_err(|error| file_error(&done, &error))
+}
+
+fn quote_path(path: &Path) -> String {
+    process::quote(&path.display().to_string())
 }
 
 /// Refuses a folder with files of somebody else: some of ours have common
@@ -445,7 +471,7 @@ impl Running {
         let ready: Ready = serde_json::from_str(&text).map_err(|_| gone())?;
         let ca = std::fs::read_to_string(dir.join("ca.crt")).map_err(|_| gone())?;
         let roots = foundation::pki::roots_from_pem(&ca).map_err(|_| gone())?;
-        let http = crate::client::https(roots, None, None).map_err(|_| gone())?;
+        let http = crate::client::https(roots, None, ready.proxy.as_deref()).map_err(|_| gone())?;
         let running = Self { ready, http };
         // A ready.json that outlived a killed process describes nobody; the
         // lock tells who lives but does not answer.
@@ -466,6 +492,12 @@ impl Running {
     /// What its `ready.json` says.
     pub fn ready(&self) -> &Ready {
         &self.ready
+    }
+
+    /// A client that trusts its CA, and goes through its proxy where that is
+    /// how everything is found.
+    pub fn https(&self) -> &reqwest::Client {
+        &self.http
     }
 
     /// Its clusters and whom they trust.

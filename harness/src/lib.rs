@@ -7,6 +7,7 @@
 //! terminals and exit codes.
 
 pub mod aws;
+pub mod browse;
 pub mod child;
 pub mod client;
 pub mod cluster;
@@ -93,6 +94,18 @@ fn not_run(plan: Plan, why: rig::NoBench, sink: &mut (dyn FnMut(Event) + Send)) 
         seconds: 0.0,
     });
     verdict
+}
+
+/// `$XDG_CACHE_HOME/rolecall/NAME`, or under `~/.cache`.
+pub(crate) fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(std::path::PathBuf::from)
+    };
+    from("XDG_CACHE_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("rolecall").join(name))
 }
 
 /// Reads a duration as people write it: `90s`, `61m`, `1h30m`.

@@ -125,7 +125,8 @@ impl Default for Config {
             pins: Pins::default(),
             seeded_ids: None,
             seed: None,
-            keybank: default_key_folder().map_or_else(|| KeyBank::in_memory(2), KeyBank::in_folder),
+            keybank: crate::cache_folder("keys")
+                .map_or_else(|| KeyBank::in_memory(2), KeyBank::in_folder),
             audit: Audit::Off,
             names: Names::Local,
         }
@@ -649,16 +650,4 @@ fn random_token() -> String {
     use rand::RngExt as _;
     let bytes: [u8; 32] = rand::rng().random();
     crate::aws::sigv4::hex(&bytes)
-}
-
-/// `$XDG_CACHE_HOME/rolecall/keys`, or under `~/.cache`.
-fn default_key_folder() -> Option<PathBuf> {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    from("XDG_CACHE_HOME")
-        .or_else(|| from("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("rolecall").join("keys"))
 }

@@ -41,6 +41,8 @@ pub enum Command {
     Run(Run),
     /// Writes kubeconfig entries for people who log in.
     Kubeconfig(Kubeconfig),
+    /// Opens a browser of its own that trusts the running instance, and does not wait for it.
+    Browse(Browse),
     /// Says what runs where, and whom the clusters trust.
     Status(Json),
     /// Shows the messages that Cognito would have sent.
@@ -114,6 +116,20 @@ pub struct Run {
     /// The program and its arguments.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// `rolecall browse`.
+#[derive(Args)]
+pub struct Browse {
+    /// Where.
+    #[command(flatten)]
+    pub instance: Instance,
+    /// Without a window, for tests; it ends with the instance.
+    #[arg(long)]
+    pub headless: bool,
+    /// What to open; else the sign-in page, if there is exactly one.
+    #[arg(value_parser = web_address)]
+    pub url: Option<String>,
 }
 
 /// `rolecall demo`.
@@ -296,6 +312,15 @@ impl Up {
             );
         }
         Ok(pins)
+    }
+}
+
+/// Whatever else there is would be an option to the browser, or a search.
+fn web_address(text: &str) -> Result<String, String> {
+    if text.starts_with("http://") || text.starts_with("https://") {
+        Ok(text.to_owned())
+    } else {
+        Err("an address begins with http:// or https://".to_owned())
     }
 }
 

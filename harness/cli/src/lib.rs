@@ -84,6 +84,7 @@ async fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Shell(options) => running::shell(options).await,
         Command::Run(options) => running::run(options).await,
         Command::Kubeconfig(options) => running::kubeconfig(options).await,
+        Command::Browse(options) => running::browse(options).await,
         Command::Status(options) => running::status(options).await,
         Command::Outbox(options) => running::outbox(options).await,
         Command::Audit(options) => running::audit(options),

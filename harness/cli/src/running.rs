@@ -5,10 +5,11 @@ use std::path::Path;
 
 use harness::cluster::kubeconfig::save;
 use harness::instance::{Error, Ready, Running};
-use harness::process;
+use harness::login::browser;
+use harness::{browse, process};
 use serde_json::{Value, json};
 
-use crate::arguments::{Instance, Json, Kubeconfig, LoginBy, Run};
+use crate::arguments::{Browse, Instance, Json, Kubeconfig, LoginBy, Run};
 use crate::{Stop, output};
 
 pub async fn env(options: Json) -> Result<u8, Stop> {
@@ -93,6 +94,30 @@ pub async fn kubeconfig(options: Kubeconfig) -> Result<u8, Stop> {
         entry.issuer
     ));
     Ok(0)
+}
+
+pub async fn browse(options: Browse) -> Result<u8, Stop> {
+    let running = find(&options.instance.dir).await?;
+    let browser = browser::find_browser().map_err(Stop::usage)?;
+    if !options.headless && !has_display() {
+        return Err(Stop::usage(
+            "there is no display for a window (DISPLAY and WAYLAND_DISPLAY are not set); run it where there is one, or add --headless for a browser that nobody sees",
+        ));
+    }
+    let url = match options.url {
+        Some(url) => url,
+        None => browse::start_page(&running).await,
+    };
+    let opened = browse::open(&browser, running.ready(), &url, options.headless).await;
+    opened.map_err(|error| Stop::rig(format!("cannot start {}: {error}", browser.display())))?;
+    // Standard output may be somebody else's, such as kubectl's.
+    eprintln!("{} shows {url}", browser.display());
+    Ok(0)
+}
+
+fn has_display() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(target_os = "macos") || set("DISPLAY") || set("WAYLAND_DISPLAY")
 }
 
 pub async fn status(options: Json) -> Result<u8, Stop> {

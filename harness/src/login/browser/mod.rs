@@ -42,6 +42,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// More pages than any honest login has.
 const MAX_PAGES: usize = 6;
 
+/// A window's height; longer pages are shown as a whole.
+const HEIGHT: u64 = 800;
+
 /// What Chromium shows where nobody answered.
 const ERROR_PAGE: &str = "chrome-error://";
 
@@ -300,11 +303,12 @@ impl Browser {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.devtools("Emulation.setEmulatedMedia", json!({"features": features}))
             .await?;
-        self.resize(width, 640).await?;
+        self.resize(width, HEIGHT).await?;
         let height = self
             .script("return document.documentElement.scrollHeight")
             .await?;
-        self.resize(width, height.as_u64().unwrap_or(640)).await?;
+        self.resize(width, height.as_u64().unwrap_or(HEIGHT))
+            .await?;
         let png = self
             .driver()?
             .screenshot_as_png()
