@@ -11,6 +11,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         case("readme::the_tutorial", tutorial),
         case("readme::the_words_of_a_running_instance", words),
+        case("readme::the_browser", browser),
         case("readme::the_scenarios", scenarios),
         case("readme::the_two_commands_stand_there", two_commands),
         case("readme::cargo_install_puts_it_on_the_path", install),
@@ -74,6 +75,46 @@ fn words() -> Result<(), Stop> {
     let mut up = Up::start(&[])?;
     under(&up, &block("words")?)?.ok()?.says("stopped")?;
     check(up.wait()? == Some(0), || "it did not end well".to_owned())
+}
+
+/// A browser that says what it was given, in both of the ways named.
+fn browser() -> Result<(), Stop> {
+    let text = text()?;
+    let mut up = Up::start(&[])?;
+    let note = up.scratch().join("shown");
+    let program = up.scratch().join("browser");
+    let script = format!(
+        "#!/bin/sh\nfor last; do :; done\necho \"$last\" >'{}'\n",
+        note.display()
+    );
+    std::fs::write(&program, script).map_err(|error| error.to_string())?;
+    let mut chmod = Command::new("chmod");
+    ran({
+        chmod.arg("+x").arg(&program);
+        chmod
+    })?
+    .ok()?;
+    for (named, command) in [
+        (
+            "`rolecall browse`",
+            "rolecall browse http://localhost:8000".to_owned(),
+        ),
+        (
+            "`.rolecall/browse`",
+            format!("{}/browse http://localhost:18000", up.dir().display()),
+        ),
+    ] {
+        check(text.contains(named), || {
+            format!("the README does not say {named}")
+        })?;
+        let env = format!("export DISPLAY=:0 CHROME='{}'; ", program.display());
+        under(&up, &format!("{env}{command}"))?.ok()?;
+        let shown = std::fs::read_to_string(&note).map_err(|error| error.to_string())?;
+        check(command.ends_with(shown.trim()), || {
+            format!("{command} shows {shown}")
+        })?;
+    }
+    up.signal("TERM").map(drop)
 }
 
 fn scenarios() -> Result<(), Stop> {
