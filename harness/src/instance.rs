@@ -550,6 +550,24 @@ impl Running {
         })
     }
 
+    /// What its clock says, which its cluster goes by.
+    ///
+    /// # Errors
+    /// [`Error::Silent`].
+    pub async fn now(&self) -> Result<jiff::Timestamp, Error> {
+        let clock = self.control(http::Method::GET, "/_rolecall/clock").await?;
+        let now = clock["now"].as_str().and_then(|now| now.parse().ok());
+        now.ok_or_else(|| Error::Silent {
+            origin: self.ready.origin.clone(),
+            reason: format!("no time in {clock}"),
+        })
+    }
+
+    /// A client of its AWS APIs, as the ready cluster's creator.
+    pub fn aws(&self) -> AwsClient {
+        self.ready.aws(self.http.clone())
+    }
+
     /// The messages that Cognito would have sent.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod browse;
 pub mod child;
 pub mod client;
 pub mod cluster;
+pub mod doctor;
 pub mod event;
 pub mod explain;
 pub mod front;

@@ -603,6 +603,11 @@ impl Control {
                         "name": provider.name,
                         "issuer": provider.trust.issuer_url,
                         "clientId": provider.trust.client_id,
+                        "usernameClaim": provider.trust.username_claim,
+                        "usernamePrefix": provider.trust.username_prefix,
+                        "groupsClaim": provider.trust.groups_claim,
+                        "groupsPrefix": provider.trust.groups_prefix,
+                        "requiredClaims": provider.trust.required_claims,
                         "status": match provider.status {
                             ProviderStatus::Creating => "CREATING",
                             ProviderStatus::Active => "ACTIVE",

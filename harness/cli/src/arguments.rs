@@ -49,6 +49,8 @@ pub enum Command {
     Outbox(Json),
     /// Shows the requests to the clusters, with user, decision and reason.
     Audit(Json),
+    /// Says why a login fails: issuer, certificate, keys, token, mapping, cluster, kubelogin.
+    Doctor(Box<Doctor>),
     /// Stops the running instance.
     Down(Instance),
     /// Prints completions for a shell.
@@ -130,6 +132,50 @@ pub struct Browse {
     /// What to open; else the sign-in page, if there is exactly one.
     #[arg(value_parser = web_address)]
     pub url: Option<String>,
+}
+
+/// `rolecall doctor`. Flags are spelt as kube-apiserver's `--oidc-*` are.
+#[derive(Args)]
+pub struct Doctor {
+    /// Where.
+    #[command(flatten)]
+    pub instance: Instance,
+    /// Look at this issuer, ours or anybody's, and not at those of the instance's clusters.
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    pub issuer_url: Option<String>,
+    /// The audience that the cluster asks for.
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The claim that becomes the user [kube-apiserver's default: sub].
+    #[arg(long, value_name = "CLAIM")]
+    pub username_claim: Option<String>,
+    /// What comes before the user; - for nothing.
+    #[arg(long, value_name = "PREFIX", allow_hyphen_values = true)]
+    pub username_prefix: Option<String>,
+    /// The claim that becomes the groups.
+    #[arg(long, value_name = "CLAIM")]
+    pub groups_claim: Option<String>,
+    /// What comes before a group.
+    #[arg(long, value_name = "PREFIX")]
+    pub groups_prefix: Option<String>,
+    /// The issuer's CA, as in --oidc-ca-file; nothing else is trusted then.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// A token to walk through the mapping and to ask the cluster about; - reads standard input.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub token: Option<String>,
+    /// The kubeconfig to look at [default: KUBECONFIG's first file, else ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of it other than the current one.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// kubelogin's cache [default: as its arguments say].
+    #[arg(long, value_name = "FOLDER")]
+    pub token_cache_dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rolecall demo`.

@@ -5,6 +5,7 @@
 //! failed.
 
 mod arguments;
+mod doctor;
 mod output;
 mod running;
 mod testing;
@@ -88,6 +89,7 @@ async fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Status(options) => running::status(options).await,
         Command::Outbox(options) => running::outbox(options).await,
         Command::Audit(options) => running::audit(options),
+        Command::Doctor(options) => doctor::doctor(*options).await,
         Command::Down(options) => running::down(options).await,
         Command::Completions { shell } => {
             clap_complete::generate(

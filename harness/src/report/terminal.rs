@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::doctor::{Finding, Level};
 use crate::event::Event;
 use crate::verdict::Verdict;
 
@@ -91,6 +92,26 @@ fn step(
         for line in reason.lines() {
             let _ = writeln!(text, "      {}", paint(style, colour, &printable(line)));
         }
+    }
+    text
+}
+
+/// The text for a doctor's finding, its remedy beneath it.
+pub fn finding(finding: &Finding, style: Style) -> String {
+    let (mark, colour) = match finding.level {
+        Level::Ok => ("✓", GREEN),
+        Level::Warning => ("!", YELLOW),
+        Level::Problem => ("✗", RED),
+    };
+    let mut text = format!(
+        "{} {}: {}\n",
+        paint(style, colour, mark),
+        paint(style, BOLD, finding.check),
+        printable(&finding.what)
+    );
+    if !finding.remedy.is_empty() {
+        let remedy = printable(&finding.remedy);
+        let _ = writeln!(text, "    {}", paint(style, colour, &remedy));
     }
     text
 }

@@ -1,0 +1,150 @@
+//! One context of a kubeconfig, as far as a login goes by it.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use foundation::secret::Secret;
+use serde_json::Value;
+
+use super::cluster::Server;
+
+/// A kubeconfig's context.
+#[derive(Clone, Debug, Default)]
+pub struct Kubeconfig {
+    /// The file.
+    pub path: PathBuf,
+    /// The API server.
+    pub server: Server,
+    /// The user entry's name.
+    pub user: String,
+    /// Its program.
+    pub exec: Option<Exec>,
+    /// Its token.
+    pub token: Option<Secret<String>>,
+}
+
+/// A program that fetches credentials. Its arguments may hold secrets.
+#[derive(Clone, Debug, Default)]
+pub struct Exec {
+    /// `client.authentication.k8s.io/…`.
+    pub api_version: String,
+    /// The program; with a slash in it, relative to the kubeconfig.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Additions to its environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// Reads `context` (by default the current one) of the file at `path`.
+///
+/// # Errors
+/// What is missing, in words without values that could be secret.
+pub fn read(path: &Path, context: Option<&str>) -> Result<Kubeconfig, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    // The parser's own text may quote a line, and a line may hold a token.
+    let file: Value = serde_saphyr::from_str(&text).map_err(|_| "it is no YAML".to_owned())?;
+    parse(&file, path, context)
+}
+
+fn parse(file: &Value, path: &Path, context: Option<&str>) -> Result<Kubeconfig, String> {
+    let current = file["current-context"]
+        .as_str()
+        .filter(|name| !name.is_empty());
+    let name = context
+        .or(current)
+        .ok_or("it has no current-context; name one with --context")?;
+    let context = entry(file, "contexts", "context", name)?;
+    let named = |part: &str| {
+        let name = context[part].as_str();
+        name.ok_or_else(|| format!("its context {name:?} names no {part}"))
+    };
+    let (cluster, user) = (named("cluster")?, named("user")?);
+    let entries = entry(file, "users", "user", user)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    Ok(Kubeconfig {
+        path: path.to_owned(),
+        server: server(entry(file, "clusters", "cluster", cluster)?, folder)?,
+        user: user.to_owned(),
+        exec: entries
+            .get("exec")
+            .filter(|exec| exec.is_object())
+            .map(exec),
+        token: entries["token"]
+            .as_str()
+            .map(|token| token.to_owned().into()),
+    })
+}
+
+fn entry<'a>(file: &'a Value, list: &str, part: &str, name: &str) -> Result<&'a Value, String> {
+    let mut all = file[list].as_array().into_iter().flatten();
+    all.find(|entry| entry["name"] == name)
+        .map(|entry| &entry[part])
+        .ok_or_else(|| format!("there is no {name:?} among its {list}"))
+}
+
+fn server(cluster: &Value, folder: &Path) -> Result<Server, String> {
+    let data = cluster["certificate-authority-data"].as_str();
+    let file = cluster["certificate-authority"].as_str();
+    let ca_pem = match (data.filter(|data| !data.is_empty()), file) {
+        (Some(data), _) => {
+            let bytes = STANDARD.decode(data.trim()).ok();
+            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+            Some(text.ok_or("its certificate-authority-data is no base64 of a PEM file")?)
+        }
+        (None, Some(file)) => {
+            let file = folder.join(file);
+            let text = std::fs::read_to_string(&file);
+            Some(text.map_err(|error| format!("{}: {error}", file.display()))?)
+        }
+        (None, None) => None,
+    };
+    Ok(Server {
+        url: cluster["server"].as_str().unwrap_or_default().to_owned(),
+        ca_pem,
+        unverified: cluster["insecure-skip-tls-verify"] == true,
+    })
+}
+
+fn exec(value: &Value) -> Exec {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let list = |name: &str| value[name].as_array().into_iter().flatten();
+    Exec {
+        api_version: text(&value["apiVersion"]),
+        command: text(&value["command"]),
+        args: list("args").map(text).collect(),
+        env: list("env")
+            .map(|pair| (text(&pair["name"]), text(&pair["value"])))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "
+current-context: a
+contexts: [{name: a, context: {cluster: c, user: u}}, {name: b, context: {cluster: c, user: gone}}]
+clusters: [{name: c, cluster: {server: 'https://c', certificate-authority-data: UEVN}}]
+users:
+- name: u
+  user:
+    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: kubectl, args: [oidc-login, get-token], env: null}
+";
+
+    #[test]
+    fn a_context_is_found() {
+        let file = serde_saphyr::from_str(FILE).expect("YAML");
+        let found = parse(&file, Path::new("/x/config"), None).expect("a context");
+        assert_eq!(found.server.ca_pem.as_deref(), Some("PEM"));
+        assert_eq!(found.exec.expect("exec").args, ["oidc-login", "get-token"]);
+        let missing = parse(&file, Path::new("config"), Some("b")).expect_err("no user");
+        assert_eq!(missing, "there is no \"gone\" among its users");
+    }
+}
