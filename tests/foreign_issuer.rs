@@ -32,9 +32,12 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-struct Issuer {
-    url: String,
-    ca_pem: String,
+/// An issuer of somebody else's.
+pub struct Issuer {
+    /// Its `iss`.
+    pub url: String,
+    /// Its own CA.
+    pub ca_pem: String,
     key: RsaKeyPair,
     key_requests: Arc<AtomicUsize>,
     shutdown: CancellationToken,
@@ -42,7 +45,8 @@ struct Issuer {
 }
 
 impl Issuer {
-    fn start() -> Result<Self, Stop> {
+    /// Starts it.
+    pub fn start() -> Result<Self, Stop> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -88,7 +92,8 @@ impl Issuer {
         })
     }
 
-    fn token(&self, claims: &Value) -> Result<String, Stop> {
+    /// Signs claims.
+    pub fn token(&self, claims: &Value) -> Result<String, Stop> {
         let header = json!({"alg": "RS256", "kid": "corp-1", "typ": "JWT"});
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let input = format!("{}.{}", encode(&header), encode(claims));
@@ -140,7 +145,8 @@ fn associate(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
     up.await_active("corp")
 }
 
-fn claims(issuer: &Issuer) -> Value {
+/// Those of somebody whom the cluster would let in.
+pub fn claims(issuer: &Issuer) -> Value {
     let now = jiff::Timestamp::now().as_second();
     json!({
         "iss": issuer.url, "aud": "kubernetes", "sub": "grace", "roles": ["ops"],

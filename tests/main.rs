@@ -13,6 +13,7 @@ mod aws_hosts;
 mod browser;
 mod cli;
 mod cluster_kubectl;
+mod doctor;
 mod foreign_issuer;
 mod iam_tokens;
 mod idp_aws;
@@ -43,6 +44,7 @@ fn main() -> std::process::ExitCode {
         idp_aws::cases(),
         iam_tokens::cases(),
         cluster_kubectl::cases(),
+        doctor::cases(),
         foreign_issuer::cases(),
         kubelogin::cases(),
         browser::cases(),

@@ -7,7 +7,6 @@
 
 use std::path::{Path, PathBuf};
 
-use foundation::secret::Secret;
 use serde_json::Value;
 
 use super::token::{self, Decoded};
@@ -110,9 +109,7 @@ fn strings(texts: &[String]) -> Vec<u8> {
 pub struct Entry {
     /// The file.
     pub path: PathBuf,
-    /// The ID token in it, for the walk.
-    pub raw: Secret<String>,
-    /// The same, decoded.
+    /// The ID token in it.
     pub token: Decoded,
 }
 
@@ -143,7 +140,6 @@ fn read(path: PathBuf) -> Option<Entry> {
     let raw = value["id_token"].as_str()?;
     Some(Entry {
         token: token::decode(raw)?,
-        raw: Secret::new(raw.to_owned()),
         path,
     })
 }

@@ -13,6 +13,8 @@ mod kubeconfig;
 mod kubelogin;
 mod pool;
 mod request;
+#[cfg(test)]
+mod tests;
 mod token;
 mod web;
 
@@ -116,20 +118,23 @@ impl Subject {
 
     fn described(&self) -> Finding {
         let trust = &self.trust;
-        let or = |value: &Option<String>, other: &str| value.clone().unwrap_or(other.to_owned());
-        let groups = trust.groups_claim.as_ref().map_or_else(
-            || "no groups".to_owned(),
-            |claim| format!("groups {}{claim}", or(&trust.groups_prefix, "")),
-        );
+        let from = |claim: Option<&str>, prefix: &Option<String>| match (claim, prefix) {
+            (None, _) => "none".to_owned(),
+            (Some(claim), Some(prefix)) if prefix != "-" => {
+                format!("{claim} with prefix {prefix:?}")
+            }
+            (Some(claim), _) => claim.to_owned(),
+        };
+        let username = trust.username_claim.as_deref().unwrap_or("sub");
         Finding::ok(
             "trust",
             format!(
-                "{} trusts {} for client {}: user {}{}, {groups}",
+                "{} trusts {} for client {}; user from {}, groups from {}",
                 self.told_by,
                 trust.issuer_url,
                 trust.client_id,
-                or(&trust.username_prefix, ""),
-                or(&trust.username_claim, "sub"),
+                from(Some(username), &trust.username_prefix),
+                from(trust.groups_claim.as_deref(), &trust.groups_prefix),
             ),
         )
     }

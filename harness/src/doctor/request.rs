@@ -161,7 +161,7 @@ async fn by_flags(
         request,
         running.as_ref(),
         trust,
-        "by the flags, the cluster",
+        "a cluster with these flags",
     )
     .await?;
     // A token goes to nobody who has no part in this login.

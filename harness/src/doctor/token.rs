@@ -187,7 +187,7 @@ fn groups(user: &User, token: &Decoded, trust: &Trust) -> Option<Finding> {
 }
 
 /// Kubernetes' refusal, and why in the terms of who made the token.
-fn refused(
+pub fn refused(
     step: StepName,
     refusal: &str,
     token: &Decoded,

@@ -122,19 +122,8 @@ fn sort(error: &reqwest::Error) -> Trouble {
     }
     let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
-            return Trouble::Certificate(why.clone());
-        }
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            if io.kind() == std::io::ErrorKind::ConnectionRefused {
-                return Trouble::Refused;
-            }
-            // An I/O error's source is that of the error inside it.
-            if let Some(rustls::Error::InvalidCertificate(why)) =
-                io.get_ref().and_then(|inner| inner.downcast_ref())
-            {
-                return Trouble::Certificate(why.clone());
-            }
+        if let Some(trouble) = of_cause(error) {
+            return trouble;
         }
         cause = error.source();
     }
@@ -147,4 +136,16 @@ fn sort(error: &reqwest::Error) -> Trouble {
     } else {
         Trouble::Other(text)
     }
+}
+
+fn of_cause(error: &(dyn std::error::Error + 'static)) -> Option<Trouble> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(Trouble::Certificate(why.clone()));
+    }
+    let io: &std::io::Error = error.downcast_ref()?;
+    if io.kind() == std::io::ErrorKind::ConnectionRefused {
+        return Some(Trouble::Refused);
+    }
+    // An I/O error's source is that of the error inside it, not that error.
+    of_cause(io.get_ref()?)
 }

@@ -89,8 +89,25 @@ pub(crate) async fn rotate_keys(
     State(control): State<Control>,
     Path(pool): Path<String>,
 ) -> Result<Json<Rotated>, ControlError> {
+    new_keys(&control, pool, true).await
+}
+
+/// `POST /pools/POOL/keys/replace`: as rotated, but the old ones are gone, and
+/// what they signed is good for nothing.
+pub(crate) async fn replace_keys(
+    State(control): State<Control>,
+    Path(pool): Path<String>,
+) -> Result<Json<Rotated>, ControlError> {
+    new_keys(&control, pool, false).await
+}
+
+async fn new_keys(
+    control: &Control,
+    pool: String,
+    keep: bool,
+) -> Result<Json<Rotated>, ControlError> {
     let pool = PoolId::from(pool);
-    control.idp.rotate_keys(&pool, true).await?;
+    control.idp.rotate_keys(&pool, keep).await?;
     let keys = control.idp.keys(&pool).await?;
     Ok(Json(Rotated {
         id_token_kid: keys.id.kid().to_owned(),

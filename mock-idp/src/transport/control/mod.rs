@@ -38,6 +38,10 @@ pub(crate) fn routes(idp: Idp, recorder: Recorder) -> Router {
             post(handlers::rotate_keys),
         )
         .route(
+            "/_rolecall/pools/{pool}/keys/replace",
+            post(handlers::replace_keys),
+        )
+        .route(
             "/_rolecall/outbox",
             get(handlers::outbox).delete(handlers::clear_outbox),
         )

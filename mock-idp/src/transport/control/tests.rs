@@ -48,6 +48,7 @@ async fn nothing_under_the_prefix_answers_without_the_token(#[case] authorizatio
         (Method::GET, "/requests"),
         (Method::POST, "/reset"),
         (Method::POST, "/pools/x/keys/rotate"),
+        (Method::POST, "/pools/x/keys/replace"),
         (Method::GET, "/no/such/call"),
         (Method::GET, ""),
         (Method::GET, "/"),
@@ -122,6 +123,28 @@ async fn rotated_keys_are_published_beside_the_old_ones() {
     )
     .await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn replaced_keys_are_gone() {
+    let rig = Rig::new();
+    let path = format!("/pools/{}/keys/replace", rig.pool);
+    let replaced = call(&rig, Method::POST, &path, "").await;
+    assert_eq!(replaced.status, StatusCode::OK, "{}", replaced.body);
+    let replaced = replaced.json();
+    assert_eq!(replaced["retired"], serde_json::json!([]));
+    let jwks = format!("/{}/.well-known/jwks.json", rig.pool);
+    let keys = rig.browser().get(&jwks).await.json();
+    let kids: Vec<&str> = keys["keys"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|key| key["kid"].as_str())
+        .collect();
+    assert_eq!(
+        kids,
+        [&replaced["id_token_kid"], &replaced["access_token_kid"]]
+    );
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ impl From<&message::Message> for Message {
     }
 }
 
-/// `POST /_rolecall/pools/POOL/keys/rotate`: the key ids in use from now on.
+/// `POST /_rolecall/pools/POOL/keys/rotate` and `…/replace`: the key ids in use from now on.
 #[derive(Debug, Serialize)]
 pub(crate) struct Rotated {
     pub id_token_kid: String,
