@@ -86,7 +86,10 @@ impl Chain {
             .up
             .login(&self.pool, &self.client, USER, PASSWORD, "")?;
         let text = |token: &foundation::secret::Secret<String>| token.expose().clone();
-        Ok((text(&session.id_token), text(&session.access_token)))
+        let access = session
+            .access_token
+            .ok_or_else(|| "no access token".to_owned())?;
+        Ok((text(&session.id_token), text(&access)))
     }
 
     fn doctor(&self) -> Doctor {

@@ -416,20 +416,6 @@ pub fn await_line(file: &Path) -> Result<String, Stop> {
     }
 }
 
-/// The person of the tutorial, who keeps to the first password that they are
-/// asked for.
-pub fn tutorial_person(up: &Up) -> Request {
-    Request {
-        issuer: format!("{}/eu-west-2_Tj3uyJm1Q", up.ready().issuer_base),
-        client_id: "ganda06c18isdkrj0i8f9g0gj".to_owned(),
-        username: "test@kubedemy.io".to_owned(),
-        password: "H3lloW@rlD".to_owned().into(),
-        new_password: "N3w-H3lloW@rlD".to_owned().into(),
-        scope: "openid".to_owned(),
-        redirect_uri: "http://localhost:8000".to_owned(),
-    }
-}
-
 /// What a token says; the signature is others' matter.
 pub fn claims(token: &str) -> Value {
     use base64::Engine as _;

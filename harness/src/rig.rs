@@ -29,6 +29,7 @@ use crate::client::{AwsClient, Broken, KubeClient};
 use crate::cluster::Cluster;
 use crate::cluster::embedded::{self, Embedded};
 use crate::front::Front;
+use crate::login::browser::{self, BrowserLogin};
 use crate::login::http::HttpLogin;
 use crate::login::kubelogin::KubeloginLogin;
 use crate::login::{Driver, Login};
@@ -411,9 +412,21 @@ impl Rig {
         driver: Driver,
         roots: rustls::RootCertStore,
     ) -> Result<Arc<dyn Login>, NoBench> {
-        let pages = HttpLogin::new(roots, self.proxy())?;
+        let pages = HttpLogin::new(roots.clone(), self.proxy())?;
         Ok(match driver {
             Driver::Http => Arc::new(pages),
+            Driver::Browser => {
+                let missing = |error: browser::Missing| NoBench::Missing(error.to_string());
+                let programs = browser::find().map_err(missing)?;
+                let trust = browser::Trust {
+                    spki: self
+                        .edge
+                        .spki_sha256()
+                        .map_err(|error| Broken::new("tell the browser of the edge CA", error))?,
+                    proxy: self.proxy().map(str::to_owned),
+                };
+                Arc::new(BrowserLogin::new(programs, trust, roots)?)
+            }
             Driver::Kubelogin => {
                 let program = KubeloginLogin::find().map_err(NoBench::Missing)?;
                 let ca = self.edge.pem();

@@ -232,6 +232,8 @@ pub enum DriverName {
     /// The pages without a browser.
     #[default]
     Http,
+    /// A headless Chromium, through chromedriver.
+    Browser,
     /// The real kubelogin, from the PATH.
     Kubelogin,
 }
@@ -240,6 +242,7 @@ impl From<DriverName> for harness::login::Driver {
     fn from(name: DriverName) -> Self {
         match name {
             DriverName::Http => Self::Http,
+            DriverName::Browser => Self::Browser,
             DriverName::Kubelogin => Self::Kubelogin,
         }
     }

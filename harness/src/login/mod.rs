@@ -16,6 +16,8 @@ pub enum Driver {
     /// The form driver: the pages without a browser.
     #[default]
     Http,
+    /// A headless Chromium.
+    Browser,
     /// The real kubelogin.
     Kubelogin,
 }

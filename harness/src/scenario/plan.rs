@@ -185,6 +185,7 @@ pub fn plan(loaded: Loaded) -> Result<Plan, Invalid> {
             file,
             driver: loaded.scenario.driver.map(|driver| match driver {
                 v1::Driver::Http => Driver::Http,
+                v1::Driver::Browser => Driver::Browser,
                 v1::Driver::Kubelogin => Driver::Kubelogin,
             }),
             steps: planner.steps,

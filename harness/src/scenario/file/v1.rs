@@ -18,7 +18,7 @@ pub struct Scenario {
     /// What the scenario claims, as a sentence.
     pub name: String,
     /// Who logs in for the people: `http` (the pages without a browser; the
-    /// default) or `kubelogin`.
+    /// default), `browser` (a headless Chromium) or `kubelogin`.
     pub driver: Option<Driver>,
     /// The user pool, its client and the people in it.
     pub idp: Idp,
@@ -41,6 +41,8 @@ pub struct Scenario {
 pub enum Driver {
     /// The pages without a browser.
     Http,
+    /// A headless Chromium.
+    Browser,
     /// The real kubelogin.
     Kubelogin,
 }
