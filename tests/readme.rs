@@ -160,13 +160,16 @@ fn install() -> Result<(), Stop> {
 }
 
 /// `cargo test` itself runs the second; the first and the two commands to
-/// start with are run here without cargo around them.
+/// start with are run here without cargo around them, the others by
+/// `tutorial_unedited` and `kubelogin`.
 fn two_commands() -> Result<(), Stop> {
     let text = text()?;
     for command in [
         "cargo run --release -- demo",
         "cargo test --release --workspace",
         "cargo run --release -- up",
+        "cargo run --release -- up --aws-hosts",
+        "rolecall kubeconfig --login kubelogin",
     ] {
         check(text.contains(command), || {
             format!("the README does not say {command}")
