@@ -437,7 +437,7 @@ fn cache() -> Result<(), Stop> {
     let now: jiff::Timestamp = text(&clock["now"])?
         .parse()
         .map_err(|_| "no time".to_owned())?;
-    let earlier = now - jiff::SignedDuration::from_secs(3600 - 12);
+    let earlier = now - jiff::SignedDuration::from_secs(3600 - 25);
     site.up.control(
         "POST",
         "clock",
