@@ -165,9 +165,9 @@ fn others_refused() -> Result<(), Stop> {
     let dir = up.dir().display().to_string();
     rolecall(&["status", "--dir", &dir])?
         .ok()?
-        .says("refused example.com:443 (1 times)")?
-        .says("refused example.com:80 (1 times)")?
-        .says("refused cognito-idp.eu-west-2.amazonaws.com:8443 (1 times)")?;
+        .says("refused example.com:443\n")?
+        .says("refused example.com:80\n")?
+        .says("refused cognito-idp.eu-west-2.amazonaws.com:8443\n")?;
     let status = rolecall(&["status", "--json", "--dir", &dir])?
         .ok()?
         .json()?;
@@ -188,6 +188,11 @@ fn others_allowed() -> Result<(), Stop> {
          except e.HTTPError as error: print('answered', error.code)"
     );
     python(&up, &program)?.ok()?.says("answered 400")?;
+    // AWS' own names are none of the others, on whatever port and however
+    // they are spelt.
+    let program = "import urllib.request as u\nfor url in ['https://cognito-idp.eu-west-2.amazonaws.com:8443', 'https://amazonaws.com']:\n  try: u.urlopen(url)\n  except OSError as e: print(e)";
+    let ran = python(&up, program)?.ok()?;
+    check(ran.stdout.matches("403").count() == 2, || ran.to_string())?;
     let dir = up.dir().display().to_string();
     rolecall(&["status", "--dir", &dir])?
         .ok()?
@@ -281,6 +286,30 @@ fn regions() -> Result<(), Stop> {
             && found["issuer"] == format!("https://cognito-idp.us-east-1.amazonaws.com/{id}"),
         || text.clone(),
     )?;
+    // At the host of another region there is no such pool, and no such domain.
+    let (status, text) = get(
+        &up,
+        &format!("https://cognito-idp.eu-west-2.amazonaws.com/{id}/.well-known/jwks.json"),
+    )?;
+    check(status == 400 && text.contains("does not exist"), || {
+        format!("{status} {text}")
+    })?;
+    there(&[
+        "cognito-idp",
+        "create-user-pool-domain",
+        "--user-pool-id",
+        &id,
+        "--domain",
+        "far-away",
+    ])?
+    .ok()?;
+    let page = |region: &str| {
+        let host = format!("far-away.auth.{region}.amazoncognito.com");
+        get(&up, &format!("https://{host}/logout?client_id=none"))
+    };
+    let (near, far) = (page("eu-west-2")?, page("us-east-1")?);
+    check(near.1.contains("No user pool has it"), || near.1.clone())?;
+    check(!far.1.contains("No user pool has it"), || far.1.clone())?;
     let listed = there(&["eks", "list-clusters"])?.ok()?.json()?;
     check(listed["clusters"] == serde_json::json!([]), || {
         listed.to_string()
@@ -338,6 +367,7 @@ fn nonsense() -> Result<(), Stop> {
     for request in [
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         "CONNECT / HTTP/1.1\r\n\r\n",
+        "CONNECT a.amazonaws.com.:8443 HTTP/1.1\r\nHost: a\r\n\r\n",
         "CONNECT a.amazonaws.com HTTP/1.1\r\nHost: a\r\n\r\n",
         "CONNECT a.amazonaws.com:99999 HTTP/1.1\r\nHost: a\r\n\r\n",
         "CONNECT .gr7.eu-west-2.eks.amazonaws.com:443 HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -65,6 +65,7 @@ pub fn cases() -> Vec<Case> {
             "browser::browse_opens_a_real_one_that_ends_with_the_instance",
             browse_really,
         ),
+        case("browser::what_is_typed_reaches_no_log", nothing_logged),
         case("browser::browse_says_what_is_missing", browse_missing),
     ]
 }
@@ -740,4 +741,23 @@ fn claims(token: &str) -> Result<Value, Stop> {
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
     let bytes = bytes.map_err(|error| format!("{error}: {token}"))?;
     serde_json::from_slice(&bytes).map_err(|error| Stop::Fail(error.to_string()))
+}
+
+/// The WebDriver client would tell at its finest levels what it types.
+fn nothing_logged() -> Result<(), Stop> {
+    browser::find().map_err(|missing| Missing(missing.to_string()))?;
+    let mut command = std::process::Command::new(programs::rolecall());
+    command
+        .args(["test", "--driver", "browser", "scenarios/tutorial.yaml"])
+        .env("RUST_LOG", "trace")
+        .current_dir(programs::root());
+    let run = ran(command)?.ok()?;
+    for secret in ["H3lloW@rlD", "Rolecall-1!changed", "code="] {
+        check(!run.stderr.contains(secret), || {
+            format!("{secret} is in the log")
+        })?;
+    }
+    check(!run.stderr.is_empty(), || {
+        "there is no log at all".to_owned()
+    })
 }

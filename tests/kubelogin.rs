@@ -425,7 +425,14 @@ fn password_grant() -> Result<(), Stop> {
     site.start(&site.kubelogin, &arguments)?
         .end("kubelogin get-token")?
         .refused()?
-        .says("unsupported_grant_type")
+        .says("unsupported_grant_type")?;
+    // The tutorial's version has no grant for machines.
+    let mut arguments = site.arguments("get-token");
+    arguments.push("--grant-type=client-credentials".to_owned());
+    site.start(&site.kubelogin, &arguments)?
+        .end("kubelogin get-token")?
+        .refused()?
+        .says("grant-type must be one of (auto|authcode|authcode-keyboard|password|device-code)")
         .map(drop)
 }
 

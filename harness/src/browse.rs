@@ -145,7 +145,27 @@ pub async fn open(browser: &Path, ready: &Ready, url: &str, headless: bool) -> i
         // Ctrl-C in the terminal is not meant for it.
         .process_group(0)
         .spawn()?;
+    watch(ready.pid, child.id(), profile)?;
     started(child).await
+}
+
+/// Waits for the end of the instance, however it comes, and takes the browser
+/// and its profile along; ends by itself when the browser is closed.
+const WATCH: &str = r#"while kill -s 0 "$1" && kill -s 0 -- "-$2"; do sleep 1; done
+kill -s 0 "$1" && exit
+kill -s KILL -- "-$2"; sleep 1; rm -rf -- "$3""#;
+
+fn watch(instance: u32, browser: u32, profile: &Path) -> io::Result<()> {
+    Command::new("/bin/sh")
+        .args(["-c", WATCH, "rolecall-watch"])
+        .args([instance.to_string(), browser.to_string()])
+        .arg(profile)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map(drop)
 }
 
 /// Tells the headless browser that is open already: unlike one with windows it

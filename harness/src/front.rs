@@ -79,6 +79,7 @@ impl Front {
                 }
                 let path = found.path(request.uri().path());
                 *request.uri_mut() = with_path(request.uri(), &path);
+                request.extensions_mut().insert(found);
                 Room::IdentityProvider
             }
             None => {

@@ -56,7 +56,9 @@ pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>
         if name.starts_with("AWS_ENDPOINT_URL_") && plain && !unset.contains(&name) {
             unset.push(name);
         } else if name.eq_ignore_ascii_case("no_proxy") {
-            no_proxy.extend(value.split(',').map(|host| host.trim().to_owned()));
+            // Some programs divide by commas, some by bars or spaces.
+            let hosts = value.split([',', '|', ' ', '\t']);
+            no_proxy.extend(hosts.map(|host| host.trim().to_owned()));
         }
     }
     if instance.proxy.is_some() {
@@ -116,7 +118,14 @@ fn through(proxy: &str, other_hosts: bool, file: &impl Fn(&str) -> String) -> Ve
 
 /// Whether an entry of `NO_PROXY` would keep a host of AWS' from the proxy.
 fn excepts_aws(entry: &str) -> bool {
-    let domain = entry.trim_start_matches('*').trim_start_matches('.');
+    let host = entry.rsplit_once(':').map_or(entry, |(host, port)| {
+        if port.bytes().all(|b| b.is_ascii_digit()) {
+            host
+        } else {
+            entry
+        }
+    });
+    let domain = host.trim_start_matches(['*', '.']).trim_end_matches('.');
     let domain = domain.to_ascii_lowercase();
     let covers = |aws: &str| aws == domain || aws.ends_with(&format!(".{domain}"));
     entry == "*"
@@ -156,7 +165,13 @@ pub fn exports_for_later(instance: &Ready) -> String {
     );
     text.push_str(&exports(&rest));
     for change in appended {
-        if let Change::Set(name, value) = change {
+        let Change::Set(name, value) = change else {
+            continue;
+        };
+        if instance.proxy.is_some() {
+            // What the reader excepts might be AWS.
+            text.push_str(&format!("export {name}={}\n", quote(&value)));
+        } else {
             text.push_str(&format!(
                 "export {name}=\"${{{name}:+${name},}}\"{}\n",
                 quote(&value)
@@ -243,8 +258,7 @@ mod tests {
             proxy: Some("http://127.0.0.1:3128".to_owned()),
             ..instance()
         };
-        let no_proxy =
-            "corp.example.com,.amazonaws.com,*.eks.amazonaws.com,amazoncognito.com,com,*";
+        let no_proxy = "corp.example.com,.amazonaws.com,*.eks.amazonaws.com,amazoncognito.com,com,.amazonaws.com:443,amazonaws.com.|eks.amazonaws.com *";
         let present = [("NO_PROXY".to_owned(), no_proxy.to_owned())];
         let changes = changes(&instance, present.into_iter());
         let is = |name: &'static str, value: &str| {

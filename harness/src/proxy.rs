@@ -166,7 +166,9 @@ impl Proxy {
                 "this is rolecall's proxy for HTTPS_PROXY; it answers nothing itself",
             )));
         };
+        // A name with a full stop at its end is the same name (RFC 1034, 3.1).
         let host = authority.host().to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host).to_owned();
         let port = authority.port_u16();
         let connect = request.method() == Method::CONNECT;
         if connect && port == Some(443) {
@@ -189,7 +191,8 @@ impl Proxy {
         }
         let port = port.unwrap_or(if connect { 443 } else { 80 });
         inner.hosts.note(&format!("{host}:{port}"));
-        if connect && inner.hosts.0.allowed {
+        let aws = is_aws(&format!(".{host}"));
+        if connect && inner.hosts.0.allowed && !aws {
             return Ok(FarEnd::Elsewhere(authority));
         }
         Err(Box::new(refusal(

@@ -68,6 +68,8 @@ pub enum Host {
     Domain {
         /// Its prefix, or the whole name of a custom domain.
         name: String,
+        /// The region of a prefix; custom domains have none in their names.
+        region: Option<String>,
     },
 }
 
@@ -91,14 +93,24 @@ impl Host {
             .strip_suffix(".amazoncognito.com")
             .and_then(|rest| rest.split_once(".auth."))
             .filter(|(prefix, region)| is_label(prefix) && is_label(region));
-        if let Some((prefix, _)) = prefix {
+        if let Some((prefix, region)) = prefix {
             return Some(Self::Domain {
                 name: prefix.to_owned(),
+                region: Some(region.to_owned()),
             });
         }
         is_domain(host).then(|| Self::Domain {
             name: host.to_owned(),
+            region: None,
         })
+    }
+
+    /// The region that the host is in, where its name says so.
+    pub fn region(&self) -> Option<&str> {
+        match self {
+            Self::Service { region } => Some(region),
+            Self::Domain { region, .. } => region.as_deref(),
+        }
     }
 
     /// `path` of this host as the router spells it, where a domain is a path
@@ -106,7 +118,7 @@ impl Host {
     pub fn path(&self, path: &str) -> String {
         match self {
             Self::Service { .. } => path.to_owned(),
-            Self::Domain { name } => format!("{}{path}", local_domain(name)),
+            Self::Domain { name, .. } => format!("{}{path}", local_domain(name)),
         }
     }
 }

@@ -172,12 +172,11 @@ pub async fn status(options: Json) -> Result<u8, Stop> {
             "refused"
         };
         for host in hosts["askedFor"].as_array().into_iter().flatten() {
-            let _ = writeln!(
-                text,
-                "  {became} {} ({} times)",
-                word(&host["host"]),
-                host["times"]
-            );
+            let times = match host["times"].as_u64() {
+                Some(times) if times > 1 => format!(", {times} times"),
+                _ => String::new(),
+            };
+            let _ = writeln!(text, "  {became} {}{times}", word(&host["host"]));
         }
     }
     output::print(&text);

@@ -102,7 +102,10 @@ fn check_target(url: &url::Url, sts_origin: &str) -> Result<(), String> {
         && (host == "sts.amazonaws.com"
             || host
                 .strip_prefix("sts.")
-                .and_then(|rest| rest.strip_suffix(".amazonaws.com"))
+                .and_then(|rest| {
+                    rest.strip_suffix(".amazonaws.com")
+                        .or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
+                })
                 .is_some_and(|region| !region.contains('.')));
     if !(ours || theirs) {
         return Err(format!("unexpected hostname {host:?} in pre-signed URL"));

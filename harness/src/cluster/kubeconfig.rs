@@ -165,6 +165,9 @@ impl KubeloginEntry {
 /// # Errors
 /// The operating system's.
 pub fn save(path: &Path, text: &str) -> std::io::Result<()> {
+    // A link is followed: what it leads to is the file.
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = real.as_path();
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

@@ -16,13 +16,16 @@ pub struct Server {
     pub url: String,
     /// Its CA, PEM; none: the system's.
     pub ca_pem: Option<String>,
+    /// The kubeconfig's `proxy-url`.
+    pub proxy: Option<String>,
     /// Whether the kubeconfig says not to look at its certificate.
     pub unverified: bool,
 }
 
 const CHECK: &str = "cluster";
 
-/// Asks the API server whom it takes the bearer for.
+/// Asks the API server whom it takes the bearer for, in the way that kubectl
+/// would: through the kubeconfig's proxy, or else the environment's.
 pub async fn ask(
     server: &Server,
     token: &Secret<String>,
@@ -51,7 +54,11 @@ pub async fn ask(
         }
     };
     let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-    let answer = match web::client(roots, proxy) {
+    let own = server.proxy.clone().map(|url| Proxy {
+        url: Some(url),
+        except: String::new(),
+    });
+    let answer = match web::client(roots, own.as_ref().unwrap_or(proxy)) {
         Err(broken) => Err(Trouble::Other(broken.to_string())),
         Ok(client) => {
             let request = client

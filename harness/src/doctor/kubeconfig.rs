@@ -103,6 +103,10 @@ fn server(cluster: &Value, folder: &Path) -> Result<Server, String> {
     Ok(Server {
         url: cluster["server"].as_str().unwrap_or_default().to_owned(),
         ca_pem,
+        proxy: cluster["proxy-url"]
+            .as_str()
+            .filter(|url| !url.is_empty())
+            .map(str::to_owned),
         unverified: cluster["insecure-skip-tls-verify"] == true,
     })
 }

@@ -13,6 +13,7 @@ use super::issuer::{duration, pool_of};
 use super::keys::Keys;
 use super::kubeconfig::Exec;
 use super::pool::Client;
+use super::web::Proxy;
 use crate::cluster::authn::Trust;
 
 const CHECK: &str = "kubelogin";
@@ -87,6 +88,10 @@ pub struct Beside<'a> {
     pub path: &'a OsString,
     /// The kubeconfig's folder.
     pub folder: &'a Path,
+    /// The proxy that leads to the issuer.
+    pub needed: &'a Proxy,
+    /// The environment's.
+    pub surrounding: &'a Proxy,
 }
 
 /// The arguments, sorted.
@@ -96,6 +101,32 @@ pub struct Arguments {
     flags: Vec<(String, String)>,
     /// Arguments that are no flags.
     words: Vec<String>,
+}
+
+/// Whether kubelogin asks the proxy that leads to the issuer: its entry's own
+/// environment goes before the one around it.
+fn proxied(exec: &Exec, beside: &Beside<'_>) -> Option<Finding> {
+    let needed = beside.needed.url.as_deref()?;
+    let own = exec
+        .env
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("https_proxy"))
+        .map(|(_, value)| value.as_str());
+    let asked = own.or(beside.surrounding.url.as_deref());
+    if asked == Some(needed) {
+        return None;
+    }
+    let what = match asked {
+        Some(other) => {
+            format!("kubelogin asks the proxy {other}, and {needed} leads to the issuer")
+        }
+        None => format!("kubelogin asks no proxy, and {needed} leads to the issuer"),
+    };
+    Some(Finding::problem(
+        "kubelogin's proxy",
+        what,
+        "write the entry anew with rolecall kubeconfig --login kubelogin, or set HTTPS_PROXY with eval \"$(rolecall env)\"",
+    ))
 }
 
 /// The arguments of an entry that calls kubelogin; none where it calls
@@ -220,6 +251,7 @@ pub fn examine(exec: &Exec, arguments: &Arguments, beside: &Beside<'_>) -> Vec<F
     findings.extend(words(arguments));
     findings.extend(api_version(exec));
     findings.extend(misspelt(arguments));
+    findings.extend(proxied(exec, beside));
     findings.push(same_issuer(arguments, beside.trust));
     findings.push(same_client(arguments, beside.trust));
     findings.extend(secret(arguments, beside.client));

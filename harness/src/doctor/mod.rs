@@ -230,7 +230,7 @@ impl Subject {
 
     async fn cluster(&self, token: &Token, user: Option<&User>) -> Option<Finding> {
         let server = self.server.as_ref()?;
-        Some(cluster::ask(server, &token.raw, user, &self.proxy).await)
+        Some(cluster::ask(server, &token.raw, user, &self.surroundings.proxy).await)
     }
 
     async fn kubelogin(&self, kubeconfig: &Kubeconfig, keys: &Keys, found: &mut Vec<Finding>) {
@@ -253,6 +253,8 @@ impl Subject {
             client: self.client.as_ref().and_then(|client| client.as_ref().ok()),
             path: &self.surroundings.path,
             folder: kubeconfig.path.parent().unwrap_or(Path::new(".")),
+            needed: &self.proxy,
+            surrounding: &self.surroundings.proxy,
         };
         found.extend(kubelogin::examine(exec, &arguments, &beside));
         found.push(self.kubelogins_roots(exec, &arguments).await);

@@ -13,7 +13,7 @@ use super::kubeconfig::Exec;
 use super::kubelogin::{self, Beside};
 use super::pool::Client;
 use super::token::{self, Decoded};
-use super::web::{Answer, Trouble};
+use super::web::{Answer, Proxy, Trouble};
 use super::{issuer, keys};
 use crate::cluster::authn::{Trust, render};
 
@@ -305,6 +305,8 @@ fn wrong(exec: &Exec, client: &Client) -> Vec<Finding> {
         client: Some(client),
         path: &std::ffi::OsString::from("/nowhere"),
         folder: std::path::Path::new("/nowhere"),
+        needed: &Proxy::default(),
+        surrounding: &Proxy::default(),
     };
     // That the program is missing is tried in tests/doctor.rs.
     let all = kubelogin::examine(exec, &arguments, &beside);

@@ -1,6 +1,11 @@
 //! `rolecall up` as kube-rs finds it: typed objects, patches, watches,
 //! discovery, reviews and errors, and a person who signed in at the provider.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for other processes by the machine's clock"
+)]
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

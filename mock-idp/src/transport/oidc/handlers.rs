@@ -1,7 +1,7 @@
 //! What happens at each endpoint.
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -16,8 +16,9 @@ use serde::Serialize;
 
 use super::error::{self, UserInfoRefusal};
 use super::wire::{Discovery, Key, KeySet, Message, NotUnderstood, TokenResponse};
+use crate::address::Host;
 use crate::domain::token::TokenSet;
-use crate::domain::{OAuthError, PoolId};
+use crate::domain::{Error, OAuthError, PoolId};
 use crate::flow::Idp;
 use crate::flow::exchange::{ClientAuth, TokenRequest};
 use crate::transport::params::Params;
@@ -29,20 +30,47 @@ const FORM_LIMIT: usize = 64 * 1024;
 
 /// `GET /POOL_ID/.well-known/openid-configuration`
 /// (OpenID Connect Discovery 1.0 section 4).
-pub(crate) async fn discovery(State(idp): State<Idp>, Path(pool): Path<String>) -> Response {
-    match idp.pool(&PoolId::from(pool)) {
+pub(crate) async fn discovery(
+    State(idp): State<Idp>,
+    Path(pool): Path<String>,
+    at: Option<Extension<Host>>,
+) -> Response {
+    let pool = PoolId::from(pool);
+    match idp
+        .pool(&pool)
+        .and_then(|found| here(&pool, at).map(|()| found))
+    {
         Ok(pool) => public(&Discovery::from(idp.address().endpoints(&pool))),
         Err(error) => no_pool(error.to_string()),
     }
 }
 
 /// `GET /POOL_ID/.well-known/jwks.json` (RFC 7517 section 5).
-pub(crate) async fn keys(State(idp): State<Idp>, Path(pool): Path<String>) -> Response {
-    match idp.keys(&PoolId::from(pool)).await {
+pub(crate) async fn keys(
+    State(idp): State<Idp>,
+    Path(pool): Path<String>,
+    at: Option<Extension<Host>>,
+) -> Response {
+    let pool = PoolId::from(pool);
+    if let Err(error) = here(&pool, at) {
+        return no_pool(error.to_string());
+    }
+    match idp.keys(&pool).await {
         Ok(keys) => public(&KeySet {
             keys: keys.published().map(|key| Key::from(&**key)).collect(),
         }),
         Err(error) => no_pool(error.to_string()),
+    }
+}
+
+/// Whether a pool can be at the host of AWS' that was asked, if it was one:
+/// each region has a host of its own.
+fn here(pool: &PoolId, at: Option<Extension<Host>>) -> Result<(), Error> {
+    let region = at.as_ref().and_then(|at| at.region());
+    if region.is_none() || region == pool.region() {
+        Ok(())
+    } else {
+        Err(Error::no_pool(pool))
     }
 }
 
