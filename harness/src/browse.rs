@@ -153,13 +153,13 @@ pub async fn open(browser: &Path, ready: &Ready, url: &str, headless: bool) -> i
 /// and its profile along; ends by itself when the browser is closed.
 const WATCH: &str = r#"while kill -s 0 "$1" && kill -s 0 -- "-$2"; do sleep 1; done
 kill -s 0 "$1" && exit
-kill -s KILL -- "-$2"; sleep 1; rm -rf -- "$3""#;
+kill -s KILL -- "-$2"; sleep 1; rm -rf -- "$ROLECALL_PROFILE""#;
 
 fn watch(instance: u32, browser: u32, profile: &Path) -> io::Result<()> {
     Command::new("/bin/sh")
         .args(["-c", WATCH, "rolecall-watch"])
         .args([instance.to_string(), browser.to_string()])
-        .arg(profile)
+        .env("ROLECALL_PROFILE", profile)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
