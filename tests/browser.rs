@@ -332,7 +332,14 @@ fn gone() -> Result<(), Stop> {
         needle.clone()
     })?;
     drop(browser);
-    let left = ours(&needle)?;
+    // What was killed takes a moment to go, and Chromium's crash handler, which
+    // is of no group of ours, goes when it sees that.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let mut left = ours(&needle)?;
+    while (!left.is_empty() || folder.exists()) && std::time::Instant::now() < deadline {
+        crate::rig::pause();
+        left = ours(&needle)?;
+    }
     check(left.is_empty() && !folder.exists(), || left.join("\n"))
 }
 
