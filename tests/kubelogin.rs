@@ -501,7 +501,7 @@ fn claims_agree() -> Result<(), Stop> {
     let site = Site::new(&[])?;
     let ca =
         std::fs::read_to_string(site.up.dir().join("ca.crt")).map_err(|error| error.to_string())?;
-    let real = KubeloginLogin::new(site.kubelogin.clone(), site.pages()?, &ca, None);
+    let real = KubeloginLogin::new(site.kubelogin.clone(), site.pages()?.into(), &ca, None);
     let (request, form) = (site.request(), site.pages()?);
     let first =
         block_on(async { real.login(&request).await }).map_err(|r| Stop::Fail(r.to_string()))?;

@@ -41,15 +41,14 @@ pub async fn start_page(running: &Running) -> String {
 
 async fn only_sign_in_page(running: &Running) -> Option<String> {
     let ready = running.ready();
-    let aws = ready.aws(running.https().clone());
-    let mut pages = sign_in_pages(&aws).await?.into_iter();
+    let mut pages = sign_in_pages(&running.aws()).await?.into_iter();
     let (page, None) = (pages.next()?, pages.next()) else {
         return None;
     };
     let issuer = format!("{}/{}", ready.issuer_base, page.pool);
     let discovery: Value = running
         .https()
-        .get(format!("{issuer}/.well-known/openid-configuration"))
+        .get(crate::login::discovery_url(&issuer))
         .send()
         .await
         .ok()?

@@ -54,17 +54,35 @@ pub fn https(
         Some(leaf) => pki::client_config_with_identity(roots, leaf).map_err(|e| broken(&e))?,
     };
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let mut client = reqwest::Client::builder()
+    let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
         .timeout(LIMIT);
-    if let Some(proxy) = via {
-        let ours = reqwest::NoProxy::from_string("127.0.0.1,localhost");
-        let proxy = reqwest::Proxy::https(proxy).map_err(|e| broken(&e))?;
-        client = client.proxy(proxy.no_proxy(ours));
-    }
-    client.build().map_err(|e| broken(&e))
+    through(client, via, "")
+        .and_then(reqwest::ClientBuilder::build)
+        .map_err(|e| broken(&e))
+}
+
+/// `client` with the proxy `via` and no other, for HTTPS; this machine's own
+/// names and those of `except` (as in `NO_PROXY`) go by none.
+pub(crate) fn through(
+    client: reqwest::ClientBuilder,
+    via: Option<&str>,
+    except: &str,
+) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let client = client.no_proxy();
+    let Some(via) = via else {
+        return Ok(client);
+    };
+    let except = reqwest::NoProxy::from_string(&format!("127.0.0.1,localhost,::1,{except}"));
+    Ok(client.proxy(reqwest::Proxy::https(via)?.no_proxy(except)))
+}
+
+/// What this machine trusts: `SSL_CERT_FILE`'s certificates, or the system's.
+pub(crate) fn system_roots() -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 /// A client for a program of ours on loopback. It keeps no connections, so it

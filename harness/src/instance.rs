@@ -238,13 +238,7 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
         origin: rig.origin().to_owned(),
         issuer_base: rig.issuer_base(),
         proxy: rig.proxy().map(str::to_owned),
-        other_hosts: matches!(
-            rig.config().names,
-            rig::Names::Aws {
-                allow_other_hosts: true,
-                ..
-            }
-        ),
+        other_hosts: rig.config().names.allow_other_hosts(),
         api_server: rig.ready_cluster().endpoint().to_owned(),
         cluster_name: rig.config().cluster_name.clone(),
         region: rig.config().region.clone(),

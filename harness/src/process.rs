@@ -126,13 +126,10 @@ fn excepts_aws(entry: &str) -> bool {
         }
     });
     let domain = host.trim_start_matches(['*', '.']).trim_end_matches('.');
-    let domain = domain.to_ascii_lowercase();
-    let covers = |aws: &str| aws == domain || aws.ends_with(&format!(".{domain}"));
-    entry == "*"
-        || crate::proxy::is_aws(&format!(".{domain}"))
-        || ["amazonaws.com", "amazonaws.com.cn", "amazoncognito.com"]
-            .iter()
-            .any(|aws| covers(aws))
+    let domain = format!(".{}", domain.to_ascii_lowercase());
+    let below = || crate::proxy::is_aws(&domain);
+    let above = || crate::proxy::AWS.iter().any(|aws| aws.ends_with(&domain));
+    entry == "*" || below() || above()
 }
 
 /// This process' environment, as far as it is text: what is not cannot name
@@ -156,27 +153,19 @@ pub fn exports(changes: &[Change]) -> String {
 /// As [`exports`], for a file that is read by whatever shell, later: what
 /// depends on the reader's own environment is found out there.
 pub fn exports_for_later(instance: &Ready) -> String {
-    let changes = changes(instance, std::iter::empty());
-    let (appended, rest): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(
-        |change| matches!(change, Change::Set(name, _) if name.eq_ignore_ascii_case("no_proxy")),
-    );
     let mut text = String::from(
         "for name in $(env | sed -n 's/^\\(AWS_ENDPOINT_URL_[A-Za-z0-9_]*\\)=.*/\\1/p'); do unset \"$name\"; done\n",
     );
-    text.push_str(&exports(&rest));
-    for change in appended {
-        let Change::Set(name, value) = change else {
-            continue;
-        };
-        if instance.proxy.is_some() {
-            // What the reader excepts might be AWS.
-            text.push_str(&format!("export {name}={}\n", quote(&value)));
-        } else {
-            text.push_str(&format!(
-                "export {name}=\"${{{name}:+${name},}}\"{}\n",
-                quote(&value)
-            ));
-        }
+    // Under AWS' names what the reader excepts might be AWS.
+    let appends = instance.proxy.is_none();
+    for change in changes(instance, std::iter::empty()) {
+        text.push_str(&match &change {
+            Change::Set(name, value) if appends && name.eq_ignore_ascii_case("no_proxy") => {
+                let value = quote(value);
+                format!("export {name}=\"${{{name}:+${name},}}\"{value}\n")
+            }
+            change => exports(std::slice::from_ref(change)),
+        });
     }
     text
 }

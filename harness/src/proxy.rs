@@ -12,21 +12,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use foundation::clock::Clock;
 use foundation::listen::{self, Peer};
 use foundation::pki::{self, Ca};
-use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, header};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::eks::state::Eks;
 use crate::front::Front;
 
 /// The domains whose hosts all end here (AWS General Reference, "AWS service
 /// endpoints"; Cognito developer guide, "Using a prefix domain").
-const AWS: [&str; 3] = [".amazonaws.com", ".amazonaws.com.cn", ".amazoncognito.com"];
+pub const AWS: [&str; 3] = [".amazonaws.com", ".amazonaws.com.cn", ".amazoncognito.com"];
 
 /// No more hosts are remembered: whoever asks for names without end is not to
 /// fill our memory.
@@ -39,9 +36,17 @@ pub struct Proxy(Arc<Inner>);
 struct Inner {
     front: Front,
     tls: Arc<ServerConfig>,
-    eks: Eks,
     hosts: OtherHosts,
     shutdown: CancellationToken,
+}
+
+/// A proxy, to who only tells of it.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// What else it was asked for.
+    pub hosts: OtherHosts,
 }
 
 /// The hosts that are none of AWS' and were asked for, and what became of it.
@@ -92,23 +97,19 @@ impl OtherHosts {
 enum FarEnd {
     /// To the front door, under this name.
     Front(String),
-    /// To a cluster's own listener.
-    Cluster(SocketAddr),
-    /// Out.
-    Elsewhere(Authority),
+    /// To a cluster's own listener, or out.
+    There(String),
 }
 
 impl Proxy {
-    /// A proxy in front of `front` and the clusters of `eks`.
+    /// A proxy in front of `front` and its clusters.
     ///
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(
         front: Front,
         edge: &Arc<Ca>,
-        eks: Eks,
         hosts: OtherHosts,
-        clock: Clock,
         shutdown: CancellationToken,
     ) -> Result<Self, pki::Error> {
         let serves = {
@@ -116,9 +117,8 @@ impl Proxy {
             move |name: &str| is_aws(name) || front.is_domain(name)
         };
         Ok(Self(Arc::new(Inner {
-            tls: edge.server_config_by_name(serves, clock)?,
+            tls: edge.server_config_by_name(serves, front.clock.clone())?,
             front,
-            eks,
             hosts,
             shutdown,
         })))
@@ -146,13 +146,12 @@ impl Proxy {
                     }
                 });
             }
-            FarEnd::Cluster(at) => match listen::connect(at).await {
-                Err(error) => return Ok(unreachable_host(&at.to_string(), &error)),
+            FarEnd::There(address) => match listen::connect(address.as_str()).await {
                 Ok(there) => self.join(tunnel, there),
-            },
-            FarEnd::Elsewhere(host) => match listen::connect(host.as_str()).await {
-                Err(error) => return Ok(unreachable_host(host.as_str(), &error)),
-                Ok(there) => self.join(tunnel, there),
+                Err(error) => {
+                    let why = format!("{address}: {error}");
+                    return Ok(refusal(StatusCode::BAD_GATEWAY, &why));
+                }
             },
         }
         Ok(Response::new(Body::empty()))
@@ -160,7 +159,7 @@ impl Proxy {
 
     fn far_end(&self, request: &Request<Body>) -> Result<FarEnd, Box<Response<Body>>> {
         let inner = &self.0;
-        let Some(authority) = request.uri().authority().cloned() else {
+        let Some(authority) = request.uri().authority() else {
             return Err(Box::new(refusal(
                 StatusCode::BAD_REQUEST,
                 "this is rolecall's proxy for HTTPS_PROXY; it answers nothing itself",
@@ -173,12 +172,12 @@ impl Proxy {
         let connect = request.method() == Method::CONNECT;
         if connect && port == Some(443) {
             if let Some(name) = cluster_id(&host) {
-                let clusters = inner.eks.list().into_iter();
+                let clusters = inner.front.eks.list().into_iter();
                 let found = clusters
                     .filter(|record| record.new.id.eq_ignore_ascii_case(name))
                     .find_map(|record| record.running);
                 return match found {
-                    Some(cluster) => Ok(FarEnd::Cluster(cluster.address())),
+                    Some(cluster) => Ok(FarEnd::There(cluster.address().to_string())),
                     None => Err(Box::new(refusal(
                         StatusCode::BAD_GATEWAY,
                         &format!("no running cluster has the endpoint https://{host}"),
@@ -193,7 +192,7 @@ impl Proxy {
         inner.hosts.note(&format!("{host}:{port}"));
         let aws = is_aws(&format!(".{host}"));
         if connect && inner.hosts.0.allowed && !aws {
-            return Ok(FarEnd::Elsewhere(authority));
+            return Ok(FarEnd::There(authority.to_string()));
         }
         Err(Box::new(refusal(
             StatusCode::FORBIDDEN,
@@ -249,10 +248,6 @@ fn cluster_id(host: &str) -> Option<&str> {
     let (id, rest) = rest.strip_suffix(".eks.amazonaws.com")?.split_once('.')?;
     let (_, region) = rest.split_once('.')?;
     (!region.contains('.')).then_some(id)
-}
-
-fn unreachable_host(host: &str, error: &std::io::Error) -> Response<Body> {
-    refusal(StatusCode::BAD_GATEWAY, &format!("{host}: {error}"))
 }
 
 fn refusal(status: StatusCode, text: &str) -> Response<Body> {

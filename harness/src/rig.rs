@@ -82,6 +82,19 @@ pub enum Names {
     },
 }
 
+impl Names {
+    /// Whether a proxy leads to other hosts than AWS', too.
+    pub fn allow_other_hosts(self) -> bool {
+        matches!(
+            self,
+            Self::Aws {
+                allow_other_hosts: true,
+                ..
+            }
+        )
+    }
+}
+
 /// Where audit events go.
 #[derive(Clone, Debug)]
 pub enum Audit {
@@ -253,13 +266,10 @@ impl Rig {
             .await
             .map_err(|error| Error::Cluster(error.to_string()))?;
         let shutdown = CancellationToken::new();
-        let hosts = proxy::OtherHosts::new(matches!(
-            config.names,
-            Names::Aws {
-                allow_other_hosts: true,
-                ..
-            }
-        ));
+        let way = proxy_url.map(|url| proxy::Way {
+            url,
+            hosts: proxy::OtherHosts::new(config.names.allow_other_hosts()),
+        });
         let front = Front {
             idp: idp.clone(),
             pages: idp.router(),
@@ -272,20 +282,13 @@ impl Rig {
                 token: control_token.clone(),
                 eks: eks.clone(),
                 shutdown: shutdown.clone(),
-                hosts: hosts.clone(),
-                proxy: proxy_url.clone(),
+                proxy: way.clone(),
             },
         };
-        let proxy = match (proxy, proxy_url) {
-            (Some(listener), Some(url)) => {
-                let proxy = Proxy::new(
-                    front.clone(),
-                    &edge,
-                    eks.clone(),
-                    hosts,
-                    config.clock.clone(),
-                    shutdown.clone(),
-                )?;
+        let proxy = match (proxy, way) {
+            (Some(listener), Some(way)) => {
+                let url = way.url;
+                let proxy = Proxy::new(front.clone(), &edge, way.hosts, shutdown.clone())?;
                 let service = tower::service_fn(move |request| proxy.clone().respond(request));
                 let task = tokio::spawn(listener.serve_plain(service, shutdown.clone()));
                 Some(RunningProxy { url, task })
@@ -318,20 +321,9 @@ impl Rig {
         &self.origin
     }
 
-    /// The address that pools' issuers begin with; `REGION` stands for a
-    /// pool's own where names are AWS'.
+    /// What the issuers of the own region's pools begin with.
     pub fn issuer_base(&self) -> String {
-        match self.config.names {
-            Names::Local => self.origin.clone(),
-            Names::Aws { .. } => {
-                let pool = mock_idp::domain::PoolId::from(format!("{}_", self.config.region));
-                let issuer = mock_idp::Address::Aws.issuer(&pool);
-                issuer
-                    .trim_end_matches(pool.as_str())
-                    .trim_end_matches('/')
-                    .to_owned()
-            }
-        }
+        self.idp.idp().address().issuer_base(&self.config.region)
     }
 
     /// `http://127.0.0.1:PORT` of the proxy to AWS' names, if that is how
@@ -385,6 +377,7 @@ impl Rig {
             .roots()
             .map_err(|error| Broken::new("trust the edge CA", error))?;
         let http = crate::client::https(roots.clone(), None, None)?;
+        let pages = Arc::new(HttpLogin::new(roots.clone(), self.proxy())?);
         Ok(Bench {
             aws: AwsClient::new(
                 http,
@@ -399,8 +392,8 @@ impl Rig {
                 self.ready.admin(),
                 self.proxy(),
             )?,
-            login: self.login(driver, roots.clone())?,
-            refresh: HttpLogin::new(roots, self.proxy())?,
+            login: self.login(driver, &pages, roots)?,
+            refresh: pages,
             clock: self.config.clock.clone(),
             cluster: self.config.cluster_name.clone(),
             issuer_base: self.issuer_base(),
@@ -410,11 +403,11 @@ impl Rig {
     fn login(
         &self,
         driver: Driver,
+        pages: &Arc<HttpLogin>,
         roots: rustls::RootCertStore,
     ) -> Result<Arc<dyn Login>, NoBench> {
-        let pages = HttpLogin::new(roots.clone(), self.proxy())?;
         Ok(match driver {
-            Driver::Http => Arc::new(pages),
+            Driver::Http => Arc::clone(pages) as Arc<dyn Login>,
             Driver::Browser => {
                 let missing = |error: browser::Missing| NoBench::Missing(error.to_string());
                 let programs = browser::find().map_err(missing)?;
@@ -430,7 +423,12 @@ impl Rig {
             Driver::Kubelogin => {
                 let program = KubeloginLogin::find().map_err(NoBench::Missing)?;
                 let ca = self.edge.pem();
-                Arc::new(KubeloginLogin::new(program, pages, ca, self.proxy()))
+                Arc::new(KubeloginLogin::new(
+                    program,
+                    Arc::clone(pages),
+                    ca,
+                    self.proxy(),
+                ))
             }
         })
     }
@@ -564,8 +562,7 @@ pub struct Control {
     token: Secret<String>,
     eks: Eks,
     shutdown: CancellationToken,
-    hosts: proxy::OtherHosts,
-    proxy: Option<String>,
+    proxy: Option<proxy::Way>,
 }
 
 impl Control {
@@ -643,8 +640,8 @@ impl Control {
             .collect();
         let mut status = json!({"clusters": clusters, "panics": crate::panics::count()});
         if let Some(proxy) = &self.proxy {
-            status["proxy"] = Value::from(proxy.as_str());
-            status["otherHosts"] = self.hosts.to_json();
+            status["proxy"] = Value::from(proxy.url.as_str());
+            status["otherHosts"] = proxy.hosts.to_json();
         }
         status
     }

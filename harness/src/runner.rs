@@ -43,7 +43,7 @@ pub struct Bench {
     /// The login driver.
     pub login: Arc<dyn Login>,
     /// What exchanges refresh tokens.
-    pub refresh: HttpLogin,
+    pub refresh: Arc<HttpLogin>,
     /// The time line that everything of the rig follows.
     pub clock: Clock,
     /// The cluster's name at EKS.

@@ -162,12 +162,16 @@ pub struct Endpoints {
 impl Address {
     /// A pool's issuer, byte-equal in discovery and tokens.
     pub fn issuer(&self, pool: &PoolId) -> String {
+        let base = self.issuer_base(pool.region().unwrap_or_default());
+        format!("{base}/{pool}")
+    }
+
+    /// What the issuers of a region's pools begin with, without a slash at its
+    /// end.
+    pub fn issuer_base(&self, region: &str) -> String {
         match self {
-            Self::Local(origin) => format!("{origin}/{pool}"),
-            Self::Aws => {
-                let region = pool.region().unwrap_or_default();
-                format!("https://cognito-idp.{region}.{}/{pool}", suffix(region))
-            }
+            Self::Local(origin) => origin.to_string(),
+            Self::Aws => format!("https://cognito-idp.{region}.{}", suffix(region)),
         }
     }
 

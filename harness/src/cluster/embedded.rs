@@ -97,8 +97,7 @@ impl Embedded {
 
     /// The machine's roots and the CAs of the issuers that run beside us.
     fn issuer_roots(&self) -> rustls::RootCertStore {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let mut roots = crate::client::system_roots();
         roots.add_parsable_certificates(self.issuer_cas.iter().cloned());
         roots
     }

@@ -43,7 +43,7 @@ pub async fn ask(
         );
     }
     let roots = match server.ca_pem.as_deref().map(pki::roots_from_pem) {
-        None => super::request::system_roots(),
+        None => crate::client::system_roots(),
         Some(Ok(roots)) => roots,
         Some(Err(error)) => {
             return Finding::problem(

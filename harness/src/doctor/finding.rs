@@ -30,12 +30,7 @@ pub struct Finding {
 impl Finding {
     /// All is well.
     pub fn ok(check: &'static str, what: impl Into<String>) -> Self {
-        Self {
-            check,
-            level: Level::Ok,
-            what: what.into(),
-            remedy: String::new(),
-        }
+        Self::new(check, Level::Ok, what, "")
     }
 
     /// It may be what is wrong.
@@ -44,12 +39,7 @@ impl Finding {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self {
-            check,
-            level: Level::Warning,
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Self::new(check, Level::Warning, what, remedy)
     }
 
     /// It is wrong.
@@ -58,9 +48,18 @@ impl Finding {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
+        Self::new(check, Level::Problem, what, remedy)
+    }
+
+    fn new(
+        check: &'static str,
+        level: Level,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self {
             check,
-            level: Level::Problem,
+            level,
             what: what.into(),
             remedy: remedy.into(),
         }

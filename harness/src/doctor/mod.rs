@@ -305,10 +305,7 @@ impl Subject {
             };
             store.roots.extend(roots.roots);
         }
-        let url = format!(
-            "{}/.well-known/openid-configuration",
-            self.trust.issuer_url.trim_end_matches('/')
-        );
+        let url = crate::login::discovery_url(&self.trust.issuer_url);
         match web::client(store, &self.proxy) {
             Ok(http) => match web::get(&http, &url).await {
                 Err(web::Trouble::Certificate(why)) => Finding::problem(

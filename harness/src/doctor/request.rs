@@ -427,7 +427,7 @@ fn roots(request: &Request, running: Option<&Running>) -> Result<Roots, Error> {
         });
     }
     Ok(Roots {
-        store: system_roots(),
+        store: crate::client::system_roots(),
         named: "a CA that this machine trusts".to_owned(),
         private: false,
     })
@@ -437,13 +437,6 @@ fn read_roots(file: &Path) -> Result<RootCertStore, Error> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?;
     pki::roots_from_pem(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))
-}
-
-/// `SSL_CERT_FILE`'s, or the machine's own.
-pub(super) fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
 }
 
 /// A moved clock is seen by nobody's Date header: that is the machine's.

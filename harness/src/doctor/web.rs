@@ -8,7 +8,7 @@ use foundation::pki;
 use jiff::Timestamp;
 use rustls::{CertificateError, RootCertStore};
 
-use crate::client::{Broken, chain};
+use crate::client::{Broken, chain, through};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -62,17 +62,13 @@ pub enum Trouble {
 pub fn client(roots: RootCertStore, proxy: &Proxy) -> Result<reqwest::Client, Broken> {
     let broken = |error: &dyn std::fmt::Display| Broken::new("set up an HTTPS client", error);
     let tls = pki::client_config(roots).map_err(|error| broken(&error))?;
-    let mut builder = reqwest::Client::builder()
+    let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::limited(10))
-        .no_proxy()
         .timeout(LIMIT);
-    if let Some(url) = &proxy.url {
-        let except = format!("127.0.0.1,localhost,::1,{}", proxy.except);
-        let via = reqwest::Proxy::https(url).map_err(|error| broken(&error))?;
-        builder = builder.proxy(via.no_proxy(reqwest::NoProxy::from_string(&except)));
-    }
-    builder.build().map_err(|error| broken(&error))
+    through(client, proxy.url.as_deref(), &proxy.except)
+        .and_then(reqwest::ClientBuilder::build)
+        .map_err(|error| broken(&error))
 }
 
 /// GETs `url`.

@@ -49,10 +49,7 @@ impl CodeFlow {
 
     /// Asks `issuer` for its endpoints.
     pub(super) async fn discover(&mut self, issuer: &str) -> Result<Discovery, Refusal> {
-        let url = format!(
-            "{}/.well-known/openid-configuration",
-            issuer.trim_end_matches('/')
-        );
+        let url = super::discovery_url(issuer);
         let answer = self.send(Method::GET, &parse(&url)?, None, None).await?;
         let document: Value = serde_json::from_str(&answer.body)
             .map_err(|error| Broken::new(&url, format!("{}, not JSON: {error}", answer.status)))?;

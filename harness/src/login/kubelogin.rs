@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use ::http::Method;
 use foundation::secret::Secret;
@@ -30,7 +31,7 @@ const LIMIT_SECONDS: &str = "60";
 /// The driver. It needs the program and the form driver.
 pub struct KubeloginLogin {
     program: PathBuf,
-    pages: HttpLogin,
+    pages: Arc<HttpLogin>,
     ca_pem: String,
     proxy: Option<String>,
 }
@@ -38,7 +39,7 @@ pub struct KubeloginLogin {
 impl KubeloginLogin {
     /// A driver that starts `program` and trusts `ca_pem`, and asks through
     /// `proxy` where there is one.
-    pub fn new(program: PathBuf, pages: HttpLogin, ca_pem: &str, proxy: Option<&str>) -> Self {
+    pub fn new(program: PathBuf, pages: Arc<HttpLogin>, ca_pem: &str, proxy: Option<&str>) -> Self {
         Self {
             program,
             pages,

@@ -22,6 +22,12 @@ pub enum Driver {
     Kubelogin,
 }
 
+/// Where an issuer says what it has (OpenID Connect Discovery 1.0, section 4).
+pub(crate) fn discovery_url(issuer: &str) -> String {
+    let issuer = issuer.trim_end_matches('/');
+    format!("{issuer}/.well-known/openid-configuration")
+}
+
 /// A way to log in.
 pub trait Login: Send + Sync {
     /// Logs somebody in.
