@@ -14,6 +14,7 @@ use crate::aws::eks::state::Eks;
 use crate::aws::keys::AccessKeys;
 use crate::aws::sigv4::Scope;
 use crate::aws::{eks, sts};
+use crate::proxy::is_aws;
 use crate::rig::Control;
 
 /// No AWS call of the fronts is larger.
@@ -72,7 +73,7 @@ impl Front {
     ) -> Result<Response<Body>, Infallible> {
         let scope = scope_of(&request);
         self.origin = format!("https://{host}");
-        let room = match Host::parse(&host, |name| self.is_domain(name)) {
+        let room = match self.idp.at(&host) {
             Some(found) => {
                 if let Host::Service { region } = &found {
                     self.region.clone_from(region);
@@ -97,9 +98,9 @@ impl Front {
         self.enter(room, request, scope).await
     }
 
-    /// Whether a pool has this custom domain.
-    pub fn is_domain(&self, host: &str) -> bool {
-        self.idp.has_custom_domain(host)
+    /// Whether a host ends here: AWS' own, and the pools' custom domains.
+    pub fn serves(&self, host: &str) -> bool {
+        is_aws(host) || self.idp.at(host).is_some()
     }
 
     async fn enter(

@@ -114,7 +114,7 @@ impl Proxy {
     ) -> Result<Self, pki::Error> {
         let serves = {
             let front = front.clone();
-            move |name: &str| is_aws(name) || front.is_domain(name)
+            move |name: &str| front.serves(name)
         };
         Ok(Self(Arc::new(Inner {
             tls: edge.server_config_by_name(serves, front.clock.clone())?,
@@ -184,7 +184,7 @@ impl Proxy {
                     ))),
                 };
             }
-            if is_aws(&host) || inner.front.is_domain(&host) {
+            if inner.front.serves(&host) {
                 return Ok(FarEnd::Front(host));
             }
         }

@@ -66,25 +66,18 @@ pub enum Host {
     },
     /// The pages and OAuth endpoints of a domain.
     Domain {
-        /// Its prefix, or the whole name of a custom domain.
+        /// Its prefix, or the whole name of a custom domain; the host's own
+        /// where there is none in the region that it names.
         name: String,
-        /// The region of a prefix; custom domains have none in their names.
-        region: Option<String>,
     },
 }
 
 impl Host {
     /// What `host` (in lower case, without a port) is, if it can be one of
-    /// Cognito's. Every other name may be a custom domain: `is_domain` knows.
-    pub fn parse(host: &str, is_domain: impl Fn(&str) -> bool) -> Option<Self> {
-        let service = host
-            .strip_prefix("cognito-idp.")
-            .and_then(|rest| {
-                rest.strip_suffix(".amazonaws.com")
-                    .or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
-            })
-            .filter(|region| is_label(region));
-        if let Some(region) = service {
+    /// Cognito's. `domain` finds a domain: its region, and whether it is a
+    /// custom one, which is a host by itself.
+    pub fn parse(host: &str, domain: impl Fn(&str) -> Option<(String, bool)>) -> Option<Self> {
+        if let Some(region) = region_of(host, "cognito-idp") {
             return Some(Self::Service {
                 region: region.to_owned(),
             });
@@ -93,24 +86,20 @@ impl Host {
             .strip_suffix(".amazoncognito.com")
             .and_then(|rest| rest.split_once(".auth."))
             .filter(|(prefix, region)| is_label(prefix) && is_label(region));
+        let whole = || Self::Domain {
+            name: host.to_owned(),
+        };
         if let Some((prefix, region)) = prefix {
-            return Some(Self::Domain {
-                name: prefix.to_owned(),
-                region: Some(region.to_owned()),
+            let elsewhere = domain(prefix).is_some_and(|(own, _)| own != region);
+            return Some(if elsewhere {
+                whole()
+            } else {
+                Self::Domain {
+                    name: prefix.to_owned(),
+                }
             });
         }
-        is_domain(host).then(|| Self::Domain {
-            name: host.to_owned(),
-            region: None,
-        })
-    }
-
-    /// The region that the host is in, where its name says so.
-    pub fn region(&self) -> Option<&str> {
-        match self {
-            Self::Service { region } => Some(region),
-            Self::Domain { region, .. } => region.as_deref(),
-        }
+        domain(host).is_some_and(|(_, custom)| custom).then(whole)
     }
 
     /// `path` of this host as the router spells it, where a domain is a path
@@ -118,9 +107,19 @@ impl Host {
     pub fn path(&self, path: &str) -> String {
         match self {
             Self::Service { .. } => path.to_owned(),
-            Self::Domain { name, .. } => format!("{}{path}", local_domain(name)),
+            Self::Domain { name } => format!("{}{path}", local_domain(name)),
         }
     }
+}
+
+/// The region of a service's regional host, as in
+/// `cognito-idp.eu-west-2.amazonaws.com` (AWS General Reference, "AWS service
+/// endpoints").
+pub fn region_of<'h>(host: &'h str, service: &str) -> Option<&'h str> {
+    let rest = host.strip_prefix(service)?.strip_prefix('.')?;
+    rest.strip_suffix(".amazonaws.com")
+        .or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
+        .filter(|region| is_label(region))
 }
 
 fn is_label(text: &str) -> bool {
@@ -277,6 +276,9 @@ mod tests {
     #[case("cognito-idp.eu-west-2.amazonaws.com", Some(("/p/x", "/p/x")))]
     #[case("kubedemyeksoidc.auth.eu-west-2.amazoncognito.com", Some(("/login", "/domains/kubedemyeksoidc/login")))]
     #[case("login.example.com", Some(("/login", "/domains/login.example.com/login")))]
+    #[case("far-away.auth.us-east-1.amazoncognito.com", Some(("/login", "/domains/far-away/login")))]
+    #[case("far-away.auth.eu-west-2.amazoncognito.com", Some(("/login", "/domains/far-away.auth.eu-west-2.amazoncognito.com/login")))]
+    #[case("far-away", None)]
     #[case("other.example.com", None)]
     #[case("a.b.auth.eu-west-2.amazoncognito.com", None)]
     #[case("s3.eu-west-2.amazonaws.com", None)]
@@ -284,7 +286,11 @@ mod tests {
         #[case] host: &str,
         #[case] expected: Option<(&str, &str)>,
     ) {
-        let found = Host::parse(host, |name| name == "login.example.com");
+        let found = Host::parse(host, |name| match name {
+            "login.example.com" => Some(("eu-west-2".to_owned(), true)),
+            "far-away" => Some(("us-east-1".to_owned(), false)),
+            _ => None,
+        });
         assert_eq!(found.is_some(), expected.is_some());
         if let (Some(found), Some((path, routed))) = (found, expected) {
             assert_eq!(found.path(path), routed);

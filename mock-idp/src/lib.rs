@@ -40,12 +40,11 @@ impl MockIdp {
         transport::router(self.0.clone())
     }
 
-    /// Whether a pool has `host` as its custom domain.
-    pub fn has_custom_domain(&self, host: &str) -> bool {
-        let pool = self.0.pool_by_domain(host);
-        pool.is_some_and(|pool| {
-            let domain = pool.domain.as_ref();
-            domain.is_some_and(|domain| domain.certificate_arn.is_some())
+    /// What stands behind a host of AWS', or behind a pool's custom domain.
+    pub fn at(&self, host: &str) -> Option<Host> {
+        Host::parse(host, |name| {
+            let (pool, domain) = self.0.domain(name)?;
+            Some((pool.region.clone(), domain.certificate_arn.is_some()))
         })
     }
 

@@ -9,9 +9,11 @@ use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use jiff::{SignedDuration, Timestamp};
+use mock_idp::address::region_of;
 
 use super::keys::AccessKeys;
 use super::sigv4::Presigned;
+
 use super::sts;
 
 /// How long a token is good for after it was signed, whatever its
@@ -99,14 +101,7 @@ fn check_target(url: &url::Url, sts_origin: &str) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
     let theirs = url.scheme() == "https"
         && url.port().is_none()
-        && (host == "sts.amazonaws.com"
-            || host
-                .strip_prefix("sts.")
-                .and_then(|rest| {
-                    rest.strip_suffix(".amazonaws.com")
-                        .or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
-                })
-                .is_some_and(|region| !region.contains('.')));
+        && (host == "sts.amazonaws.com" || region_of(host, "sts").is_some());
     if !(ours || theirs) {
         return Err(format!("unexpected hostname {host:?} in pre-signed URL"));
     }

@@ -145,9 +145,7 @@ impl<'p, 'r> Search<'p, 'r> {
     }
 
     fn is_allowed_by(&self, role: &Role) -> bool {
-        role.rules
-            .iter()
-            .any(|rule| rules::allows(rule, self.request))
+        allows(role, self.request)
     }
 
     /// The first subject that applies to the user, were the binding there.
@@ -162,7 +160,6 @@ impl<'p, 'r> Search<'p, 'r> {
             return;
         }
         let (namespace, user) = (binding.namespace.as_deref(), &self.request.user);
-        let new = distance::new_subject(Some(role), self.request);
         for (index, subject) in binding.subjects.iter().enumerate() {
             for right in ways_to_mean(subject, namespace, user) {
                 if let Some(near) = distance::subject(subject, &right) {
@@ -170,6 +167,7 @@ impl<'p, 'r> Search<'p, 'r> {
                 }
             }
         }
+        let new = distance::new_subject(Some(role), self.request);
         self.add(new, binding, Miss::NewSubject);
     }
 
@@ -226,9 +224,8 @@ impl<'p, 'r> Search<'p, 'r> {
             let in_reach =
                 |role: &&Role| role.namespace.is_none() || role.namespace.as_deref() == here;
             let roles = policy.roles().map(AsRef::as_ref).filter(in_reach);
-            let allows = |role: &Role| role.rules.iter().any(|rule| rules::allows(rule, request));
             roles
-                .filter(|role| allows(role))
+                .filter(|role| allows(role, request))
                 .map(|role| (role, distance::width(role, request)))
                 .collect()
         })
@@ -297,6 +294,10 @@ impl<'p, 'r> Search<'p, 'r> {
             urls.map(|url| without_stars(url)).collect()
         })
     }
+}
+
+fn allows(role: &Role, request: &Attributes<'_>) -> bool {
+    role.rules.iter().any(|rule| rules::allows(rule, request))
 }
 
 fn is_default(binding: &Binding) -> bool {

@@ -47,15 +47,42 @@ pub const DOCUMENTS: [Document; 5] = [
     },
 ];
 
+/// `body`, or that the client has it already. It lives as long as the program:
+/// nothing is copied.
+fn tagged(parts: &Parts, hash: &str, media: &'static str, body: &'static [u8]) -> Response {
+    let etag = format!("\"{hash}\"");
+    let known = parts
+        .headers
+        .get(IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.split(',').any(|tag| tag.trim() == etag));
+    let mut response = if known {
+        with_code(StatusCode::NOT_MODIFIED)
+    } else {
+        Response::new(Body::from(body))
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(ETAG, etag);
+    }
+    response
+}
+
+fn with_code(code: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = code;
+    response
+}
+
+fn sha512(bytes: impl AsRef<[u8]>) -> String {
+    super::discovery::hex(&Sha512::digest(bytes))
+}
+
 /// Upper-case hexadecimal SHA-512, by which clients cache a document.
 fn hash(document: &Document) -> String {
     static HASHES: OnceLock<Vec<String>> = OnceLock::new();
-    let hashes = HASHES.get_or_init(|| {
-        DOCUMENTS
-            .iter()
-            .map(|d| super::discovery::hex(&Sha512::digest(d.json)))
-            .collect()
-    });
+    let hashes = HASHES.get_or_init(|| DOCUMENTS.iter().map(|d| sha512(d.json)).collect());
     DOCUMENTS
         .iter()
         .position(|d| d.path == document.path)
@@ -90,25 +117,9 @@ fn index() -> Value {
 }
 
 fn serve(document: &Document, parts: &Parts) -> Response {
-    let etag = format!("\"{}\"", hash(document));
-    let known = parts
-        .headers
-        .get(IF_NONE_MATCH)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.split(',').any(|tag| tag.trim() == etag));
-    let mut response = if known {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        // The document is part of the program: nothing is copied.
-        Response::new(Body::from(document.json))
-    };
+    let body = document.json.as_bytes();
+    let mut response = tagged(parts, &hash(document), "application/json", body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        headers.insert(ETAG, etag);
-    }
     // A document that was asked for by its hash will never be another one.
     let pinned = parts.uri.query().is_some_and(|q| q.contains("hash="));
     if pinned {

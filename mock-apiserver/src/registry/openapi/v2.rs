@@ -4,13 +4,11 @@
 
 use std::sync::OnceLock;
 
-use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT, VARY};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha512};
 
 use super::{DOCUMENTS, gnostic};
 use crate::wire;
@@ -24,7 +22,7 @@ const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protob
 struct Spelt {
     json: Vec<u8>,
     protobuf: Vec<u8>,
-    etag: String,
+    hash: String,
 }
 
 /// Answers a GET.
@@ -33,7 +31,7 @@ pub fn respond(parts: &Parts) -> Response {
     let agreed = wire::first_accepted(accept, &[JSON, PROTOBUF_OLD, PROTOBUF]);
     let mut response = match agreed {
         Some(media) => serve(media, parts),
-        None => with_code(StatusCode::NOT_ACCEPTABLE),
+        None => super::with_code(StatusCode::NOT_ACCEPTABLE),
     };
     response
         .headers_mut()
@@ -43,33 +41,12 @@ pub fn respond(parts: &Parts) -> Response {
 
 fn serve(media: &str, parts: &Parts) -> Response {
     let spelt = spelt();
-    let known = parts
-        .headers
-        .get(IF_NONE_MATCH)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.split(',').any(|tag| tag.trim() == spelt.etag));
     let (content_type, body) = match media {
         JSON => (JSON, &spelt.json),
         _ => (PROTOBUF, &spelt.protobuf),
     };
-    let mut response = if known {
-        with_code(StatusCode::NOT_MODIFIED)
-    } else {
-        Response::new(Body::from(body.as_slice()))
-    };
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     // Upstream has one tag for both spellings, since `Vary` tells them apart.
-    if let Ok(etag) = HeaderValue::from_str(&spelt.etag) {
-        headers.insert(ETAG, etag);
-    }
-    response
-}
-
-fn with_code(code: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = code;
-    response
+    super::tagged(parts, &spelt.hash, content_type, body)
 }
 
 /// The document, made when it is first asked for.
@@ -79,10 +56,7 @@ fn spelt() -> &'static Spelt {
         let document = document();
         let json = wire::json::bare(&document);
         Spelt {
-            etag: format!(
-                "\"{}\"",
-                super::super::discovery::hex(&Sha512::digest(&json))
-            ),
+            hash: super::sha512(&json),
             protobuf: gnostic::document(&document),
             json,
         }

@@ -14,7 +14,6 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::error::{Refusal, error_page, wrong_method};
 use super::wire::{self, Lifetime, MissingAttribute, NewPasswordForm, NewPasswordPage};
 use super::wire::{SignInForm, SignInPage, cookie, set_cookie, with_cookie};
-use crate::address::Host;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::pool::UsernameAttribute;
 use crate::domain::{Client, Error, OAuthError, Pool};
@@ -54,11 +53,7 @@ impl FromRequestParts<Idp> for Site {
             Ok(Path(domain)) => domain,
             Err(_) => return Err(Refusal::NoSuchDomain(String::new())),
         };
-        let at = parts.extensions.get::<Host>().and_then(Host::region);
-        let found = idp
-            .domain(&domain)
-            .filter(|(pool, _)| at.is_none_or(|region| region == pool.region));
-        let Some((pool, found)) = found else {
+        let Some((pool, found)) = idp.domain(&domain) else {
             return Err(Refusal::NoSuchDomain(domain));
         };
         let query = parts.uri.query().unwrap_or_default().to_owned();

@@ -66,11 +66,11 @@ pub(crate) async fn keys(
 /// Whether a pool can be at the host of AWS' that was asked, if it was one:
 /// each region has a host of its own.
 fn here(pool: &PoolId, at: Option<Extension<Host>>) -> Result<(), Error> {
-    let region = at.as_ref().and_then(|at| at.region());
-    if region.is_none() || region == pool.region() {
-        Ok(())
-    } else {
-        Err(Error::no_pool(pool))
+    match at {
+        Some(Extension(Host::Service { region })) if pool.region() != Some(&region) => {
+            Err(Error::no_pool(pool))
+        }
+        _ => Ok(()),
     }
 }
 
