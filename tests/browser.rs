@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use base64::Engine as _;
 use harness::login::browser::{self, Browser, BrowserLogin, Credentials, Page, Programs, Trust};
 use harness::login::http::HttpLogin;
 use harness::login::{Login, Refusal, Request};
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, block_on, check, ran};
+use crate::rig::{Ran, Up, block_on, check, claims, eventually, lasting_claims, program, ran};
 
 const SEED: &str = r#"
 pool: { name: kubedemy, usernameAttributes: [email], domain: kubedemyeksoidc, groups: [admins] }
@@ -63,7 +62,14 @@ pub fn cases() -> Vec<Case> {
         ),
         case(
             "browser::browse_opens_a_real_one_that_ends_with_the_instance",
-            browse_really,
+            || browse_really(&[]),
+        ),
+        case("browser::browse_opens_a_real_one_at_aws_own_names", || {
+            browse_really(&["--aws-hosts"])
+        }),
+        case(
+            "browser::browse_opens_a_real_one_that_ends_when_the_instance_is_killed",
+            browse_killed,
         ),
         case("browser::what_is_typed_reaches_no_log", nothing_logged),
         case("browser::browse_says_what_is_missing", browse_missing),
@@ -279,7 +285,7 @@ fn same_claims(arguments: &[&str]) -> Result<(), Stop> {
                     !session.password_changed && session.refresh_token.is_some(),
                     || name.to_owned(),
                 )?;
-                all.push((name, lasting(claims(session.id_token.expose())?)));
+                all.push((name, lasting_claims(session.id_token.expose())));
             }
             let wrong = request("test@kubedemy.io", "wrong", "");
             match driver.login(&wrong).await {
@@ -297,50 +303,31 @@ fn same_claims(arguments: &[&str]) -> Result<(), Stop> {
     })
 }
 
-/// The claims that a second login does not change.
-fn lasting(mut claims: Value) -> Value {
-    for own in [
-        "jti",
-        "iat",
-        "exp",
-        "auth_time",
-        "origin_jti",
-        "event_id",
-        "nonce",
-        "at_hash",
-    ] {
-        claims.as_object_mut().map(|claims| claims.remove(own));
-    }
-    claims
-}
-
 fn gone() -> Result<(), Stop> {
     let browser = Site::start(&[])?.browser()?;
-    let ours = |needle: &str| -> Result<Vec<String>, Stop> {
-        let mut ps = std::process::Command::new("ps");
-        ps.args(["-eo", "stat=,args="]);
-        let lines = ran(ps)?.ok()?.stdout;
-        Ok(lines
-            .lines()
-            .filter(|line| line.contains(needle) && !line.starts_with('Z'))
-            .map(str::to_owned)
-            .collect())
-    };
     let folder = browser.profile().to_owned();
     let needle = folder.display().to_string();
-    check(!ours(&needle)?.is_empty() && folder.exists(), || {
+    check(!living(&needle)?.is_empty() && folder.exists(), || {
         needle.clone()
     })?;
     drop(browser);
     // What was killed takes a moment to go, and Chromium's crash handler, which
     // is of no group of ours, goes when it sees that.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    let mut left = ours(&needle)?;
-    while (!left.is_empty() || folder.exists()) && std::time::Instant::now() < deadline {
-        crate::rig::pause();
-        left = ours(&needle)?;
-    }
-    check(left.is_empty() && !folder.exists(), || left.join("\n"))
+    eventually("the browser and its folder are gone", || {
+        Ok(living(&needle)?.is_empty() && !folder.exists())
+    })
+}
+
+/// The processes that live with `needle` among their arguments.
+fn living(needle: &str) -> Result<Vec<String>, Stop> {
+    let mut ps = std::process::Command::new("ps");
+    ps.args(["-eo", "stat=,args="]);
+    let lines = ran(ps)?.ok()?.stdout;
+    Ok(lines
+        .lines()
+        .filter(|line| line.contains(needle) && !line.starts_with('Z'))
+        .map(str::to_owned)
+        .collect())
 }
 
 // ---- what people see ------------------------------------------------------
@@ -430,16 +417,15 @@ fn browse(up: &Up, arguments: &[&str], env: &[(&str, &str)]) -> Result<Ran, Stop
 
 /// A browser that notes its arguments, a line each.
 fn fake(up: &Up) -> Result<(String, PathBuf), Stop> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let (program, note) = (
+    let (path, note) = (
         up.scratch().join("fake-browser"),
         up.scratch().join("arguments"),
     );
-    let text = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >'{}'\n", note.display());
-    std::fs::write(&program, text)
-        .and_then(|()| std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)))
-        .map_err(|error| error.to_string())?;
-    Ok((program.display().to_string(), note))
+    program(
+        &path,
+        &format!("printf '%s\\n' \"$@\" >'{}'", note.display()),
+    )?;
+    Ok((path.display().to_string(), note))
 }
 
 fn browse_starts() -> Result<(), Stop> {
@@ -506,9 +492,11 @@ fn browse_starts() -> Result<(), Stop> {
     })
 }
 
-fn browse_really() -> Result<(), Stop> {
-    let mut site = Site::start(&[])?;
+fn browse_really(arguments: &[&str]) -> Result<(), Stop> {
+    let mut site = Site::start(arguments)?;
     let ready = site.up.ready().clone();
+    let start = site.pool("kubedemy")?.authorize();
+    let start = start.split('?').next().unwrap_or_default();
     let partners = site.pool("partners")?;
     let pool = partners
         .issuer
@@ -520,7 +508,7 @@ fn browse_really() -> Result<(), Stop> {
         &json!({"UserPoolId": pool, "Domain": "partners"}),
     )?;
     let said = browse(&site.up, &["--headless"], &[])?.ok()?;
-    said.says("/domains/kubedemyeksoidc/oauth2/authorize?response_type=code")?;
+    said.says(&format!("{start}?response_type=code"))?;
 
     // It writes where it can be driven, once it has started.
     let profile = ready.paths.browser_profile.clone();
@@ -528,28 +516,22 @@ fn browse_really() -> Result<(), Stop> {
     let port = port.lines().next().unwrap_or_default().to_owned();
     let shown = || -> Result<String, Stop> {
         let url = format!("http://127.0.0.1:{port}/json/list");
-        let http = site.up.https()?;
+        let roots = site.up.edge_roots()?;
+        let http = harness::client::https(roots, None, None).map_err(|e| e.to_string())?;
         block_on(async {
             let answer = http.get(url).send().await.map_err(|e| e.to_string())?;
             answer.text().await.map_err(|e| Stop::Fail(e.to_string()))
         })
     };
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !shown()?.contains("Sign in – kubedemy") {
-        check(std::time::Instant::now() < deadline, || {
-            shown().unwrap_or_default()
-        })?;
-        crate::rig::pause();
-    }
+    eventually("the sign-in page is shown", || {
+        Ok(shown()?.contains("Sign in – kubedemy"))
+    })?;
     // A second call is shown by the same browser.
     let second = format!("{}/no-such-page", ready.origin);
     browse(&site.up, &["--headless", &second], &[])?.ok()?;
-    while !shown()?.contains("no-such-page") {
-        check(std::time::Instant::now() < deadline, || {
-            shown().unwrap_or_default()
-        })?;
-        crate::rig::pause();
-    }
+    eventually("the second page is shown", || {
+        Ok(shown()?.contains("no-such-page"))
+    })?;
     check(site.up.signal("TERM")? == Some(0), || {
         "it did not end well".to_owned()
     })?;
@@ -557,25 +539,35 @@ fn browse_really() -> Result<(), Stop> {
         format!("{} is still there", profile.display())
     })?;
     // What was killed may take a moment to let go of its socket.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
     let listens = || std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok();
-    while listens() && std::time::Instant::now() < deadline {
-        crate::rig::pause();
-    }
-    check(!listens(), || "the browser is still there".to_owned())
+    eventually("nothing listens for the browser", || Ok(!listens()))
 }
 
+/// Nobody is told of a SIGKILL; the browser goes all the same.
+fn browse_killed() -> Result<(), Stop> {
+    let mut site = Site::start(&[])?;
+    let profile = site.up.ready().paths.browser_profile.clone();
+    let blank = format!("{}/no-such-page", site.up.ready().origin);
+    browse(&site.up, &["--headless", &blank], &[])?.ok()?;
+    wait_for(&profile.join("DevToolsActivePort"))?;
+    let needle = profile.display().to_string();
+    check(!living(&needle)?.is_empty(), || {
+        format!("no browser with {needle}")
+    })?;
+    site.up.signal("KILL")?;
+    eventually("the browser and its profile are gone", || {
+        Ok(living(&needle)?.is_empty() && !profile.exists())
+    })
+}
+
+/// What stands in a file that a browser writes.
 fn wait_for(path: &std::path::Path) -> Result<String, Stop> {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
-        match std::fs::read_to_string(path) {
-            Ok(text) if text.ends_with('\n') || text.lines().count() > 1 => return Ok(text),
-            _ if std::time::Instant::now() > deadline => {
-                return Err(Stop::Fail(format!("{} does not come", path.display())));
-            }
-            _ => crate::rig::pause(),
-        }
-    }
+    let mut text = String::new();
+    eventually(&format!("{} is there", path.display()), || {
+        text = std::fs::read_to_string(path).unwrap_or_default();
+        Ok(text.lines().count() > 1)
+    })?;
+    Ok(text)
 }
 
 fn browse_missing() -> Result<(), Stop> {
@@ -713,7 +705,7 @@ impl Site {
             .await
             .map_err(|e| e.to_string())?;
         Ok(SignedIn {
-            claims: claims(tokens["id_token"].as_str().unwrap_or_default())?,
+            claims: claims(tokens["id_token"].as_str().unwrap_or_default()),
             changed: arrival.password_changed,
         })
     }
@@ -743,14 +735,6 @@ impl Pool {
 
 fn programs() -> Result<Programs, Missing> {
     browser::find().map_err(|missing| Missing(missing.to_string()))
-}
-
-/// What a token says; whether it may is the cluster's to find out.
-fn claims(token: &str) -> Result<Value, Stop> {
-    let payload = token.split('.').nth(1).unwrap_or_default();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
-    let bytes = bytes.map_err(|error| format!("{error}: {token}"))?;
-    serde_json::from_slice(&bytes).map_err(|error| Stop::Fail(error.to_string()))
 }
 
 /// The WebDriver client would tell at its finest levels what it types.

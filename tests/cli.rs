@@ -78,7 +78,6 @@ pub fn cases() -> Vec<Case> {
         case("cli::status_outbox_and_audit", words),
         case("cli::pins_and_seeded_ids", pins),
         case("cli::two_fresh_starts_share_no_key", fresh_keys),
-        case("cli::it_listens_on_loopback_only", loopback),
         case("cli::control_calls_need_the_bearer", control),
         case("cli::each_created_cluster_is_another_one", clusters),
         case("cli::whatever_is_sent_nothing_panics", garbage),
@@ -617,43 +616,6 @@ fn fresh_keys() -> Result<(), Stop> {
     check(a.iter().all(|key| !b.contains(key)), || {
         "two starts share a key".to_owned()
     })
-}
-
-fn loopback() -> Result<(), Stop> {
-    let up = Up::start(&[])?;
-    for url in [&up.ready().origin, &up.ready().api_server] {
-        check(url.starts_with("https://127.0.0.1:"), || url.clone())?;
-        let port: u16 = url
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok())
-            .ok_or_else(|| format!("no port in {url}"))?;
-        let listening = listening_addresses(port)?;
-        check(listening == ["0100007F"], || {
-            format!("port {port} is bound on {listening:?}")
-        })?;
-    }
-    Ok(())
-}
-
-/// The local addresses on which somebody listens on `port`, as
-/// /proc/net/tcp spells them: 0100007F is 127.0.0.1.
-fn listening_addresses(port: u16) -> Result<Vec<String>, Stop> {
-    let mut found = Vec::new();
-    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        for line in text.lines().skip(1) {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let listens = columns.get(3) == Some(&"0A");
-            if let Some((address, hex)) = columns.get(1).and_then(|local| local.split_once(':'))
-                && listens
-                && u16::from_str_radix(hex, 16) == Ok(port)
-            {
-                found.push(address.to_owned());
-            }
-        }
-    }
-    Ok(found)
 }
 
 fn control() -> Result<(), Stop> {

@@ -10,9 +10,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::foreign_issuer::Issuer;
-use crate::ledger::{Case, Missing, Stop, case};
+use crate::ledger::{Case, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, block_on, check, pause, rolecall};
+use crate::rig::{Ran, Up, block_on, check, pause, program, rolecall};
 
 const USER: &str = "ada@example.com";
 const PASSWORD: &str = "H3lloW@rlD";
@@ -231,15 +231,9 @@ impl Doctor {
 
     /// Programs of these names, which do nothing.
     fn programs(self, names: &[&str]) -> Result<Self, Stop> {
-        use std::os::unix::fs::PermissionsExt as _;
         std::fs::create_dir_all(&self.path).map_err(|error| error.to_string())?;
         for name in names {
-            let path = self.path.join(name);
-            std::fs::write(&path, "#!/bin/sh\n")
-                .and_then(|()| {
-                    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
-                })
-                .map_err(|error| error.to_string())?;
+            program(&self.path.join(name), "")?;
         }
         Ok(self)
     }
@@ -568,12 +562,7 @@ fn rotated() -> Result<(), Stop> {
 
 /// The file that doctor looks at is the one that kubelogin reads.
 fn as_kubelogin() -> Result<(), Stop> {
-    let kubelogin = programs::kubernetes("kubelogin", "kubectl-oidc_login").or_else(|_| {
-        let path = programs::root().join("target/kubernetes/kubelogin/bin/kubectl-oidc_login");
-        path.is_file().then_some(path).ok_or(Missing(
-            "no kubelogin; build it with kubernetes/build kubelogin".to_owned(),
-        ))
-    })?;
+    let kubelogin = programs::kubelogin()?;
     let chain = Chain::new(&Setup::default())?;
     let (id, _) = chain.tokens()?;
     chain.cached(&id)?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, check};
+use crate::rig::{Ran, Up, check, claims};
 use crate::tutorial::text;
 
 /// All of them.
@@ -706,7 +706,7 @@ fn new_password() -> Result<(), Stop> {
     let result = &done["AuthenticationResult"];
     same("type", &result["TokenType"], json!("Bearer"))?;
     same("lifetime", &result["ExpiresIn"], json!(3600))?;
-    let claims = claims(&text(&result["IdToken"])?)?;
+    let claims = claims(&text(&result["IdToken"])?);
     same("email", &claims["email"], json!(ANN))?;
     same("email_verified", &claims["email_verified"], Value::Null)?;
     same("groups", &claims["cognito:groups"], Value::Null)?;
@@ -1120,14 +1120,4 @@ fn eks_regions() -> Result<(), Stop> {
     aws(&up, "eks", "describe-cluster --name kubedemy")?
         .ok()
         .map(drop)
-}
-
-/// What a token says; the signature is others' matter.
-fn claims(token: &str) -> Result<Value, Stop> {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap_or_default();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|error| error.to_string())?;
-    serde_json::from_slice(&bytes).map_err(|error| Stop::Fail(error.to_string()))
 }

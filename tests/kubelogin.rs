@@ -6,14 +6,17 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use harness::login::browser::{self, BrowserLogin, Trust};
 use harness::login::http::HttpLogin;
-use harness::login::kubelogin::take_turn;
-use harness::login::{Login as _, Request};
+use harness::login::kubelogin::{KubeloginLogin, take_turn};
+use harness::login::{Login, Request};
 use serde_json::Value;
 
-use crate::ledger::{Case, Stop, case};
+use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, block_on, check};
+use crate::rig::{
+    Ran, Up, block_on, check, claims, eventually, lasting_claims, path_with, program,
+};
 use crate::tutorial::{self, text};
 
 const USER: &str = "test@kubedemy.io";
@@ -47,10 +50,6 @@ pub fn cases() -> Vec<Case> {
             "kubelogin::a_kubeconfig_for_nobody_says_what_is_missing",
             nobody,
         ),
-        case(
-            "kubelogin::its_claims_are_those_of_the_form_driver",
-            claims_agree,
-        ),
     ];
     for aws_hosts in [false, true] {
         let names = if aws_hosts {
@@ -66,6 +65,10 @@ pub fn cases() -> Vec<Case> {
             case(
                 format!("kubelogin::kubectl_logs_in_by_it_{names}"),
                 move || kubectl_logs_in(aws_hosts),
+            ),
+            case(
+                format!("kubelogin::its_claims_are_those_of_the_other_drivers_{names}"),
+                move || claims_agree(aws_hosts),
             ),
             case(
                 format!("kubelogin::every_scenario_runs_with_it_as_the_driver_{names}"),
@@ -160,13 +163,7 @@ impl Site {
 
     /// The pinned kubectl and kubelogin before everything else.
     fn path(&self) -> Result<std::ffi::OsString, Stop> {
-        let folders = [programs::kubectl("v1.37")?, self.kubelogin.clone()];
-        let old = std::env::var_os("PATH").unwrap_or_default();
-        let all = folders
-            .iter()
-            .filter_map(|program| program.parent().map(Path::to_owned))
-            .chain(std::env::split_paths(&old));
-        std::env::join_paths(all).map_err(|error| Stop::Fail(error.to_string()))
+        path_with(&[programs::kubectl("v1.37")?, self.kubelogin.clone()])
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<Talk, Stop> {
@@ -388,15 +385,7 @@ fn browser_command() -> Result<(), Stop> {
     let _turn = turn()?;
     let urls = site.up.scratch().join("urls");
     let script = site.up.scratch().join("open");
-    std::fs::write(
-        &script,
-        format!("#!/bin/sh\necho \"$1\" >> {}\n", urls.display()),
-    )
-    .and_then(|()| {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))
-    })
-    .map_err(|error| error.to_string())?;
+    program(&script, &format!("echo \"$1\" >>'{}'", urls.display()))?;
     let mut arguments = site.arguments("get-token");
     arguments.push(format!("--browser-command={}", script.display()));
     let talk = site.start(&site.kubelogin, &arguments)?;
@@ -460,17 +449,15 @@ fn cache() -> Result<(), Stop> {
     let first = token(talk.end("the first")?)?;
     let second = token(site.start(&site.kubelogin, &arguments)?.end("the second")?)?;
     check(first == second, || "the cache was not used".to_owned())?;
-    let expiry = crate::rig::claims(&first)["exp"]
-        .as_i64()
-        .unwrap_or_default();
-    while jiff::Timestamp::now().as_second() <= expiry {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
+    let expiry = claims(&first)["exp"].as_i64().unwrap_or_default();
+    eventually("the token has ended", || {
+        Ok(jiff::Timestamp::now().as_second() > expiry)
+    })?;
     let later = jiff::Timestamp::now().to_string();
     site.up
         .control("POST", "clock", &serde_json::json!({"set": later}))?;
     let third = token(site.start(&site.kubelogin, &arguments)?.end("the third")?)?;
-    let (old, new) = (crate::rig::claims(&first), crate::rig::claims(&third));
+    let (old, new) = (claims(&first), claims(&third));
     check(
         old["exp"] != new["exp"] && old["auth_time"] == new["auth_time"],
         || format!("{old} was not refreshed, but became {new}"),
@@ -496,30 +483,50 @@ fn nobody() -> Result<(), Stop> {
     run.says("aws eks list-clusters").map(drop)
 }
 
-fn claims_agree() -> Result<(), Stop> {
-    use harness::login::kubelogin::KubeloginLogin;
-    let site = Site::new(&[])?;
-    let ca =
-        std::fs::read_to_string(site.up.dir().join("ca.crt")).map_err(|error| error.to_string())?;
-    let real = KubeloginLogin::new(site.kubelogin.clone(), site.pages()?.into(), &ca, None);
-    let (request, form) = (site.request(), site.pages()?);
-    let first =
-        block_on(async { real.login(&request).await }).map_err(|r| Stop::Fail(r.to_string()))?;
-    let again = Request {
-        password: PASSWORD.to_owned().into(),
-        ..request
+/// All three drivers, one after the other, for one person.
+fn claims_agree(aws_hosts: bool) -> Result<(), Stop> {
+    let programs = browser::find().map_err(|missing| Missing(missing.to_string()))?;
+    let site = Site::new(aws_hosts.then_some("--aws-hosts").as_slice())?;
+    let ready = site.up.ready();
+    let ca = std::fs::read_to_string(&ready.paths.ca).map_err(|error| error.to_string())?;
+    let (proxy, pages) = (ready.proxy.as_deref(), site.pages()?.into());
+    let kubelogin = KubeloginLogin::new(site.kubelogin.clone(), pages, &ca, proxy);
+    let trust = Trust {
+        spki: ready.edge_spki.clone(),
+        proxy: ready.proxy.clone(),
     };
-    let second =
-        block_on(async { form.login(&again).await }).map_err(|r| Stop::Fail(r.to_string()))?;
-    check(first.password_changed, || {
-        "no new password was set".to_owned()
-    })?;
-    check(first.refresh_token.is_some(), || {
-        "no refresh token in its cache".to_owned()
-    })?;
-    let (first, second) = (
-        crate::rig::lasting_claims(first.id_token.expose()),
-        crate::rig::lasting_claims(second.id_token.expose()),
-    );
-    check(first == second, || format!("{first}\n{second}"))
+    let browser = BrowserLogin::new(programs, trust, site.up.edge_roots()?);
+    let browser = browser.map_err(|broken| broken.to_string())?;
+    let http = site.pages()?;
+    let drivers: [(&str, &dyn Login); 3] = [
+        ("kubelogin", &kubelogin),
+        ("browser", &browser),
+        ("http", &http),
+    ];
+    let mut all = Vec::new();
+    for (name, driver) in drivers {
+        // The first one comes with the temporary password.
+        let mut request = site.request();
+        if !all.is_empty() {
+            request.password = PASSWORD.to_owned().into();
+        }
+        let session = block_on(driver.login(&request))
+            .map_err(|refusal| Stop::Fail(format!("{name}: {refusal}")))?;
+        check(session.password_changed == all.is_empty(), || {
+            format!("{name}: {:?}", session.trace)
+        })?;
+        check(session.refresh_token.is_some(), || {
+            format!("{name} has no refresh token")
+        })?;
+        all.push((name, lasting_claims(session.id_token.expose())));
+    }
+    let (_, first) = &all[0];
+    check(
+        first["email"] == USER && first["iss"] == site.issuer().as_str(),
+        || first.to_string(),
+    )?;
+    for (name, claims) in &all {
+        check(claims == first, || format!("{name}: {claims}, not {first}"))?;
+    }
+    Ok(())
 }

@@ -7,13 +7,55 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Completion, Failed, Trial};
 
+use crate::rig::{check, ran};
+
+/// What the ledger itself claims.
+pub fn cases() -> Vec<Case> {
+    vec![case(
+        "ledger::a_skip_is_noted_and_fails_where_all_is_required",
+        skips,
+    )]
+}
+
+/// This very binary, with a case whose program is nowhere.
+fn skips() -> Result<(), Stop> {
+    const CASE: &str = "kubelogin::kubectl_lists_it_as_a_plugin";
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let exe = std::env::current_exe().map_err(|error| error.to_string())?;
+    for (require, fails) in [(None, false), (Some("all"), true)] {
+        let ledger = folder.path().join(require.unwrap_or("nothing"));
+        let mut command = std::process::Command::new(&exe);
+        command
+            .args(["--exact", CASE])
+            .env("ROLECALL_KUBERNETES_BIN", "/nowhere")
+            .env("ROLECALL_LEDGER", &ledger)
+            .env_remove("ROLECALL_REQUIRE")
+            .envs(require.map(|value| ("ROLECALL_REQUIRE", value)));
+        let run = ran(command)?;
+        let well = run.code == Some(0);
+        check(run.code.is_some() && well != fails, || run.to_string())?;
+        let counted = if fails { "1 failed" } else { "1 ignored" };
+        let run = run.says(counted)?;
+        let noted = std::fs::read_to_string(&ledger).map_err(|error| error.to_string())?;
+        let wanted = format!("{CASE}: no kubectl-oidc_login");
+        check(
+            noted.starts_with(&wanted) && noted.lines().count() == 1,
+            || format!("{noted:?} is noted by {run}"),
+        )?;
+    }
+    Ok(())
+}
+
 /// Why a case was not tried.
 pub struct Missing(pub String);
 
 /// How a case ends that does not hold or cannot be tried.
 pub enum Stop {
-    /// Something is missing here.
+    /// Something is missing here that can be installed.
     Skip(Missing),
+    /// The machine does not let it be tried, which nobody here can mend:
+    /// `.ci/allowed-skips` says whether that passes.
+    Unable(Missing),
     /// It does not hold.
     Fail(String),
 }
@@ -54,6 +96,10 @@ impl Case {
         Trial::ignorable_test(self.name, move || match (self.run)() {
             Ok(()) => Ok(Completion::Completed),
             Err(Stop::Fail(text)) => Err(Failed::from(text)),
+            Err(Stop::Unable(Missing(reason))) => {
+                ledger.note(&name, &reason);
+                Ok(Completion::ignored_with(reason))
+            }
             Err(Stop::Skip(Missing(reason))) => {
                 ledger.note(&name, &reason);
                 if std::env::var("ROLECALL_REQUIRE").as_deref() == Ok("all") {

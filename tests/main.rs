@@ -12,6 +12,8 @@
 mod aws_hosts;
 mod browser;
 mod cli;
+mod cli_test;
+mod cli_up;
 mod cluster_kubectl;
 mod doctor;
 mod foreign_issuer;
@@ -37,6 +39,9 @@ fn main() -> std::process::ExitCode {
     let ledger = ledger::Ledger::new();
     let cases: Vec<Trial> = [
         cli::cases(),
+        cli_test::cases(),
+        cli_up::cases(),
+        ledger::cases(),
         aws_hosts::cases(),
         tutorial::cases(),
         tutorial_unedited::cases(),

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, check, ran};
+use crate::rig::{Ran, Up, check, path_with, program, ran};
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -35,25 +35,17 @@ fn block(name: &str) -> Result<String, Stop> {
 /// Runs a block under an instance, with the just built `rolecall` and the
 /// pinned kubectl first on the PATH.
 fn under(up: &Up, block: &str) -> Result<Ran, Stop> {
-    let folders = [
-        programs::rolecall().parent().map(std::path::Path::to_owned),
-        programs::kubectl("v1.37")?
-            .parent()
-            .map(std::path::Path::to_owned),
-        programs::aws()?.parent().map(std::path::Path::to_owned),
+    let first = [
+        programs::rolecall(),
+        programs::kubectl("v1.37")?,
+        programs::aws()?,
     ];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let all = folders
-        .into_iter()
-        .flatten()
-        .chain(std::env::split_paths(&path));
-    let path = std::env::join_paths(all).map_err(|error| error.to_string())?;
     let mut command = Command::new(programs::rolecall());
     command
         .args(["run", "--dir"])
         .arg(up.dir())
         .args(["--", "/bin/sh", "-eu", "-c", block])
-        .env("PATH", path)
+        .env("PATH", path_with(&first)?)
         .env("HOME", up.scratch())
         .env("ROLECALL_DIR", up.dir())
         .current_dir(programs::root());
@@ -84,18 +76,9 @@ fn browser() -> Result<(), Stop> {
     let text = text()?;
     let mut up = Up::start(&[])?;
     let note = up.scratch().join("shown");
-    let program = up.scratch().join("browser");
-    let script = format!(
-        "#!/bin/sh\nfor last; do :; done\necho \"$last\" >'{}'\n",
-        note.display()
-    );
-    std::fs::write(&program, script).map_err(|error| error.to_string())?;
-    let mut chmod = Command::new("chmod");
-    ran({
-        chmod.arg("+x").arg(&program);
-        chmod
-    })?
-    .ok()?;
+    let fake = up.scratch().join("browser");
+    let script = format!("for last; do :; done\necho \"$last\" >'{}'", note.display());
+    program(&fake, &script)?;
     for (named, command) in [
         (
             "`rolecall browse`",
@@ -109,7 +92,7 @@ fn browser() -> Result<(), Stop> {
         check(text.contains(named), || {
             format!("the README does not say {named}")
         })?;
-        let env = format!("export DISPLAY=:0 CHROME='{}'; ", program.display());
+        let env = format!("export DISPLAY=:0 CHROME='{}'; ", fake.display());
         under(&up, &format!("{env}{command}"))?.ok()?;
         let shown = std::fs::read_to_string(&note).map_err(|error| error.to_string())?;
         check(command.ends_with(shown.trim()), || {

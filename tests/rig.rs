@@ -1,7 +1,9 @@
 //! A running `rolecall up` and programs under it. Nothing asserts here: a
 //! program's failure is a value.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,6 +92,8 @@ impl Up {
         let dir = folder.path().join("rolecall");
         let log = std::fs::File::create(folder.path().join("up.log"))
             .map_err(|error| error.to_string())?;
+        let said = std::fs::File::create(folder.path().join("up.out"))
+            .map_err(|error| error.to_string())?;
         let mut child = Command::new(programs::rolecall())
             .arg("up")
             .arg("--dir")
@@ -98,7 +102,7 @@ impl Up {
             .envs(env.iter().copied())
             .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(said)
             .stderr(log)
             .spawn()
             .map_err(|error| format!("cannot start rolecall: {error}"))?;
@@ -143,6 +147,17 @@ impl Up {
     /// Everything it wrote to its log so far, at the finest level.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("up.log")).unwrap_or_default()
+    }
+
+    /// Its standard output, once `last` is in it.
+    pub fn said(&self, last: &str) -> Result<String, Stop> {
+        let mut said = String::new();
+        eventually(&format!("it says {last:?}"), || {
+            said = std::fs::read_to_string(self.folder.path().join("up.out"))
+                .map_err(|error| error.to_string())?;
+            Ok(said.contains(last))
+        })?;
+        Ok(said)
     }
 
     /// Runs a program under it, by way of `rolecall run`.
@@ -302,30 +317,23 @@ impl Up {
 
     /// Waits until the provider configuration of the ready cluster is ACTIVE.
     pub fn await_active(&self, config: &str) -> Result<(), Stop> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let argument = format!("type=oidc,name={config}");
-        let cluster = self.ready.cluster_name.clone();
-        loop {
-            let status = self
-                .aws(&[
-                    "eks",
-                    "describe-identity-provider-config",
-                    "--cluster-name",
-                    &cluster,
-                    "--identity-provider-config",
-                    &argument,
-                ])?
-                .ok()?
-                .json()?["identityProviderConfig"]["oidc"]["status"]
-                .clone();
-            if status == "ACTIVE" {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(Stop::Fail(format!("the configuration stays {status}")));
-            }
-            pause();
-        }
+        eventually(&format!("{config} is ACTIVE"), || {
+            Ok(self.association(config)? == "ACTIVE")
+        })
+    }
+
+    /// The status of a provider configuration of the ready cluster.
+    pub fn association(&self, config: &str) -> Result<String, Stop> {
+        let described = self.aws(&[
+            "eks",
+            "describe-identity-provider-config",
+            "--cluster-name",
+            &self.ready.cluster_name,
+            "--identity-provider-config",
+            &format!("type=oidc,name={config}"),
+        ])?;
+        let described = described.ok()?.json()?;
+        crate::tutorial::text(&described["identityProviderConfig"]["oidc"]["status"])
     }
 
     /// Ends it with a signal and returns its exit code.
@@ -344,16 +352,12 @@ impl Up {
 
     /// Waits for its end and returns its exit code.
     pub fn wait(&mut self) -> Result<Option<i32>, Stop> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
-                return Ok(status.code());
-            }
-            if Instant::now() > deadline {
-                return Err(Stop::Fail("rolecall up does not end".to_owned()));
-            }
-            pause();
-        }
+        let mut status = None;
+        eventually("rolecall up ends", || {
+            status = self.child.try_wait().map_err(|error| error.to_string())?;
+            Ok(status.is_some())
+        })?;
+        Ok(status.and_then(|status| status.code()))
     }
 }
 
@@ -403,17 +407,46 @@ pub fn rolecall(arguments: &[&str]) -> Result<Ran, Stop> {
 
 /// The first line that somebody writes to a file.
 pub fn await_line(file: &Path) -> Result<String, Stop> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
+    let mut line = None;
+    eventually(&format!("somebody writes to {}", file.display()), || {
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        if let Some((line, _)) = text.split_once('\n') {
-            return Ok(line.to_owned());
-        }
-        if Instant::now() > deadline {
-            return Err(Stop::Fail(format!("nobody writes to {}", file.display())));
-        }
-        pause();
-    }
+        line = text.split_once('\n').map(|(line, _)| line.to_owned());
+        Ok(line.is_some())
+    })?;
+    Ok(line.unwrap_or_default())
+}
+
+/// A program at `path`, made of a script.
+///
+/// Another process writes it: as long as a file is open for writing anywhere,
+/// it cannot be run ("Text file busy"), and what other cases start at that
+/// moment inherits this process' open files.
+pub fn program(path: &Path, script: &str) -> Result<(), Stop> {
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-euc", "cat >\"$0\"; chmod 700 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped());
+    let mut shell = command.spawn().map_err(|error| error.to_string())?;
+    let mut input = shell.stdin.take().ok_or_else(|| "no stdin".to_owned())?;
+    input
+        .write_all(format!("#!/bin/sh\n{script}\n").as_bytes())
+        .map_err(|error| error.to_string())?;
+    drop(input);
+    let status = shell.wait().map_err(|error| error.to_string())?;
+    check(status.success(), || {
+        format!("{} cannot be made", path.display())
+    })
+}
+
+/// A PATH on which these programs come first.
+pub fn path_with(programs: &[PathBuf]) -> Result<OsString, Stop> {
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    let folders = programs
+        .iter()
+        .filter_map(|program| program.parent().map(Path::to_owned))
+        .chain(std::env::split_paths(&old));
+    std::env::join_paths(folders).map_err(|error| Stop::Fail(error.to_string()))
 }
 
 /// What a token says; the signature is others' matter.
@@ -451,6 +484,18 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
         .build()
         .expect("a runtime")
         .block_on(future)
+}
+
+/// Looks until something is so, for half a minute.
+pub fn eventually(what: &str, mut look: impl FnMut() -> Result<bool, Stop>) -> Result<(), Stop> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !look()? {
+        check(Instant::now() < deadline, || {
+            format!("after 30 s it is not so that {what}")
+        })?;
+        pause();
+    }
+    Ok(())
 }
 
 /// Between two looks at a process that is not ours to be told by.

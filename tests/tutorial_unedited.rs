@@ -2,30 +2,50 @@
 //! with AWS' own host names and the ids that its author got, run by bash from
 //! first to last. What is left out is what downloads and installs kubelogin.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_lc_rs::digest;
 use harness::login::browser::{self, Browser, Credentials, Trust};
 use harness::login::kubelogin::take_turn;
 
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, block_on, check};
+use crate::rig::{Ran, Up, block_on, check, path_with, program, ran};
 
 /// The fixture, from the workspace's root.
 const FIXTURE: &str = "tests/fixtures/tutorial.sh";
 
+/// As it was published, SHA-256.
+const PUBLISHED: &str = "fefa980ad098d2be73a16d5f2e19fb80f66dabc86c6882a540d09e64f41216b6";
+
+/// The fixture, with the lines of its commands on standard error. That is
+/// not for the environment to ask: root's bash does not listen to it.
+const TRACED: &str = "PS4='+line $LINENO: '; set -x; . \"$0\"";
+
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    vec![
+    let mut cases: Vec<Case> = programs::KUBECTLS
+        .iter()
+        .map(|version| {
+            case(format!("{EVERY_COMMAND}_{version}"), move || {
+                every_command(version)
+            })
+        })
+        .collect();
+    cases.extend([
         case(
-            "tutorial_unedited::every_command_as_published",
-            every_command,
+            "tutorial_unedited::no_network_no_root_no_hosts_file",
+            offline,
         ),
-        case("tutorial_unedited::the_readme_has_the_number", number),
-    ]
+        case("tutorial_unedited::the_fixture_is_as_published", published),
+    ]);
+    cases
 }
+
+const EVERY_COMMAND: &str = "tutorial_unedited::every_command_as_published_with_kubectl";
 
 fn fixture() -> Result<String, Stop> {
     let path = programs::root().join(FIXTURE);
@@ -39,24 +59,23 @@ fn commands(script: &str) -> usize {
     script.lines().count() - script.lines().filter(continued).count()
 }
 
-fn number() -> Result<(), Stop> {
-    let n = commands(&fixture()?);
-    check(n >= 20, || {
-        format!("only {n} commands are left of the tutorial")
-    })?;
-    let readme = std::fs::read_to_string(programs::root().join("README.md"))
-        .map_err(|error| error.to_string())?;
-    let wanted = format!("{n} of {n}");
-    check(readme.contains(&wanted), || {
-        format!("the README does not say {wanted}")
+fn published() -> Result<(), Stop> {
+    let script = fixture()?;
+    let found: String = digest::digest(&digest::SHA256, script.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    check(found == PUBLISHED, || {
+        format!("{FIXTURE} is another text now: {found}")
     })
 }
 
-fn every_command() -> Result<(), Stop> {
+fn every_command(kubectl: &str) -> Result<(), Stop> {
     let script = fixture()?;
     let programs = [
         programs::aws()?,
-        programs::kubectl("v1.37")?,
+        programs::kubectl(kubectl)?,
         programs::kubelogin()?,
     ];
     let up = Up::start(&[
@@ -81,6 +100,16 @@ fn every_command() -> Result<(), Stop> {
         .lines()
         .any(|line| line.split_whitespace().collect::<Vec<_>>() == ["*.*", "[]", "[]", "[*]"]);
     check(rights, || ran.to_string())?;
+    // bash ends with the first command that does not end well, so those that
+    // it started ended well. The README has their number.
+    let (passed, all) = (started(&ran.stderr), commands(&script));
+    check(passed == all, || format!("{passed} of {all} ran: {ran}"))?;
+    let readme = std::fs::read_to_string(programs::root().join("README.md"))
+        .map_err(|error| error.to_string())?;
+    let number = format!("{passed} of {all}");
+    check(readme.contains(&number), || {
+        format!("the README does not say {number}")
+    })?;
     // And not a byte of it was changed.
     check(fixture()? == script, || "the fixture changed".to_owned())?;
     let audit = std::fs::read_to_string(up.dir().join("audit.log")).unwrap_or_default();
@@ -89,50 +118,83 @@ fn every_command() -> Result<(), Stop> {
     })
 }
 
+/// How many of the script's commands bash says that it started, by their lines.
+fn started(trace: &str) -> usize {
+    let lines: BTreeSet<&str> = trace
+        .lines()
+        .filter_map(|line| line.strip_prefix("++line "))
+        .filter_map(|rest| rest.split(':').next())
+        .collect();
+    lines.len()
+}
+
+/// The same in a network namespace that has nothing but loopback, by somebody
+/// who is not root and has no capability.
+fn offline() -> Result<(), Stop> {
+    const NEW: [&str; 3] = ["--map-root-user", "--net", "--"];
+    let mut possible = Command::new("unshare");
+    possible.args(NEW).arg("true");
+    if !ran(possible).is_ok_and(|ran| ran.code == Some(0)) {
+        let reason = "no network namespace may be made here".to_owned();
+        return Err(Stop::Unable(Missing(reason)));
+    }
+    let hosts = || std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let before = hosts();
+    let inner = programs::root().join("tests/fixtures/offline.sh");
+    let exe = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new("unshare");
+    command
+        .args(NEW)
+        .arg("/bin/sh")
+        .arg(inner)
+        .arg(programs::aws()?.with_file_name("python"))
+        .arg(exe)
+        .arg(format!("{EVERY_COMMAND}_v1.37"))
+        .env("ROLECALL_REQUIRE", "all")
+        .env_remove("ROLECALL_LEDGER");
+    ran(command)?
+        .ok()?
+        .says("no root, no capability, no network")?
+        .says("1 passed")?;
+    check(before == hosts() && !before.contains("amazon"), || {
+        "/etc/hosts was changed, or leads there anyway".to_owned()
+    })
+}
+
 /// Where the person sits: a program that opens addresses, as desktops have it,
 /// and somebody who does what the pages ask.
 struct Desk {
-    bin: PathBuf,
+    open: PathBuf,
     urls: PathBuf,
 }
 
 impl Desk {
     fn new(up: &Up) -> Result<Self, Stop> {
-        use std::os::unix::fs::PermissionsExt as _;
         let bin = up.scratch().join("bin");
         let urls = up.scratch().join("urls");
         let open = bin.join("xdg-open");
-        let text = format!("#!/bin/sh\necho \"$1\" >> {}\n", urls.display());
         std::fs::create_dir(&bin)
-            .and_then(|()| std::fs::write(&open, text))
-            .and_then(|()| std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)))
             .and_then(|()| std::fs::write(&urls, ""))
             .map_err(|error| error.to_string())?;
-        Ok(Self { bin, urls })
+        program(&open, &format!("echo \"$1\" >>'{}'", urls.display()))?;
+        Ok(Self { open, urls })
     }
 
     /// Runs the fixture, and sits in front of the browser meanwhile.
     fn run(&self, up: &Up, programs: &[PathBuf]) -> Result<Ran, Stop> {
-        let folders = programs.iter().filter_map(|program| program.parent());
-        let old = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(
-            std::iter::once(self.bin.clone())
-                .chain(folders.map(Path::to_owned))
-                .chain(std::env::split_paths(&old)),
-        )
-        .map_err(|error| error.to_string())?;
+        let first = [std::slice::from_ref(&self.open), programs].concat();
         let mut command = Command::new(programs::rolecall());
         command
             .args(["run", "--dir"])
             .arg(up.dir())
-            .args(["--", "bash", "-eu", "-o", "pipefail"])
+            .args(["--", "bash", "-eu", "-o", "pipefail", "-c", TRACED])
             .arg(
                 programs::root()
                     .canonicalize()
                     .map_err(|error| error.to_string())?
                     .join(FIXTURE),
             )
-            .env("PATH", path)
+            .env("PATH", path_with(&first)?)
             .env("HOME", up.scratch())
             .current_dir(up.scratch())
             .stdin(Stdio::null());
