@@ -37,6 +37,11 @@ pub fn cases() -> Vec<Case> {
             cluster,
         ),
         case("aws_hosts::a_watch_goes_on_through_the_tunnel", watch),
+        case(
+            "aws_hosts::an_upgrade_passes_the_tunnel_and_is_answered_by_the_cluster",
+            upgrade,
+        ),
+        case("aws_hosts::china_has_hosts_of_its_own", china),
         case("aws_hosts::an_endpoint_of_no_cluster_is_named", no_cluster),
         case("aws_hosts::get_token_works_for_the_cluster", get_token),
         case("aws_hosts::the_regions_have_hosts_of_their_own", regions),
@@ -230,6 +235,52 @@ fn watch() -> Result<(), Stop> {
     up.run(std::path::Path::new("/bin/sh"), &["-c", &script])?
         .ok()?
         .says("0      0s")
+        .map(drop)
+}
+
+/// Nothing runs in our pods, and the cluster says so itself: what asks it to
+/// speak another protocol reaches it as it was sent.
+fn upgrade() -> Result<(), Stop> {
+    let pod = r#"{"spec":{"containers":[{"name":"c","image":"i"}]}}"#;
+    let (direct, tunnelled) = (Up::start(&[])?, up()?);
+    for kubectl in programs::KUBECTLS {
+        let mut said = Vec::new();
+        for up in [&direct, &tunnelled] {
+            let name = format!("pod-{kubectl}");
+            let overrides = format!("--overrides={pod}");
+            up.kubectl(kubectl, &["run", &name, "--image=i", &overrides])?
+                .ok()?;
+            let exec = up.kubectl(kubectl, &["exec", &name, "--", "true"])?;
+            said.push(exec.refused()?.stderr);
+        }
+        check(
+            said[0] == said[1] && said[0].contains("could not find the requested resource"),
+            || said.join("\n"),
+        )?;
+    }
+    Ok(())
+}
+
+fn china() -> Result<(), Stop> {
+    let up = Up::start(&["--aws-hosts", "--region", "cn-north-1"])?;
+    let endpoint = &up.ready().api_server;
+    check(
+        endpoint.ends_with(".gr7.cn-north-1.eks.amazonaws.com.cn"),
+        || endpoint.clone(),
+    )?;
+    up.kubectl("v1.37", &["auth", "whoami"])?
+        .ok()?
+        .says("kubernetes-admin")?;
+    let pool = pool(&up)?;
+    let issuer = format!("https://cognito-idp.cn-north-1.amazonaws.com.cn/{pool}");
+    let (status, text) = get(&up, &format!("{issuer}/.well-known/openid-configuration"))?;
+    let found: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    check(status == 200 && found["issuer"] == issuer.as_str(), || {
+        text.clone()
+    })?;
+    up.aws(&["sts", "get-caller-identity"])?
+        .ok()?
+        .says(":user/admin")
         .map(drop)
 }
 

@@ -363,6 +363,12 @@ fn screenshots() -> Result<(), Stop> {
             Some(Credentials::new("test@kubedemy.io", "H3lloW@rlD", "short")),
         ),
         ("error", stranger, None),
+        (
+            "no-such-domain",
+            pool.authorize().replace("kubedemyeksoidc", "nobodys"),
+            None,
+        ),
+        ("no-such-page", pool.page("/no-such-page", &[]), None),
     ];
     block_on(async {
         for (name, start, who) in pages {
@@ -382,8 +388,11 @@ fn screenshots() -> Result<(), Stop> {
             for (size, width) in [("wide", 1280), ("narrow", 375)] {
                 for (scheme, dark) in [("light", false), ("dark", true)] {
                     let path = folder.join(format!("{name}-{size}-{scheme}.png"));
-                    let taken = browser.screenshot(&path, width, dark).await;
-                    taken.map_err(|e| e.to_string())?;
+                    let wide = browser.screenshot(&path, width, dark).await;
+                    let wide = wide.map_err(|e| e.to_string())?;
+                    check(wide <= width.into(), || {
+                        format!("{} is {wide} wide", path.display())
+                    })?;
                     check(width_of(&path)? == width, || path.display().to_string())?;
                 }
             }

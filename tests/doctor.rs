@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::foreign_issuer::Issuer;
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, block_on, check, pause, program, rolecall};
+use crate::rig::{Ran, Up, block_on, check, eventually, pause, program, rolecall};
 
 const USER: &str = "ada@example.com";
 const PASSWORD: &str = "H3lloW@rlD";
@@ -23,6 +23,8 @@ pub fn cases() -> Vec<Case> {
         case("doctor::a_whole_chain_has_no_problem", whole),
         case("doctor::under_aws_names_too", aws_names),
         case("doctor::a_foreign_issuer_by_flags_alone", foreign),
+        case("doctor::a_cluster_by_its_kubeconfig_alone", cluster_alone),
+        case("doctor::proxies_that_lead_there_and_stale_ones", proxies),
         case("doctor::an_issuer_that_is_down", down),
         case("doctor::a_ca_that_is_not_the_issuers", wrong_ca),
         case("doctor::an_issuer_with_a_slash_at_its_end", slash),
@@ -96,6 +98,26 @@ impl Chain {
         let mut doctor = Doctor::new(self.up.scratch().to_owned());
         doctor.arguments = vec!["--dir".to_owned(), self.up.ready().dir.clone()];
         doctor
+    }
+
+    /// Without the instance's folder: the flags of kube-apiserver.
+    fn by_flags(&self) -> Doctor {
+        let ca = self.up.ready().paths.ca.display().to_string();
+        let doctor = Doctor::new(self.up.scratch().to_owned());
+        doctor.with(&[
+            "--issuer-url",
+            &self.issuer(),
+            "--client-id",
+            &self.client,
+            "--username-claim",
+            "email",
+            "--groups-claim",
+            "cognito:groups",
+            "--groups-prefix",
+            "oidc:",
+            "--ca",
+            &ca,
+        ])
     }
 
     /// A kubeconfig with kubelogin as its user, in the words of step 9.
@@ -197,6 +219,7 @@ async fn make(up: &Up, setup: &Setup) -> Result<(String, String), Stop> {
 struct Doctor {
     home: PathBuf,
     arguments: Vec<String>,
+    env: Vec<(&'static str, String)>,
     path: PathBuf,
     token: Option<String>,
     secrets: Vec<String>,
@@ -206,6 +229,7 @@ impl Doctor {
     fn new(home: PathBuf) -> Self {
         Self {
             arguments: Vec::new(),
+            env: Vec::new(),
             path: home.join("bin"),
             token: None,
             secrets: vec![PASSWORD.to_owned(), "refresh-secret".to_owned()],
@@ -216,6 +240,11 @@ impl Doctor {
     fn with(mut self, arguments: &[&str]) -> Self {
         self.arguments
             .extend(arguments.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    fn env(mut self, name: &'static str, value: &str) -> Self {
+        self.env.push((name, value.to_owned()));
         self
     }
 
@@ -249,6 +278,7 @@ impl Doctor {
             .env("HOME", &self.home)
             .env("PATH", &self.path)
             .env("RUST_LOG", "trace")
+            .envs(self.env.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -422,6 +452,82 @@ fn foreign() -> Result<(), Stop> {
         .run(false)?
         .says("user grace, groups ops")?;
     doctor().finds(&[("certificate", "--oidc-ca-file"), ("identity", "discovery")])
+}
+
+/// No instance is named: the issuer and the mapping by flags, the cluster by a
+/// kubeconfig, as where neither is ours.
+fn cluster_alone() -> Result<(), Stop> {
+    let chain = Chain::new(&Setup::default())?;
+    let (id, _) = chain.tokens()?;
+    let kubeconfig = chain.kubeconfig(&chain.issuer(), &chain.client, &[])?;
+    let doctor = chain.by_flags().token(&id).kubeconfig(&kubeconfig);
+    let doctor = doctor.programs(&BOTH)?;
+    doctor.well(&["reachable", "keys", "identity", "cluster", "kubelogin"])?;
+    doctor
+        .run(false)?
+        .says("user ada@example.com, groups oidc:admins")?;
+    // The cluster trusts nobody any more.
+    let config = "type=oidc,name=doctors";
+    let words = ["--cluster-name", "kubedemy", "--identity-provider-config"];
+    let command = ["eks", "disassociate-identity-provider-config"];
+    chain
+        .up
+        .aws(&[&command[..], &words, &[config]].concat())?
+        .ok()?;
+    let ask = || chain.up.kubectl_as("v1.37", &id, &["auth", "whoami"]);
+    eventually("the cluster ceases to trust", || Ok(ask()?.code != Some(0)))?;
+    doctor.finds(&[("cluster", "answers 401")])
+}
+
+/// Under AWS' names everything is behind the proxy, which is named in three
+/// places: the environment, the kubeconfig and the environment of its entry.
+fn proxies() -> Result<(), Stop> {
+    let setup = Setup {
+        arguments: &["--aws-hosts"],
+        ..Setup::default()
+    };
+    let chain = Chain::new(&setup)?;
+    let (id, _) = chain.tokens()?;
+    let proxy = chain.up.ready().proxy.clone().unwrap_or_default();
+    let stale = "http://127.0.0.1:1";
+    let file = chain.kubeconfig(&chain.issuer(), &chain.client, &[])?;
+    let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    let server = format!("server: {}", chain.up.ready().api_server);
+    // The two in the kubeconfig.
+    let write = |cluster: &str, entry: &str| {
+        check(
+            text.contains(&server) && !text.contains("proxy-url"),
+            || text.clone(),
+        )?;
+        let entry = json!([{"name": "HTTPS_PROXY", "value": entry}]);
+        let text = text
+            .replace(&server, &format!("{server}\n    proxy-url: {cluster}"))
+            .replace("exec: {", &format!("exec: {{\"env\":{entry},"));
+        std::fs::write(&file, text).map_err(|error| Stop::Fail(error.to_string()))
+    };
+    let alone = || {
+        let doctor = chain.by_flags().token(&id).kubeconfig(&file);
+        doctor.programs(&BOTH)
+    };
+    let ours = || {
+        let doctor = chain.doctor().token(&id).kubeconfig(&file);
+        doctor.programs(&BOTH)
+    };
+    let all = ["keys", "identity", "cluster", "kubelogin"];
+
+    // As after eval "$(rolecall env)": the kubeconfig says nothing.
+    alone()?.env("HTTPS_PROXY", &proxy).well(&all)?;
+    // As rolecall kubeconfig writes it, with nothing in the environment.
+    write(&proxy, &proxy)?;
+    ours()?.well(&all)?;
+    // Left from an instance that is gone, and the environment is right.
+    write(stale, stale)?;
+    let stale_ones = [
+        ("cluster", "the API server did not answer"),
+        ("kubelogin's proxy", stale),
+    ];
+    ours()?.finds(&stale_ones)?;
+    alone()?.env("HTTPS_PROXY", &proxy).finds(&stale_ones)
 }
 
 fn down() -> Result<(), Stop> {

@@ -8,6 +8,10 @@ use crate::rig::{Up, check};
 pub fn cases() -> Vec<Case> {
     vec![
         case("iam_tokens::the_creator_is_the_clusters_admin", creator),
+        case(
+            "iam_tokens::who_creates_another_cluster_is_the_admin_of_that_one",
+            other_creator,
+        ),
         case("iam_tokens::another_identity_gets_401", || stranger(true)),
         case("iam_tokens::an_unknown_key_gets_401", || stranger(false)),
         case(
@@ -33,6 +37,46 @@ fn creator() -> Result<(), Stop> {
             .ok()?
             .says("system:masters")?;
         up.kubectl(version, &["get", "nodes"])?.ok()?;
+    }
+    Ok(())
+}
+
+/// Each of the two keys is let in where it created the cluster, and there alone.
+fn other_creator() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let ready = up.ready();
+    let other = [
+        ("AWS_ACCESS_KEY_ID", ready.other_access_key_id.as_str()),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            ready.other_secret_access_key.as_str(),
+        ),
+    ];
+    let words = [
+        "eks",
+        "create-cluster",
+        "--name",
+        "second",
+        "--role-arn",
+        "arn:aws:iam::123456789012:role/x",
+        "--resources-vpc-config",
+        "subnetIds=subnet-1,subnet-2",
+    ];
+    up.run_with(&programs::aws()?, &words, &other)?.ok()?;
+    up.aws(&["eks", "wait", "cluster-active", "--name", "second"])?
+        .ok()?;
+    let kubectl = programs::kubectl("v1.37")?;
+    for (cluster, theirs) in [("second", true), ("kubedemy", false)] {
+        up.aws(&["eks", "update-kubeconfig", "--name", cluster])?
+            .ok()?;
+        for (env, is_creator) in [(&other[..], theirs), (&[], !theirs)] {
+            let whoami = up.run_with(&kubectl, &["auth", "whoami"], env)?;
+            if is_creator {
+                whoami.ok()?.says("system:masters")?;
+            } else {
+                whoami.refused()?.says(DENIED)?;
+            }
+        }
     }
     Ok(())
 }

@@ -346,6 +346,8 @@ fn groups() -> Result<(), Stop> {
     let of_ann = format!("admin-list-groups-for-user --username {ANN}");
     same("hers", &pool.json(&of_ann)?["Groups"], json!([group]))?;
     let members = pool.json("list-users-in-group --group-name admins")?;
+    let got = pool.json("get-group --group-name admins")?;
+    same("the group itself", &got["Group"], group.clone())?;
     same(
         "members",
         &members["Users"][0]["Attributes"][1],
@@ -533,6 +535,8 @@ fn clients() -> Result<(), Stop> {
                 .all(|c| c.is_ascii_digit() || c.is_ascii_lowercase()),
         || format!("{id} is no client id"),
     )?;
+    let described = pool.json(&format!("describe-user-pool-client --client-id {id}"))?;
+    same("described", &described["UserPoolClient"], made.clone())?;
     for (member, expected) in [
         ("UserPoolId", json!(pool.id.as_str())),
         ("ClientName", json!("plain")),
@@ -716,7 +720,22 @@ fn new_password() -> Result<(), Stop> {
         "Invalid session for the user, session can only be used once.",
     )?;
     let user = pool.json(&format!("admin-get-user --username {ANN}"))?;
-    same("status", &user["UserStatus"], json!("CONFIRMED"))
+    same("status", &user["UserStatus"], json!("CONFIRMED"))?;
+
+    // The administrator's way.
+    pool.ok(&format!(
+        "admin-set-user-password --username {ANN} --password {PASSWORD} --no-permanent"
+    ))?;
+    let challenge = pool.json(&format!(
+        "admin-initiate-auth --client-id {client} --auth-flow ADMIN_USER_PASSWORD_AUTH --auth-parameters USERNAME={ANN},PASSWORD={PASSWORD}"
+    ))?;
+    let session = text(&challenge["Session"])?;
+    let done = pool.json(&format!(
+        "admin-respond-to-auth-challenge --client-id {client} --challenge-name NEW_PASSWORD_REQUIRED --session {session} \
+         --challenge-responses USERNAME={ANN},NEW_PASSWORD=Y3t-another"
+    ))?;
+    let token = text(&done["AuthenticationResult"]["IdToken"])?;
+    same("who", &crate::rig::claims(&token)["email"], json!(ANN))
 }
 
 fn tokens() -> Result<(), Stop> {

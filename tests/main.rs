@@ -15,6 +15,7 @@ mod cli;
 mod cli_test;
 mod cli_up;
 mod cluster_kubectl;
+mod docs;
 mod doctor;
 mod foreign_issuer;
 mod iam_tokens;
@@ -25,6 +26,7 @@ mod programs;
 mod readme;
 mod rig;
 mod scenarios;
+mod trust;
 mod tutorial;
 mod tutorial_unedited;
 
@@ -42,6 +44,8 @@ fn main() -> std::process::ExitCode {
         cli_test::cases(),
         cli_up::cases(),
         ledger::cases(),
+        docs::cases(),
+        trust::cases(),
         aws_hosts::cases(),
         tutorial::cases(),
         tutorial_unedited::cases(),

@@ -151,6 +151,7 @@ fn two_commands() -> Result<(), Stop> {
         "cargo run --release -- demo",
         "cargo test --release --workspace",
         "cargo run --release -- up",
+        "eval \"$(target/release/rolecall env)\"",
         "cargo run --release -- up --aws-hosts",
         "rolecall kubeconfig --login kubelogin",
     ] {

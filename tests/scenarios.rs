@@ -10,20 +10,26 @@ use serde_json::Value;
 
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{block_on, check, ran};
+use crate::rig::{block_on, check, path_with, ran};
 use crate::tutorial::text;
 
 /// One case a file.
 pub fn cases() -> Vec<Case> {
     let root = programs::root();
     let files = load::find(&[root.join("scenarios")]).expect("the project's own scenarios");
-    let all = files.into_iter().map(|file| {
+    let all = files.into_iter().flat_map(|file| {
         let path = file
             .strip_prefix(&root)
             .unwrap_or(&file)
             .display()
             .to_string();
-        case(format!("scenarios::{path}"), move || passes(&path))
+        let again = path.clone();
+        [
+            case(format!("scenarios::{path}"), move || passes(&path, None)),
+            case(format!("scenarios::{again} under AWS' names"), move || {
+                passes(&again, Some("--aws-hosts"))
+            }),
+        ]
     });
     let answers = case(
         "scenarios::every_line_of_the_tutorial_comes_from_an_answer",
@@ -32,20 +38,15 @@ pub fn cases() -> Vec<Case> {
     all.chain([answers]).collect()
 }
 
-fn passes(path: &str) -> Result<(), Stop> {
+fn passes(path: &str, more: Option<&str>) -> Result<(), Stop> {
     let mut command = Command::new(programs::rolecall());
     command
         .args(["test", "--json", path])
+        .args(more)
         .current_dir(programs::root());
     // The pinned kubelogin first, for scenarios that name it as their driver.
     if let Ok(kubelogin) = programs::kubelogin() {
-        let old = std::env::var_os("PATH").unwrap_or_default();
-        let folder = kubelogin.parent().map(std::path::Path::to_owned);
-        let all = folder.into_iter().chain(std::env::split_paths(&old));
-        command.env(
-            "PATH",
-            std::env::join_paths(all).map_err(|error| error.to_string())?,
-        );
+        command.env("PATH", path_with(&[kubelogin])?);
     }
     let run = ran(command)?.ok()?;
     let events: Vec<Value> = run

@@ -11,19 +11,22 @@ const TEMPORARY: &str = "H3lloW@rlD";
 
 /// The whole way, with each kubectl.
 pub fn cases() -> Vec<Case> {
+    let modes: [(&str, &[&str]); 2] = [("", &[]), ("_under_aws_names", &["--aws-hosts"])];
     KUBECTLS
         .iter()
-        .map(|version| {
-            case(
-                format!("tutorial::steps_1_to_9_with_kubectl_{version}"),
-                move || steps(version),
-            )
+        .flat_map(|version| {
+            modes.map(|(mode, arguments)| {
+                case(
+                    format!("tutorial::steps_1_to_9_with_kubectl_{version}{mode}"),
+                    move || steps(version, arguments),
+                )
+            })
         })
         .collect()
 }
 
-fn steps(kubectl: &'static str) -> Result<(), Stop> {
-    let up = Up::start(&[])?;
+fn steps(kubectl: &'static str, arguments: &[&str]) -> Result<(), Stop> {
+    let up = Up::start(arguments)?;
     let (pool, client) = steps_1_to_5(&up)?;
     step_6(&up, &pool, &client)?;
     up.kubectl(
@@ -254,14 +257,20 @@ pub fn steps_1_to_5(up: &Up) -> Result<(String, String), Stop> {
 
 /// Step 6, and the wait.
 pub fn step_6(up: &Up, pool: &str, client: &str) -> Result<(), Stop> {
+    associate(up, pool, client)?;
+    up.await_active("kubedemy")
+}
+
+/// Step 6, without the wait.
+pub fn associate(up: &Up, pool: &str, client: &str) -> Result<(), Stop> {
     let issuer = format!("{}/{pool}", up.ready().issuer_base);
     up.aws(&[
         "eks", "associate-identity-provider-config", "--cluster-name", "kubedemy",
         "--oidc", &format!("identityProviderConfigName=kubedemy,issuerUrl={issuer},clientId={client},usernameClaim=email,groupsClaim=cognito:groups,groupsPrefix=oidc:"),
         "--tags", "owner=kubedemy",
     ])?
-    .ok()?;
-    up.await_active("kubedemy")
+    .ok()
+    .map(drop)
 }
 
 /// Step 9; the user entry carries the token until kubelogin comes.

@@ -12,14 +12,19 @@ use proof::{corpus, generator, hand_made, oracle, validation};
 
 /// How many cases the corpus holds.
 const CASES: usize = 10_000;
-/// How often each step has to decide.
+/// How often each step has to decide, and each algorithm to be let in.
 const PER_STEP: usize = 100;
+/// All that Kubernetes takes.
+const ALGORITHMS: [&str; 9] = [
+    "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
+];
 
 #[test]
 fn every_case_of_the_corpus_gets_kubernetes_own_verdict() {
     let cases = corpus::read("cases.jsonl");
     assert_eq!(cases.len(), CASES);
     let mut accepted = 0;
+    let mut algorithms: BTreeMap<String, usize> = BTreeMap::new();
     let mut steps: BTreeMap<StepName, usize> = BTreeMap::new();
     for (name, case, verdict) in &cases {
         let ours = case.judge();
@@ -31,10 +36,17 @@ fn every_case_of_the_corpus_gets_kubernetes_own_verdict() {
         if let Some(step) = ours.step {
             *steps.entry(step).or_default() += 1;
         }
-        accepted += usize::from(matches!(verdict, Verdict::Accepted { .. }));
+        if matches!(verdict, Verdict::Accepted { .. }) {
+            accepted += 1;
+            *algorithms.entry(case.algorithm()).or_default() += 1;
+        }
     }
 
     assert!(accepted * 5 >= CASES, "a fifth is accepted, not {accepted}");
+    for algorithm in ALGORITHMS {
+        let count = algorithms.get(algorithm).copied().unwrap_or_default();
+        assert!(count >= PER_STEP, "{algorithm} is accepted {count} times");
+    }
     for step in StepName::ALL {
         // Two steps cannot decide here: the oracle's discovery always succeeds,
         // and a token of another issuer has been somebody else's before.

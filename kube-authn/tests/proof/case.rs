@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use kube_authn::config::{JwtAuthenticator, OidcFlags};
 use kube_authn::{Authenticator, KeyState, Outcome, StepName, jwks_response};
@@ -41,6 +43,15 @@ pub struct Ours {
 }
 
 impl Case {
+    /// The `alg` of the token's header; empty where only Go's decoder of base64
+    /// reads it.
+    pub fn algorithm(&self) -> String {
+        let header = self.token.split('.').next().unwrap_or_default();
+        let bytes = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+        let header: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        header["alg"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// What this crate says.
     pub fn judge(&self) -> Ours {
         self.judge_with(|_| {})

@@ -133,3 +133,28 @@ impl fmt::Debug for PasswordHash {
         f.write_str("[password hash]")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed by Python's hashlib: `sha256(b"Tj3uyJm1Qtest@kubedemy.io:H3lloW@rlD")`.
+    /// Clients of SRP compute the same, so that it can be added to whom there is.
+    #[test]
+    fn the_hash_is_the_inner_one_of_srp() {
+        let pool = PoolId::from("eu-west-2_Tj3uyJm1Q");
+        let hash = PasswordHash::of(&pool, "test@kubedemy.io", "H3lloW@rlD");
+        let hex: String = hash.expose().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hex,
+            "e737fd0f8e5771510770c6d887ef140d31906c932a125a5aff028276f0a01aa8"
+        );
+        for (user, password) in [
+            ("test@kubedemy.iO", "H3lloW@rlD"),
+            ("test@kubedemy.io", "H3lloW@rld"),
+            ("test@kubedemy.i", "oH3lloW@rlD"),
+        ] {
+            assert!(!hash.matches(&PasswordHash::of(&pool, user, password)));
+        }
+    }
+}

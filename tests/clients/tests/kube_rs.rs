@@ -55,7 +55,7 @@ impl Rolecall {
             .args(["--association-delay", "0s"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("up.log")).expect("a log"))
             .spawn()
             .unwrap_or_else(|error| {
                 panic!(
@@ -157,6 +157,10 @@ impl Drop for Rolecall {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = std::fs::read_to_string(self.folder.path().join("up.log")).unwrap_or_default();
+        if log.contains("panicked at") && !std::thread::panicking() {
+            panic!("rolecall panicked: {log}");
+        }
     }
 }
 

@@ -294,20 +294,24 @@ impl Browser {
     }
 
     /// Writes what it shows to a PNG, `width` pixels wide and as long as the
-    /// page, to somebody who likes it `dark` or light.
+    /// page, to somebody who likes it `dark` or light. Returns how wide the
+    /// page is, in pixels: more than `width` where one has to scroll.
     ///
     /// # Errors
     /// [`Broken`] when the browser or the file fails.
-    pub async fn screenshot(&self, path: &Path, width: u32, dark: bool) -> Result<(), Broken> {
+    pub async fn screenshot(&self, path: &Path, width: u32, dark: bool) -> Result<u64, Broken> {
         let scheme = if dark { "dark" } else { "light" };
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.devtools("Emulation.setEmulatedMedia", json!({"features": features}))
             .await?;
         self.resize(width, HEIGHT).await?;
-        let height = self
-            .script("return document.documentElement.scrollHeight")
+        let size = self
+            .script(
+                "const { scrollWidth, scrollHeight } = document.documentElement;
+                 return [scrollWidth, scrollHeight];",
+            )
             .await?;
-        self.resize(width, height.as_u64().unwrap_or(HEIGHT))
+        self.resize(width, size[1].as_u64().unwrap_or(HEIGHT))
             .await?;
         let png = self
             .driver()?
@@ -319,7 +323,10 @@ impl Browser {
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({}))
             .await?;
         self.devtools("Emulation.setEmulatedMedia", json!({"features": []}))
-            .await
+            .await?;
+        size[0]
+            .as_u64()
+            .ok_or_else(|| Broken::new("measure the page", size))
     }
 
     async fn resize(&self, width: u32, height: u64) -> Result<(), Broken> {
