@@ -53,8 +53,11 @@ pub fn main() -> ExitCode {
     harness::panics::watch();
     let arguments = Arguments::parse();
     log(&arguments.command);
+    // What is asked here is answered in microseconds. A second worker would be
+    // woken for each request, mostly to find nothing to do, and that costs more
+    // processor time than it saves anybody (docs/figures.md).
     let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
     {
