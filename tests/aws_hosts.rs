@@ -42,6 +42,14 @@ pub fn cases() -> Vec<Case> {
             upgrade,
         ),
         case("aws_hosts::china_has_hosts_of_its_own", china),
+        case(
+            "aws_hosts::a_host_that_is_new_after_the_clock_moved_is_trusted",
+            later,
+        ),
+        case(
+            "aws_hosts::bytes_pass_both_ways_once_a_protocol_is_switched",
+            switched,
+        ),
         case("aws_hosts::an_endpoint_of_no_cluster_is_named", no_cluster),
         case("aws_hosts::get_token_works_for_the_cluster", get_token),
         case("aws_hosts::the_regions_have_hosts_of_their_own", regions),
@@ -261,6 +269,89 @@ fn upgrade() -> Result<(), Stop> {
     Ok(())
 }
 
+/// Certificates are dated by the machine's clock, which is the clients'.
+fn later() -> Result<(), Stop> {
+    let up = up()?;
+    up.control("POST", "clock", &serde_json::json!({"advance": "2h"}))?;
+    pool(&up)?;
+    crate::iam_tokens::create_cluster(&up, "second", &[])?;
+    let described = up
+        .aws(&["eks", "describe-cluster", "--name", "second"])?
+        .ok()?
+        .json()?;
+    let cluster = &described["cluster"];
+    let program = format!(
+        "import base64, ssl, urllib.request as u\n\
+         ca = base64.b64decode('{}').decode()\n\
+         https = u.HTTPSHandler(context=ssl.create_default_context(cadata=ca))\n\
+         print(u.build_opener(https).open('{}/version').status)",
+        crate::tutorial::text(&cluster["certificateAuthority"]["data"])?,
+        crate::tutorial::text(&cluster["endpoint"])?,
+    );
+    python(&up, &program)?.ok()?.says("200").map(drop)
+}
+
+/// Behind a cluster's endpoint, and behind every other host that is let
+/// through, there is the same tunnel.
+fn switched() -> Result<(), Stop> {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
+    let there = listener.local_addr().map_err(|error| error.to_string())?;
+    let echo = std::thread::spawn(move || -> std::io::Result<()> {
+        let (mut tcp, _) = listener.accept()?;
+        let mut head = [0; 64];
+        let read = tcp.read(&mut head)?;
+        if head[..read].starts_with(b"GET /exec") {
+            tcp.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\n\r\n")?;
+        }
+        let mut bytes = [0; 64];
+        while let Ok(read) = tcp.read(&mut bytes)
+            && read > 0
+        {
+            tcp.write_all(&bytes[..read])?;
+        }
+        Ok(())
+    });
+    let up = Up::start(&["--aws-hosts", "--allow-other-hosts"])?;
+    let proxy = up.ready().proxy.clone().unwrap_or_default();
+    let talk = || -> std::io::Result<String> {
+        let mut tcp = std::net::TcpStream::connect(proxy.trim_start_matches("http://"))?;
+        tcp.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+        let mut heard = String::new();
+        for (say, until) in [
+            (
+                format!("CONNECT {there} HTTP/1.1\r\nHost: {there}\r\n\r\n"),
+                "\r\n\r\n",
+            ),
+            (
+                "GET /exec HTTP/1.1\r\nUpgrade: echo\r\n\r\n".to_owned(),
+                "echo\r\n\r\n",
+            ),
+            ("one\0".to_owned(), "one\0"),
+            ("another\u{1}".to_owned(), "another\u{1}"),
+        ] {
+            tcp.write_all(say.as_bytes())?;
+            let mut bytes = [0; 256];
+            while !heard.ends_with(until) {
+                let read = tcp.read(&mut bytes)?;
+                if read == 0 {
+                    return Ok(heard);
+                }
+                heard.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+        }
+        Ok(heard)
+    };
+    let heard = talk().map_err(|error| error.to_string())?;
+    check(
+        heard.contains(" 101 Switching Protocols") && heard.ends_with("one\0another\u{1}"),
+        || format!("{heard:?}"),
+    )?;
+    echo.join()
+        .map_err(|_| "the echo panicked".to_owned())?
+        .map_err(|error| Stop::Fail(error.to_string()))
+}
+
 fn china() -> Result<(), Stop> {
     let up = Up::start(&["--aws-hosts", "--region", "cn-north-1"])?;
     let endpoint = &up.ready().api_server;
@@ -278,9 +369,10 @@ fn china() -> Result<(), Stop> {
     check(status == 200 && found["issuer"] == issuer.as_str(), || {
         text.clone()
     })?;
+    // ARNs are those of the other partition, which AWS' would not be.
     up.aws(&["sts", "get-caller-identity"])?
         .ok()?
-        .says(":user/admin")
+        .says("arn:aws:iam::123456789012:user/admin")
         .map(drop)
 }
 
@@ -364,7 +456,36 @@ fn regions() -> Result<(), Stop> {
     let listed = there(&["eks", "list-clusters"])?.ok()?.json()?;
     check(listed["clusters"] == serde_json::json!([]), || {
         listed.to_string()
-    })
+    })?;
+    // Nor can anybody of it sign in: that call has no signature.
+    let client = there(&[
+        "cognito-idp",
+        "create-user-pool-client",
+        "--user-pool-id",
+        &id,
+        "--client-name",
+        "c",
+        "--explicit-auth-flows",
+        "ALLOW_USER_PASSWORD_AUTH",
+    ])?;
+    let client = crate::tutorial::text(&client.ok()?.json()?["UserPoolClient"]["ClientId"])?;
+    let sign_in = [
+        "cognito-idp",
+        "initiate-auth",
+        "--client-id",
+        &client,
+        "--auth-flow",
+        "USER_PASSWORD_AUTH",
+        "--auth-parameters",
+        "USERNAME=nobody,PASSWORD=Wr0ng-one",
+    ];
+    up.aws(&sign_in)?
+        .refused()?
+        .says(&format!("User pool client {client} does not exist."))?;
+    there(&sign_in)?
+        .refused()?
+        .says("User does not exist.")
+        .map(drop)
 }
 
 fn no_service() -> Result<(), Stop> {

@@ -71,6 +71,10 @@ pub fn cases() -> Vec<Case> {
             "browser::browse_opens_a_real_one_that_ends_when_the_instance_is_killed",
             browse_killed,
         ),
+        case(
+            "browser::a_closed_browsers_profile_goes_with_the_instance",
+            browse_closed,
+        ),
         case("browser::what_is_typed_reaches_no_log", nothing_logged),
         case("browser::browse_says_what_is_missing", browse_missing),
     ]
@@ -346,32 +350,41 @@ fn screenshots() -> Result<(), Stop> {
         ],
     );
     let pages = [
-        ("login", pool.authorize(), None),
+        ("login", pool.authorize(), None, "Password"),
         (
             "wrong-password",
             pool.authorize(),
             Some(Credentials::new("ada@example.com", "wrong", "")),
+            "Incorrect username or password.",
         ),
         (
             "new-password",
             pool.authorize(),
             Some(Credentials::new("test@kubedemy.io", "H3lloW@rlD", "")),
+            "New password",
         ),
         (
             "new-password-refused",
             pool.authorize(),
             Some(Credentials::new("test@kubedemy.io", "H3lloW@rlD", "short")),
+            "Password not long enough",
         ),
-        ("error", stranger, None),
+        ("error", stranger, None, "redirect_mismatch"),
         (
             "no-such-domain",
             pool.authorize().replace("kubedemyeksoidc", "nobodys"),
             None,
+            "nobodys",
         ),
-        ("no-such-page", pool.page("/no-such-page", &[]), None),
+        (
+            "no-such-page",
+            pool.page("/no-such-page", &[]),
+            None,
+            "There is no such page.",
+        ),
     ];
     block_on(async {
-        for (name, start, who) in pages {
+        for (name, start, who, words) in pages {
             browser.forget().await.map_err(|e| e.to_string())?;
             match who {
                 // Ends at the page that it cannot go on from, which is read
@@ -385,7 +398,12 @@ fn screenshots() -> Result<(), Stop> {
                 }
                 None => drop(browser.open(&start).await.map_err(|e| e.to_string())?),
             }
+            let shown = browser.page().await.map_err(|e| e.to_string())?;
+            check(shown.answered && shown.text.contains(words), || {
+                format!("{name} is without {words:?}: {}", shown.text)
+            })?;
             for (size, width) in [("wide", 1280), ("narrow", 375)] {
+                let mut pictures = Vec::new();
                 for (scheme, dark) in [("light", false), ("dark", true)] {
                     let path = folder.join(format!("{name}-{size}-{scheme}.png"));
                     let wide = browser.screenshot(&path, width, dark).await;
@@ -394,7 +412,11 @@ fn screenshots() -> Result<(), Stop> {
                         format!("{} is {wide} wide", path.display())
                     })?;
                     check(width_of(&path)? == width, || path.display().to_string())?;
+                    pictures.push(std::fs::read(&path).map_err(|error| error.to_string())?);
                 }
+                check(pictures[0] != pictures[1], || {
+                    format!("{name} is the same in light and dark")
+                })?;
             }
         }
         Ok(())
@@ -565,6 +587,25 @@ fn browse_killed() -> Result<(), Stop> {
     })?;
     site.up.signal("KILL")?;
     eventually("the browser and its profile are gone", || {
+        Ok(living(&needle)?.is_empty() && !profile.exists())
+    })
+}
+
+/// The person closed it long before the instance was killed.
+fn browse_closed() -> Result<(), Stop> {
+    let mut site = Site::start(&[])?;
+    let profile = site.up.ready().paths.browser_profile.clone();
+    let (program, note) = fake(&site.up)?;
+    browse(&site.up, &["--headless"], &[("CHROME", &program)])?.ok()?;
+    wait_for(&note)?;
+    std::fs::create_dir_all(&profile).map_err(|error| error.to_string())?;
+    // The watcher looks every second; let it see that the browser is gone.
+    let needle = format!("rolecall-watch {} ", site.up.ready().pid);
+    eventually("somebody watches the instance", || {
+        Ok(!living(&needle)?.is_empty())
+    })?;
+    site.up.signal("KILL")?;
+    eventually("the profile and its watcher are gone", || {
         Ok(living(&needle)?.is_empty() && !profile.exists())
     })
 }

@@ -34,6 +34,11 @@ pub fn cases() -> Vec<Case> {
             || exports(&["--aws-hosts"]),
         ),
         case("cli::up_takes_what_it_is_told", told),
+        case("cli::two_regions_may_have_clusters_of_one_name", namesakes),
+        case(
+            "cli::without_options_it_is_found_where_it_was_started",
+            defaults,
+        ),
         case("cli::git_does_not_see_the_folder", git),
         case("cli::the_admins_kubeconfig_is_never_touched", untouched),
         case("cli::ready_is_last_and_whole", ready_is_last),
@@ -92,20 +97,7 @@ fn all_gone(arguments: &[&str]) -> Result<(), Stop> {
 
 /// Creates a cluster beside the ready one.
 fn second_cluster(up: &Up) -> Result<(), Stop> {
-    up.aws(&[
-        "eks",
-        "create-cluster",
-        "--name",
-        "second",
-        "--role-arn",
-        "arn:aws:iam::123456789012:role/x",
-        "--resources-vpc-config",
-        "subnetIds=subnet-1,subnet-2",
-    ])?
-    .ok()?;
-    up.aws(&["eks", "wait", "cluster-active", "--name", "second"])?
-        .ok()
-        .map(drop)
+    crate::iam_tokens::create_cluster(up, "second", &[])
 }
 
 /// The addresses of an instance that are its own, not AWS'.
@@ -309,9 +301,100 @@ fn told() -> Result<(), Stop> {
     up.kubectl("v1.37", &["get", "namespaces"])?.ok().map(drop)
 }
 
+/// The one that stands ready has the port that was asked for, and is the one
+/// that is meant.
+fn namesakes() -> Result<(), Stop> {
+    let [_, api] = free_ports()?;
+    let up = Up::start(&["--api-port", &api.to_string()])?;
+    let there = ["--region", "us-east-1"];
+    let kubedemy = &up.ready().cluster_name;
+    let create = ["eks", "create-cluster", "--name", kubedemy];
+    let role = ["--role-arn", "arn:aws:iam::123456789012:role/x"];
+    let nets = ["--resources-vpc-config", "subnetIds=subnet-1,subnet-2"];
+    let wait = ["eks", "wait", "cluster-active", "--name", kubedemy];
+    up.aws(&[&create[..], &role, &nets, &there].concat())?
+        .ok()?;
+    up.aws(&[&wait[..], &there].concat())?.ok()?;
+    let dir = up.dir().display().to_string();
+    rolecall(&["status", "--dir", &dir])?
+        .ok()?
+        .says("cluster kubedemy ACTIVE")?
+        .says("cluster kubedemy in us-east-1 ACTIVE")?;
+    let status = rolecall(&["status", "--json", "--dir", &dir])?
+        .ok()?
+        .json()?;
+    let regions: BTreeSet<String> = status["clusters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|cluster| cluster["region"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    check(regions.len() == 2, || status.to_string())
+}
+
+/// As a beginner types it: no folder is named, and who forgets to wait for the
+/// association finds out here, not on AWS.
+fn defaults() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut command = Command::new(programs::rolecall());
+    command.arg("up").current_dir(folder.path());
+    command.env_remove("ROLECALL_DIR");
+    let mut started = Started::new(command)?;
+    let ready = started.ready(&folder.path().join(".rolecall"))?;
+    let mut shell = Command::new("/bin/sh");
+    let script = format!(
+        "eval \"$({} env)\"; echo \"$AWS_ENDPOINT_URL $AWS_REGION\"",
+        programs::rolecall().display()
+    );
+    shell.args(["-euc", &script]).current_dir(folder.path());
+    shell.env_remove("ROLECALL_DIR");
+    ran(shell)?
+        .ok()?
+        .says(&format!("{} eu-west-2", ready.origin))?;
+
+    let roots = std::fs::read_to_string(&ready.paths.ca).map_err(|error| error.to_string())?;
+    let roots = foundation::pki::roots_from_pem(&roots).map_err(|error| error.to_string())?;
+    let http = harness::client::https(roots, None, None).map_err(|error| error.to_string())?;
+    let aws = ready.aws(http);
+    let base = format!("/clusters/{}/identity-provider-configs", ready.cluster_name);
+    let named = serde_json::json!({"identityProviderConfig": {"type": "oidc", "name": "n"}});
+    let call = |path: &str, input: &Value| {
+        let path = format!("{base}/{path}");
+        block_on(aws.eks(http::Method::POST, &path, input))
+            .map_err(|error| Stop::Fail(error.to_string()))
+    };
+    let pool = block_on(aws.cognito("CreateUserPool", &serde_json::json!({"PoolName": "p"})));
+    let pool = text(&pool.map_err(|error| error.to_string())?["UserPool"]["Id"])?;
+    let begun = Instant::now();
+    let oidc = serde_json::json!({"oidc": {
+        "identityProviderConfigName": "n", "clientId": "c",
+        "issuerUrl": format!("{}/{pool}", ready.issuer_base),
+    }});
+    call("associate", &oidc)?;
+    let status = || -> Result<String, Stop> {
+        text(&call("describe", &named)?["identityProviderConfig"]["oidc"]["status"])
+    };
+    let at_once = status()?;
+    // A machine that stood still for a second has missed it.
+    check(
+        at_once == "CREATING" || begun.elapsed() >= Duration::from_secs(1),
+        || at_once.clone(),
+    )?;
+    eventually("it is ACTIVE", || Ok(status()? == "ACTIVE"))?;
+    check(begun.elapsed() >= Duration::from_secs(1), || {
+        format!("ACTIVE after {:?}", begun.elapsed())
+    })?;
+    rolecall(&["down", "--dir", &ready.dir])?.ok()?;
+    started.wait()
+}
+
 /// Two ports below those that the system gives out by itself.
 fn free_ports() -> Result<[u16; 2], Stop> {
-    let start = 15_000 + u16::try_from(std::process::id() % 10_000).unwrap_or_default();
+    // Cases that ask at the same time get different ones.
+    static ASKED: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    let asked = ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let start = u16::try_from(std::process::id() % 10_000).unwrap_or_default();
+    let start = 15_000 + start + 1_000 * (asked % 4);
     let mut free = (start..start + 1_000)
         .filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
     match (free.next(), free.next()) {
@@ -541,7 +624,6 @@ impl Started {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
             .spawn()
             .map(Self)
             .map_err(|error| Stop::Fail(format!("cannot start rolecall: {error}")))

@@ -41,6 +41,24 @@ fn creator() -> Result<(), Stop> {
     Ok(())
 }
 
+/// Creates a cluster and waits for it.
+pub fn create_cluster(up: &Up, name: &str, env: &[(&str, &str)]) -> Result<(), Stop> {
+    let words = [
+        "eks",
+        "create-cluster",
+        "--name",
+        name,
+        "--role-arn",
+        "arn:aws:iam::123456789012:role/x",
+        "--resources-vpc-config",
+        "subnetIds=subnet-1,subnet-2",
+    ];
+    up.run_with(&programs::aws()?, &words, env)?.ok()?;
+    up.aws(&["eks", "wait", "cluster-active", "--name", name])?
+        .ok()
+        .map(drop)
+}
+
 /// Each of the two keys is let in where it created the cluster, and there alone.
 fn other_creator() -> Result<(), Stop> {
     let up = Up::start(&[])?;
@@ -52,19 +70,7 @@ fn other_creator() -> Result<(), Stop> {
             ready.other_secret_access_key.as_str(),
         ),
     ];
-    let words = [
-        "eks",
-        "create-cluster",
-        "--name",
-        "second",
-        "--role-arn",
-        "arn:aws:iam::123456789012:role/x",
-        "--resources-vpc-config",
-        "subnetIds=subnet-1,subnet-2",
-    ];
-    up.run_with(&programs::aws()?, &words, &other)?.ok()?;
-    up.aws(&["eks", "wait", "cluster-active", "--name", "second"])?
-        .ok()?;
+    create_cluster(&up, "second", &other)?;
     let kubectl = programs::kubectl("v1.37")?;
     for (cluster, theirs) in [("second", true), ("kubedemy", false)] {
         up.aws(&["eks", "update-kubeconfig", "--name", cluster])?

@@ -22,6 +22,7 @@ mod iam_tokens;
 mod idp_aws;
 mod kubelogin;
 mod ledger;
+mod offline;
 mod programs;
 mod readme;
 mod rig;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         ledger::cases(),
         docs::cases(),
         trust::cases(),
+        offline::cases(),
         aws_hosts::cases(),
         tutorial::cases(),
         tutorial_unedited::cases(),

@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
         case("readme::the_words_of_a_running_instance", words),
         case("readme::the_browser", browser),
         case("readme::the_scenarios", scenarios),
+        case("readme::without_a_server", offline),
         case("readme::the_two_commands_stand_there", two_commands),
         case("readme::cargo_install_puts_it_on_the_path", install),
     ]
@@ -120,6 +121,24 @@ fn scenarios() -> Result<(), Stop> {
     })
 }
 
+fn offline() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let token = crate::offline::files(&up)?;
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-euc", &block("offline")?])
+        .env("PATH", path_with(&[programs::rolecall()])?)
+        .env("TOKEN", token)
+        .current_dir(up.scratch());
+    let told = ran(shell)?
+        .ok()?
+        .says("trusts 1 issuer")?
+        .says("groups    oidc:admins, system:authenticated")?;
+    check(told.stdout.matches("yes ").count() == 2, || {
+        told.to_string()
+    })
+}
+
 /// Into a folder of the test's own, out of what is built already.
 fn install() -> Result<(), Stop> {
     let command = "cargo install --path harness/cli";
@@ -151,7 +170,6 @@ fn two_commands() -> Result<(), Stop> {
         "cargo run --release -- demo",
         "cargo test --release --workspace",
         "cargo run --release -- up",
-        "eval \"$(target/release/rolecall env)\"",
         "cargo run --release -- up --aws-hosts",
         "rolecall kubeconfig --login kubelogin",
     ] {

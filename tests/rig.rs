@@ -380,21 +380,40 @@ impl Drop for Up {
 }
 
 /// Runs a command to its end.
-pub fn ran(mut command: Command) -> Result<Ran, Stop> {
+pub fn ran(command: Command) -> Result<Ran, Stop> {
+    fed(command, "")
+}
+
+/// Runs a command to its end, with `input` on its standard input.
+pub fn fed(mut command: Command, input: &str) -> Result<Ran, Stop> {
     let words: Vec<String> = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let what = words.join(" ");
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{what}: {error}"))?;
+    let wrong = |error: std::io::Error| format!("{what}: {error}");
+    let output = if input.is_empty() {
+        command.stdin(Stdio::null()).output().map_err(wrong)?
+    } else {
+        let piped = || Stdio::piped();
+        command.stdin(piped()).stdout(piped()).stderr(piped());
+        let mut child = command.spawn().map_err(wrong)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // Who ends before having read it all is told by the exit code.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        child.wait_with_output().map_err(wrong)?
+    };
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    if stderr.contains("panicked at") {
+        PANICKED.store(true, Ordering::Relaxed);
+        eprintln!("a program panicked: {what}: {stderr}");
+    }
     Ok(Ran {
         what,
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stderr,
     })
 }
 

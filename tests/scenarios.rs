@@ -174,6 +174,17 @@ async fn noted(
     let verdict = runner::run(plan, bench, &mut sink).await;
     check(verdict.word() == "pass", || format!("{verdict:?}"))?;
     let requests = requests(&rig).await?;
+    // EKS itself: the cluster was told whom to trust.
+    let bench = rig
+        .bench(harness::login::Driver::Http)
+        .map_err(|why| why.to_string())?;
+    let path = format!("/clusters/{}/identity-provider-configs", bench.cluster);
+    let configs = bench.aws.eks(http::Method::GET, &path, &Value::Null).await;
+    let configs = configs.map_err(|error| error.to_string())?;
+    check(
+        configs["identityProviderConfigs"][0]["type"] == "oidc",
+        || configs.to_string(),
+    )?;
     rig.stop().await;
     Ok((steps, requests))
 }

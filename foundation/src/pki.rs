@@ -168,7 +168,6 @@ impl Ca {
     pub fn server_config_by_name(
         self: &Arc<Self>,
         serves: impl Fn(&str) -> bool + Send + Sync + 'static,
-        clock: Clock,
     ) -> Result<Arc<ServerConfig>, Error> {
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -176,7 +175,6 @@ impl Ca {
             .with_cert_resolver(Arc::new(ByName {
                 ca: Arc::clone(self),
                 serves: Box::new(serves),
-                clock,
                 made: Mutex::default(),
             }));
         Ok(with_alpn(config))
@@ -215,11 +213,16 @@ impl Ca {
     }
 }
 
+/// When certificates begin: now, by the machine's clock, whatever the rig's
+/// says. It is the clock of the clients that look at them.
+pub fn today() -> Timestamp {
+    Clock::system().now()
+}
+
 /// Certificates that were asked for, by the name in the client's hello.
 struct ByName {
     ca: Arc<Ca>,
     serves: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    clock: Clock,
     made: Mutex<HashMap<String, Arc<CertifiedKey>>>,
 }
 
@@ -231,7 +234,7 @@ impl fmt::Debug for ByName {
 
 impl ByName {
     fn issue(&self, name: &str) -> Result<Arc<CertifiedKey>, Error> {
-        let leaf = self.ca.issue_server(&[name], self.clock.now())?;
+        let leaf = self.ca.issue_server(&[name], today())?;
         let key = provider().key_provider.load_private_key(leaf.key_der())?;
         Ok(Arc::new(CertifiedKey::new(leaf.chain(), key)))
     }
@@ -461,6 +464,46 @@ mod tests {
         };
         assert!(trusted_by(&edge));
         assert!(!trusted_by(&cluster));
+    }
+
+    /// What the server shows a client that asks for `name` by TLS.
+    fn shown(server: &Arc<ServerConfig>, edge: &Ca, name: &'static str) -> Result<(), String> {
+        let config = client_config(edge.roots().expect("roots")).expect("a client");
+        let name = name.try_into().expect("a name");
+        let mut client = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut server = rustls::ServerConnection::new(Arc::clone(server)).expect("a server");
+        while client.is_handshaking() {
+            let mut wire = Vec::new();
+            client.write_tls(&mut wire).expect("memory");
+            server.read_tls(&mut wire.as_slice()).expect("memory");
+            let refused = server.process_new_packets().err();
+            let mut wire = Vec::new();
+            server.write_tls(&mut wire).expect("memory");
+            client.read_tls(&mut wire.as_slice()).expect("memory");
+            client
+                .process_new_packets()
+                .map_err(|error| error.to_string())?;
+            if let Some(error) = refused {
+                return Err(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn certificates_are_made_by_name_for_what_is_served_and_nothing_else() {
+        install_provider();
+        let edge = Arc::new(Ca::new("edge", today()).expect("a CA"));
+        let server = edge
+            .server_config_by_name(|name| name.ends_with(".example.com"))
+            .expect("a server");
+        // Twice: made, and kept.
+        for name in ["a.example.com", "b.example.com", "a.example.com"] {
+            assert_eq!(shown(&server, &edge, name), Ok(()), "{name}");
+        }
+        assert!(shown(&server, &edge, "example.org").is_err());
+        let other = Ca::new("edge", today()).expect("a CA");
+        assert!(shown(&server, &other, "a.example.com").is_err());
     }
 
     #[test]

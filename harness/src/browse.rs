@@ -148,11 +148,13 @@ pub async fn open(browser: &Path, ready: &Ready, url: &str, headless: bool) -> i
     started(child).await
 }
 
-/// Waits for the end of the instance, however it comes, and takes the browser
-/// and its profile along; ends by itself when the browser is closed.
-const WATCH: &str = r#"while kill -s 0 "$1" && kill -s 0 -- "-$2"; do sleep 1; done
-kill -s 0 "$1" && exit
-kill -s KILL -- "-$2"; sleep 1; rm -rf -- "$ROLECALL_PROFILE""#;
+/// Waits for the end of the instance, however it comes, and takes the profile
+/// along, and the browser where it was not closed before: its number may be
+/// somebody else's after that.
+const WATCH: &str = r#"open=yes
+while kill -s 0 "$1"; do kill -s 0 -- "-$2" || open=; sleep 1; done
+[ -z "$open" ] || { kill -s KILL -- "-$2"; sleep 1; }
+rm -rf -- "$ROLECALL_PROFILE""#;
 
 fn watch(instance: u32, browser: u32, profile: &Path) -> io::Result<()> {
     Command::new("/bin/sh")

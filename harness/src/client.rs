@@ -9,6 +9,7 @@ use foundation::clock::Clock;
 use foundation::pki;
 use foundation::secret::Secret;
 use http::{Method, StatusCode};
+use mock_idp::address;
 use serde_json::Value;
 use url::Url;
 
@@ -118,11 +119,20 @@ pub enum AwsError {
     Broken(#[from] Broken),
 }
 
-/// A client of the Cognito and EKS APIs at one front door.
+/// Where AWS' services are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// All at one front door, as with `AWS_ENDPOINT_URL`.
+    Origin(String),
+    /// Each at its own host of AWS'.
+    Aws,
+}
+
+/// A client of the Cognito and EKS APIs.
 #[derive(Clone)]
 pub struct AwsClient {
     http: reqwest::Client,
-    origin: String,
+    endpoint: Endpoint,
     region: String,
     key: AccessKey,
     clock: Clock,
@@ -132,14 +142,14 @@ impl AwsClient {
     /// A client that signs as `key`.
     pub fn new(
         http: reqwest::Client,
-        origin: &str,
+        endpoint: Endpoint,
         region: &str,
         key: AccessKey,
         clock: Clock,
     ) -> Self {
         Self {
             http,
-            origin: origin.to_owned(),
+            endpoint,
             region: region.to_owned(),
             key,
             clock,
@@ -184,7 +194,11 @@ impl AwsClient {
         input: &Value,
     ) -> Result<Value, AwsError> {
         let what = format!("{service} {method} {path}");
-        let url: Url = format!("{}{path}", self.origin)
+        let origin = match &self.endpoint {
+            Endpoint::Origin(origin) => origin.clone(),
+            Endpoint::Aws => format!("https://{}", address::service_host(service, &self.region)),
+        };
+        let url: Url = format!("{origin}{path}")
             .parse()
             .map_err(|error| Broken::new(&what, error))?;
         let body = if method == Method::GET {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::aws::keys::AccessKey;
 use crate::browse;
-use crate::client::AwsClient;
+use crate::client::{AwsClient, Endpoint};
 use crate::cluster::kubeconfig::KubeloginEntry;
 use crate::process;
 use crate::rig::{self, Audit, Rig};
@@ -96,7 +96,8 @@ impl Ready {
             arn: String::new(),
             user_id: String::new(),
         };
-        AwsClient::new(http, &self.origin, &self.region, key, Clock::system())
+        let endpoint = Endpoint::Origin(self.origin.clone());
+        AwsClient::new(http, endpoint, &self.region, key, Clock::system())
     }
 }
 
@@ -522,7 +523,9 @@ impl Running {
         let status = self.status().await?;
         let mut clusters = status["clusters"].as_array().into_iter().flatten();
         let found = clusters
-            .find(|cluster| cluster["name"] == name)
+            .find(|cluster| {
+                cluster["name"] == name && cluster["region"] == self.ready.region.as_str()
+            })
             .ok_or_else(|| none("there is no such cluster; `aws eks list-clusters` names them"))?;
         let text = |value: &Value, missing: &str| {
             let text = value.as_str().map(str::to_owned);

@@ -17,6 +17,8 @@ pub mod explain;
 pub mod front;
 pub mod instance;
 pub mod login;
+pub mod manifests;
+pub mod offline;
 pub mod panics;
 pub mod process;
 pub mod proxy;

@@ -17,7 +17,7 @@ pub enum Change {
 
 /// Variables that would lead an AWS client elsewhere: another identity, or
 /// another endpoint for a single service.
-const ELSEWHERE: [&str; 13] = [
+const ELSEWHERE: [&str; 15] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
@@ -31,6 +31,9 @@ const ELSEWHERE: [&str; 13] = [
     // With a date of the past every call ends before it is sent.
     "AWS_CREDENTIAL_EXPIRATION",
     "AWS_ROLE_SESSION_NAME",
+    // Hosts of other names.
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_ACCOUNT_ID",
 ];
 
@@ -231,6 +234,8 @@ mod tests {
             "AWS_SESSION_TOKEN",
             "AWS_ENDPOINT_URL_S3",
             "AWS_ENDPOINT_URL_EKS",
+            "AWS_USE_FIPS_ENDPOINT",
+            "AWS_USE_DUALSTACK_ENDPOINT",
         ] {
             assert!(changes.contains(&Change::Unset(name.to_owned())), "{name}");
         }

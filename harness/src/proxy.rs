@@ -117,7 +117,7 @@ impl Proxy {
             move |name: &str| front.serves(name)
         };
         Ok(Self(Arc::new(Inner {
-            tls: edge.server_config_by_name(serves, front.clock.clone())?,
+            tls: edge.server_config_by_name(serves)?,
             front,
             hosts,
             shutdown,

@@ -35,6 +35,11 @@ impl Resource {
         }
     }
 
+    /// Whether its objects are in namespaces.
+    pub fn namespaced(&self) -> bool {
+        self.namespaced
+    }
+
     fn goes_by(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         self.plural == name
@@ -92,6 +97,30 @@ impl Resources {
             }
         }
         Ok(Self(all))
+    }
+
+    /// All that Kubernetes serves by itself, in stable versions.
+    pub fn of_kubernetes() -> Self {
+        let list = mock_apiserver::registry::resources_of_kubernetes();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let mut all = Vec::new();
+        for group in each(&list["items"]) {
+            // The first version is the preferred one.
+            let version = &group["versions"][0];
+            for resource in each(&version["resources"]) {
+                all.push(Resource {
+                    group: text(&group["metadata"]["name"]),
+                    version: text(&version["version"]),
+                    plural: text(&resource["resource"]),
+                    singular: text(&resource["singularResource"]),
+                    kind: text(&resource["responseKind"]["kind"]),
+                    short_names: each(&resource["shortNames"]).iter().map(text).collect(),
+                    namespaced: resource["scope"] == "Namespaced",
+                });
+            }
+        }
+        Self(all)
     }
 
     /// The resource that goes by `name` (plural, singular, kind or short name).

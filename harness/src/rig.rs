@@ -25,7 +25,7 @@ use crate::aws::eks::state::{
 use crate::aws::iam_token;
 use crate::aws::ids::Ids;
 use crate::aws::keys::AccessKeys;
-use crate::client::{AwsClient, Broken, KubeClient};
+use crate::client::{AwsClient, Broken, Endpoint, KubeClient};
 use crate::cluster::Cluster;
 use crate::cluster::embedded::{self, Embedded};
 use crate::front::Front;
@@ -223,7 +223,7 @@ impl Rig {
         let proxy_url = proxy
             .as_ref()
             .map(|proxy| format!("http://{}", proxy.addr()));
-        let now = config.clock.now();
+        let now = foundation::pki::today();
         let edge = Arc::new(Ca::new("rolecall edge", now)?);
         let ids = Ids::new(config.seeded_ids);
         let keys = AccessKeys::generate(&config.account, &ids);
@@ -376,12 +376,16 @@ impl Rig {
             .edge
             .roots()
             .map_err(|error| Broken::new("trust the edge CA", error))?;
-        let http = crate::client::https(roots.clone(), None, None)?;
+        let http = crate::client::https(roots.clone(), None, self.proxy())?;
+        let endpoint = match self.config.names {
+            Names::Local => Endpoint::Origin(self.origin.clone()),
+            Names::Aws { .. } => Endpoint::Aws,
+        };
         let pages = Arc::new(HttpLogin::new(roots.clone(), self.proxy())?);
         Ok(Bench {
             aws: AwsClient::new(
                 http,
-                &self.origin,
+                endpoint,
                 &self.config.region,
                 self.keys.admin().clone(),
                 self.config.clock.clone(),
@@ -468,7 +472,8 @@ fn launcher(
         Audit::Off => audit::AuditSink::off(),
         Audit::File(path) => audit::AuditSink::file(path)?,
     };
-    let (first, api_port) = (config.cluster_name.clone(), config.api_port);
+    let first = (config.cluster_name.clone(), config.region.clone());
+    let api_port = config.api_port;
     let (clock, edge, keys, origin) = (
         config.clock.clone(),
         edge.der().clone(),
@@ -478,7 +483,8 @@ fn launcher(
     let egress = proxy.map_or_else(Egress::default, |url| Egress::Proxy(url.to_owned()));
     let aws_names = config.names != Names::Local;
     Ok(Arc::new(move |new: NewCluster| {
-        let port = if new.name == first { api_port } else { 0 };
+        let is_first = (&new.name, &new.region) == (&first.0, &first.1);
+        let port = if is_first { api_port } else { 0 };
         let webhook = IamWebhook {
             keys: keys.clone(),
             origin: origin.clone(),
@@ -628,6 +634,7 @@ impl Control {
                 });
                 json!({
                     "name": record.new.name,
+                    "region": record.new.region,
                     "status": status,
                     "endpoint": record.running.as_ref().map(|running| running.endpoint()),
                     "certificateAuthorityData": record.running.as_ref().map(|running| {

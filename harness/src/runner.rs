@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::login::http::HttpLogin;
 use crate::login::{self, Login, Refusal, Session};
-use crate::resources::Resources;
+use crate::resources::{Resource, Resources};
 use crate::scenario::file::v1::{self, LoginOutcome, TokenKind};
 use crate::scenario::plan::{
     Action, Expectation, KUBELOGIN_CALLBACKS, Outcome, Person, Plan, PlannedStep, PoolRef,
@@ -752,14 +752,18 @@ impl Runner {
         if resource == "*" {
             return Ok(("*".to_owned(), "*".to_owned()));
         }
-        match (
-            self.resources().await?.find(resource, group.as_deref()),
-            group,
-        ) {
-            (Some(found), _) => Ok((found.group.clone(), found.plural.clone())),
+        let names = |found: &Resource| (found.group.clone(), found.plural.clone());
+        let served = self.resources().await?.find(resource, group.as_deref());
+        if let Some(found) = served {
+            return Ok(names(found));
+        }
+        // What is allowed does not depend on what is served.
+        let known = Resources::of_kubernetes();
+        match (known.find(resource, group.as_deref()), group) {
+            (Some(found), _) => Ok(names(found)),
             (None, Some(group)) => Ok((group.clone(), resource.clone())),
             (None, None) => Err(Trouble::Fail(format!(
-                "the cluster serves no resource {resource}; for one that it does not know write RESOURCE.GROUP"
+                "neither the cluster nor Kubernetes has a resource {resource}; for one of a CustomResourceDefinition write RESOURCE.GROUP"
             ))),
         }
     }

@@ -122,6 +122,11 @@ pub fn region_of<'h>(host: &'h str, service: &str) -> Option<&'h str> {
         .filter(|region| is_label(region))
 }
 
+/// A service's host in a region, the other way round.
+pub fn service_host(service: &str, region: &str) -> String {
+    format!("{service}.{region}.{}", suffix(region))
+}
+
 fn is_label(text: &str) -> bool {
     !text.is_empty() && !text.contains('.')
 }
@@ -170,7 +175,7 @@ impl Address {
     pub fn issuer_base(&self, region: &str) -> String {
         match self {
             Self::Local(origin) => origin.to_string(),
-            Self::Aws => format!("https://cognito-idp.{region}.{}", suffix(region)),
+            Self::Aws => format!("https://{}", service_host("cognito-idp", region)),
         }
     }
 

@@ -21,7 +21,7 @@ use foundation::pki;
 use foundation::secret::Secret;
 use harness::aws::ids::Ids;
 use harness::aws::keys::AccessKeys;
-use harness::client::AwsClient;
+use harness::client::{AwsClient, Endpoint};
 use harness::instance::Ready;
 use harness::login::http::HttpLogin;
 use harness::login::{Login as _, Request};
@@ -53,6 +53,7 @@ async fn main() -> Result<(), Error> {
     bench.populate().await?;
     bench.logins().await?;
     bench.sign_ins(up.child.id()).await?;
+    bench.beside().await?;
     println!(
         "VmRSS of up after all of this: {} MB",
         vm_rss(up.child.id())? / 1024
@@ -174,6 +175,7 @@ struct Bench {
     cluster: reqwest::Client,
     ready: Ready,
     ids: std::sync::OnceLock<(String, String)>,
+    token: std::sync::OnceLock<String>,
 }
 
 impl Bench {
@@ -192,7 +194,7 @@ impl Bench {
         Ok(Self {
             aws: AwsClient::new(
                 as_the_aws_cli(&edge)?,
-                &ready.origin,
+                Endpoint::Origin(ready.origin.clone()),
                 &ready.region,
                 AccessKeys::generate(&ready.account, &Ids::new(None))
                     .admin()
@@ -203,6 +205,7 @@ impl Bench {
             cluster: harness::client::https(pki::roots_from_pem(&ca)?, None, None)?,
             ready,
             ids: std::sync::OnceLock::new(),
+            token: std::sync::OnceLock::new(),
         })
     }
 
@@ -317,24 +320,13 @@ impl Bench {
             };
             let begun = Instant::now();
             let session = self.login.login(&request).await?;
-            let review =
-                json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-            let answer: Value = self
-                .cluster
-                .post(format!(
-                    "{}/apis/authentication.k8s.io/v1/selfsubjectreviews",
-                    self.ready.api_server
-                ))
-                .bearer_auth(session.id_token.expose())
-                .json(&review)
-                .send()
-                .await?
-                .json()
-                .await?;
+            let token = session.id_token.expose();
+            let answer = self.whoami(token).await?;
             times.push(begun.elapsed());
             if answer["status"]["userInfo"]["username"] != request.username.as_str() {
                 return Err(format!("whoami says {answer}").into());
             }
+            self.token.get_or_init(|| token.clone());
         }
         times.sort();
         println!(
@@ -346,22 +338,70 @@ impl Bench {
         Ok(())
     }
 
+    async fn whoami(&self, token: &str) -> Result<Value, Error> {
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+        let answer = self
+            .cluster
+            .post(format!(
+                "{}/apis/authentication.k8s.io/v1/selfsubjectreviews",
+                self.ready.api_server
+            ))
+            .bearer_auth(token)
+            .json(&review)
+            .send()
+            .await?;
+        Ok(answer.json().await?)
+    }
+
+    async fn sign_in(&self, number: usize) -> Result<Value, Error> {
+        let (_, client) = self.ids()?;
+        let input = json!({
+            "AuthFlow": "USER_PASSWORD_AUTH", "ClientId": client,
+            "AuthParameters": {
+                "USERNAME": format!("user-{}@example.com", number % USERS), "PASSWORD": PASSWORD,
+            },
+        });
+        Ok(self.aws.cognito("InitiateAuth", &input).await?)
+    }
+
+    /// What who asks the cluster sees of others who sign in: one worker does
+    /// both.
+    async fn beside(&self) -> Result<(), Error> {
+        let token = self.token.get().ok_or("nobody has logged in")?;
+        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        for turn in 0..200 {
+            let begun = Instant::now();
+            self.whoami(token).await?;
+            alone.push(begun.elapsed());
+            let sign_ins = (0..4).map(|n| self.sign_in(4 * turn + n));
+            let begun = Instant::now();
+            let asked = async {
+                self.whoami(token).await?;
+                Ok::<_, Error>(begun.elapsed())
+            };
+            let (signed_in, asked) =
+                futures_util::future::join(futures_util::future::join_all(sign_ins), asked).await;
+            signed_in.into_iter().collect::<Result<Vec<_>, _>>()?;
+            beside.push(asked?);
+        }
+        alone.sort();
+        beside.sort();
+        println!(
+            "whoami alone: median {:.2} ms; while four people sign in by password: median {:.2} ms, p90 {:.2} ms",
+            ms(alone[100]),
+            ms(beside[100]),
+            ms(beside[180])
+        );
+        Ok(())
+    }
+
     /// Processor time of `up` for a password sign-in beside two signatures: of
     /// one client, which leaves it asleep between two calls, and of four.
     async fn sign_ins(&self, pid: u32) -> Result<(), Error> {
-        let (_, client) = self.ids()?;
         for at_once in [1, 4, 1, 4, 1, 4] {
             let before = processor_time(&pid.to_string())?;
-            let sign_in = async |number: usize| {
-                let name = format!("user-{}@example.com", number % USERS);
-                let input = json!({
-                    "AuthFlow": "USER_PASSWORD_AUTH", "ClientId": client,
-                    "AuthParameters": {"USERNAME": name, "PASSWORD": PASSWORD},
-                });
-                self.aws.cognito("InitiateAuth", &input).await
-            };
             for first in (0..SIGN_INS).step_by(at_once) {
-                let all = (first..first + at_once).map(sign_in);
+                let all = (first..first + at_once).map(|number| self.sign_in(number));
                 for answer in futures_util::future::join_all(all).await {
                     answer?;
                 }

@@ -51,6 +51,12 @@ pub enum Command {
     Audit(Json),
     /// Says why a login fails: issuer, certificate, keys, token, mapping, cluster, kubelogin.
     Doctor(Box<Doctor>),
+    /// Says how tokens become identities, without a server.
+    #[command(subcommand)]
+    Authn(Authn),
+    /// Says what RBAC files allow, without a server.
+    #[command(subcommand)]
+    Rbac(Rbac),
     /// Stops the running instance.
     Down(Instance),
     /// Prints completions for a shell.
@@ -176,6 +182,93 @@ pub struct Doctor {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rolecall authn`.
+#[derive(Subcommand)]
+pub enum Authn {
+    /// Walks a token through an AuthenticationConfiguration, step by step.
+    Explain(AuthnExplain),
+    /// Says for what an API server would not start with an AuthenticationConfiguration.
+    Validate(AuthnValidate),
+}
+
+/// `rolecall authn validate`.
+#[derive(Args)]
+pub struct AuthnValidate {
+    /// The AuthenticationConfiguration, YAML or JSON; - reads standard input.
+    #[arg(value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rolecall authn explain`.
+#[derive(Args)]
+pub struct AuthnExplain {
+    /// The API server's AuthenticationConfiguration, YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The issuer's JSON Web Key Set, as its jwks_uri gives it.
+    #[arg(long, value_name = "FILE")]
+    pub jwks: PathBuf,
+    /// When it is judged, as in 2026-11-25T18:00:00Z or in seconds since 1970 [default: now].
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub at: Option<jiff::Timestamp>,
+    /// Print JSON, one token a line.
+    #[arg(long)]
+    pub json: bool,
+    /// The token; without one, or for -, they are read from standard input, one a line.
+    #[arg(allow_hyphen_values = true)]
+    pub token: Option<String>,
+}
+
+/// `rolecall rbac`.
+#[derive(Subcommand)]
+pub enum Rbac {
+    /// Says yes or no, as kubectl auth can-i does, and the API server's reason.
+    Can(Box<RbacQuestion>),
+    /// Says by which binding, role and rule, or what is missing.
+    Explain(Box<RbacQuestion>),
+}
+
+/// `rolecall rbac can` and `rolecall rbac explain`. The words are those of
+/// `kubectl auth can-i`.
+#[derive(Args)]
+pub struct RbacQuestion {
+    /// RBAC objects: a file, a folder, or - for standard input. Kubernetes' own roles are there, too.
+    #[arg(long, value_name = "PATH", required = true)]
+    pub rbac: Vec<PathBuf>,
+    /// Who asks.
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// A group of theirs, as the cluster sees it; system:authenticated comes by itself.
+    #[arg(long, value_name = "NAME")]
+    pub group: Vec<String>,
+    /// In which namespace [default: default].
+    #[arg(long, short, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// In all namespaces.
+    #[arg(long, short = 'A', conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// A part of the resource, such as log or scale.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub subresource: String,
+    /// Print JSON, one answer a line.
+    #[arg(long)]
+    pub json: bool,
+    /// What is to be done; without it, questions such as "get secrets -n prod" are read from standard input, one a line.
+    #[arg(requires = "what")]
+    pub verb: Option<String>,
+    /// To what: RESOURCE[.GROUP][/NAME], or a path such as /metrics.
+    #[arg(value_name = "RESOURCE")]
+    pub what: Option<String>,
 }
 
 /// `rolecall demo`.
@@ -371,6 +464,18 @@ fn web_address(text: &str) -> Result<String, String> {
     } else {
         Err("an address begins with http:// or https://".to_owned())
     }
+}
+
+fn timestamp(text: &str) -> Result<jiff::Timestamp, String> {
+    let seconds = || {
+        text.parse()
+            .ok()
+            .and_then(|s| jiff::Timestamp::from_second(s).ok())
+    };
+    text.parse()
+        .ok()
+        .or_else(seconds)
+        .ok_or_else(|| "a time looks like 2026-11-25T18:00:00Z or 1795629600".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

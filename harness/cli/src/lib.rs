@@ -6,6 +6,7 @@
 
 mod arguments;
 mod doctor;
+mod offline;
 mod output;
 mod running;
 mod testing;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Authn, Command, Rbac};
 
 /// A hash of the sources that the program is made of, in its `--version`.
 pub const FINGERPRINT: &str = env!("ROLECALL_FINGERPRINT");
@@ -53,9 +54,9 @@ pub fn main() -> ExitCode {
     harness::panics::watch();
     let arguments = Arguments::parse();
     log(&arguments.command);
-    // What is asked here is answered in microseconds. A second worker would be
-    // woken for each request, mostly to find nothing to do, and that costs more
-    // processor time than it saves anybody (docs/figures.md).
+    // Most of what is asked here is answered in less time than it takes to wake
+    // a second worker, which would be woken for each request and mostly find
+    // nothing to do (docs/figures.md).
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -93,6 +94,10 @@ async fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Outbox(options) => running::outbox(options).await,
         Command::Audit(options) => running::audit(options),
         Command::Doctor(options) => doctor::doctor(*options).await,
+        Command::Authn(Authn::Explain(options)) => offline::explain_tokens(options),
+        Command::Authn(Authn::Validate(options)) => offline::validate(&options),
+        Command::Rbac(Rbac::Can(options)) => offline::rights(*options, false),
+        Command::Rbac(Rbac::Explain(options)) => offline::rights(*options, true),
         Command::Down(options) => running::down(options).await,
         Command::Completions { shell } => {
             clap_complete::generate(

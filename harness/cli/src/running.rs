@@ -139,9 +139,14 @@ pub async fn status(options: Json) -> Result<u8, Stop> {
     }
     let mut text = format!("up at {} (pid {})\n", ready.origin, ready.pid);
     for cluster in status["clusters"].as_array().into_iter().flatten() {
+        let elsewhere = if cluster["region"] == ready.region.as_str() {
+            String::new()
+        } else {
+            format!(" in {}", word(&cluster["region"]))
+        };
         let _ = writeln!(
             text,
-            "cluster {} {} {}",
+            "cluster {}{elsewhere} {} {}",
             word(&cluster["name"]),
             word(&cluster["status"]),
             word(&cluster["endpoint"])

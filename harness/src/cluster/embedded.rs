@@ -55,7 +55,7 @@ impl Embedded {
     /// # Errors
     /// When a certificate cannot be made.
     pub fn start(listener: Listener, config: Config) -> Result<Self, foundation::pki::Error> {
-        let now = config.clock.now();
+        let now = foundation::pki::today();
         let ca = Ca::new(&format!("rolecall cluster {}", config.name), now)?;
         let mut names = vec![
             "127.0.0.1",

@@ -230,10 +230,7 @@ impl Subject {
 
     async fn cluster(&self, token: &Token, user: Option<&User>) -> Option<Finding> {
         let server = self.server.as_ref()?;
-        // As kubectl would ask: by the environment's proxy, where there is one.
-        let around = &self.surroundings.proxy;
-        let proxy = around.url.as_ref().map_or(&self.proxy, |_| around);
-        Some(cluster::ask(server, &token.raw, user, proxy).await)
+        Some(cluster::ask(server, &token.raw, user, &self.surroundings.proxy).await)
     }
 
     async fn kubelogin(&self, kubeconfig: &Kubeconfig, keys: &Keys, found: &mut Vec<Finding>) {

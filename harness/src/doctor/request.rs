@@ -325,10 +325,13 @@ fn elsewhere(request: &Request, kubeconfig: &Kubeconfig) -> Finding {
 }
 
 /// The ready cluster, by the administrator's kubeconfig; no credential of it
-/// is used.
+/// is used. Nobody chose it, so it is asked in the way that leads to it.
 fn admins_server(running: &Running, cluster: &Value) -> Option<Server> {
     let admin = kubeconfig::read(&running.ready().paths.admin_kubeconfig, None).ok()?;
-    is_at(cluster, &admin.server).then_some(admin.server)
+    is_at(cluster, &admin.server).then(|| Server {
+        proxy: running.ready().proxy.clone(),
+        ..admin.server
+    })
 }
 
 fn read_kubeconfig(request: &Request, findings: &mut Vec<Finding>) -> Option<Kubeconfig> {

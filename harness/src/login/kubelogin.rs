@@ -231,7 +231,12 @@ async fn turn(address: &str) -> Result<std::fs::File, Broken> {
 /// The operating system's.
 pub fn take_turn(address: &str) -> std::io::Result<std::fs::File> {
     let name = format!("rolecall-{}.lock", address.replace(':', "-"));
-    let file = std::fs::File::create(std::env::temp_dir().join(name))?;
+    let path = std::env::temp_dir().join(name);
+    // It may be another user's, who made it: to lock it, reading is enough.
+    let file = std::fs::File::open(&path).or_else(|_| {
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true).open(&path)
+    })?;
     file.lock()?;
     Ok(file)
 }

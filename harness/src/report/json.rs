@@ -2,8 +2,64 @@
 
 use serde_json::{Value, json};
 
+use kube_authn::User;
+
 use crate::event::Event;
+use crate::offline::authn::{Fault, Judgement};
+use crate::offline::rbac::Answer;
+use crate::scenario::question::Question;
 use crate::verdict::Verdict;
+
+/// What became of a token.
+pub fn judgement(judgement: &Judgement) -> Value {
+    let steps: Vec<Value> = judgement
+        .steps
+        .iter()
+        .map(|step| {
+            json!({"step": step.name.to_string(), "passed": step.passed, "detail": step.detail})
+        })
+        .collect();
+    json!({
+        "verdict": if judgement.user.is_some() { "accepted" } else { "refused" },
+        "error": judgement.error,
+        "refusedAt": judgement.refused_at.map(|step| step.to_string()),
+        "identity": judgement.user.as_ref().map(identity),
+        "steps": steps,
+    })
+}
+
+/// What is wrong with a configuration.
+pub fn faults(faults: &[Fault]) -> Value {
+    let all: Vec<Value> = faults
+        .iter()
+        .map(|fault| json!({"error": fault.text, "line": fault.line}))
+        .collect();
+    json!({"valid": faults.is_empty(), "faults": all})
+}
+
+/// What somebody may or may not; with `why`, the way to it or what is missing.
+pub fn answer(user: &User, question: &Question, answer: &Answer, why: bool) -> Value {
+    let mut value = json!({
+        "question": question.to_string(),
+        "verdict": if answer.decision.allowed { "allowed" } else { "denied" },
+        "reason": answer.decision.reason,
+        "identity": identity(user),
+        "warnings": answer.warnings,
+    });
+    if why {
+        let miss = answer.explanation.nearest_miss.as_ref();
+        value["why"] = json!(answer.why);
+        value["nearestMiss"] = json!(miss.map(|miss| &miss.sentence));
+    }
+    value
+}
+
+fn identity(user: &User) -> Value {
+    json!({
+        "username": user.username, "uid": user.uid,
+        "groups": user.groups, "extra": user.extra,
+    })
+}
 
 /// The line for an event, without its end.
 pub fn render(event: &Event) -> String {

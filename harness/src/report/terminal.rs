@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::doctor::{Finding, Level};
 use crate::event::Event;
+use crate::offline::authn::{Fault, Judgement};
+use crate::offline::rbac::Answer;
+use crate::scenario::question::Question;
 use crate::verdict::Verdict;
 
 /// Whether escape sequences are wanted.
@@ -112,6 +115,95 @@ pub fn finding(finding: &Finding, style: Style) -> String {
     if !finding.remedy.is_empty() {
         let remedy = printable(&finding.remedy);
         let _ = writeln!(text, "    {}", paint(style, colour, &remedy));
+    }
+    text
+}
+
+/// The text for what became of a token: a line a step, then the identity or
+/// the refusal.
+pub fn judgement(judgement: &Judgement, style: Style) -> String {
+    let mut text = String::new();
+    for step in &judgement.steps {
+        let (mark, colour) = if step.passed {
+            ("✓", GREEN)
+        } else {
+            ("✗", RED)
+        };
+        let _ = writeln!(
+            text,
+            "{} {}: {}",
+            paint(style, colour, mark),
+            paint(style, BOLD, &step.name.to_string()),
+            printable(&step.detail)
+        );
+    }
+    match &judgement.user {
+        None => {
+            let _ = writeln!(
+                text,
+                "{}: {}",
+                paint(style, RED, "refused"),
+                printable(&judgement.error)
+            );
+        }
+        Some(user) => {
+            let _ = writeln!(text, "{}", paint(style, GREEN, "accepted"));
+            let mut row = |name: &str, value: &str| {
+                if !value.is_empty() {
+                    let _ = writeln!(text, "  {name:9} {}", printable(value));
+                }
+            };
+            row("username", &user.username);
+            row("uid", &user.uid);
+            row("groups", &user.groups.join(", "));
+            for (key, values) in &user.extra {
+                row("extra", &format!("{key}={}", values.join(", ")));
+            }
+        }
+    }
+    text
+}
+
+/// The text for a fault of a file, as compilers have it.
+pub fn fault(file: &str, fault: &Fault, style: Style) -> String {
+    let place = match fault.line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_owned(),
+    };
+    let mark = paint(style, RED, "✗");
+    format!("{mark} {}: {}\n", printable(&place), printable(&fault.text))
+}
+
+/// The text for an answer: yes or no and the API server's reason; with `why`,
+/// the way to it or what is missing.
+pub fn answer(question: &Question, answer: &Answer, why: bool, style: Style) -> String {
+    let (word, colour) = if answer.decision.allowed {
+        ("yes", GREEN)
+    } else {
+        ("no", RED)
+    };
+    let mut text = format!(
+        "{:3} {}\n",
+        paint(style, colour, word),
+        printable(&question.to_string())
+    );
+    let mut line = |words: &str| {
+        if !words.is_empty() {
+            let _ = writeln!(text, "    {}", paint(style, DIM, &printable(words)));
+        }
+    };
+    line(&answer.decision.reason);
+    if why {
+        line(&answer.why);
+        for passed in &answer.explanation.passed_over {
+            line(&match &passed.outcome {
+                Ok(rules) => format!(
+                    "{} applies by {} `{}`, and none of its {rules} rules allows this",
+                    passed.binding, passed.subject.kind, passed.subject.name
+                ),
+                Err(error) => format!("{}: {error}", passed.binding),
+            });
+        }
     }
     text
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::file::v1;
+use crate::manifests;
 
 /// A scenario as it was written, and where.
 #[derive(Debug)]
@@ -194,14 +195,7 @@ fn read_objects(scenario: &Path, pattern: &str) -> Result<Vec<Value>, Error> {
             let text = format!("rbac: {}: {error}", file.display());
             invalid(scenario, &text)
         })?;
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(&text).map_err(|error| invalid(&file, &error))?;
-        for document in documents.into_iter().filter(|d| !d.is_null()) {
-            match document.get("items").and_then(Value::as_array) {
-                Some(items) => objects.extend(items.iter().cloned()),
-                None => objects.push(document),
-            }
-        }
+        objects.extend(manifests::parse(&text).map_err(|error| invalid(&file, &error))?);
     }
     Ok(objects)
 }

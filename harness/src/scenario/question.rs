@@ -67,6 +67,15 @@ impl Question {
                 _ => return Err(format!("{word:?} in {text:?} is not understood; {example}")),
             }
         }
+        Ok(Self {
+            text: text.to_owned(),
+            ..Self::new(verb, what, subresource, namespace)
+        })
+    }
+
+    /// A question of its parts; `what` is `RESOURCE[.GROUP][/NAME]` or a path,
+    /// and an empty namespace is all of them.
+    pub fn new(verb: &str, what: &str, subresource: String, namespace: String) -> Self {
         let target = if what.starts_with('/') {
             Target::Path(what.to_owned())
         } else {
@@ -83,11 +92,11 @@ impl Question {
                 namespace,
             }
         };
-        Ok(Self {
+        Self {
             verb: verb.to_owned(),
+            text: format!("{verb} {what}"),
             target,
-            text: text.to_owned(),
-        })
+        }
     }
 }
 

@@ -159,8 +159,9 @@ impl JwtAuthenticator {
         decode::jwt_authenticator(text).map_err(ConfigError::Decode)
     }
 
-    /// The path of the first CEL expression.
-    pub(crate) fn first_expression(&self) -> Option<String> {
+    /// The path of the first CEL expression, as `claimMappings.uid.expression`.
+    #[must_use]
+    pub fn first_expression(&self) -> Option<String> {
         let rules = self.claim_validation_rules.iter().enumerate();
         let mappings = &self.claim_mappings;
         let named = [

@@ -398,7 +398,7 @@ fn anonymous() -> User {
 
 /// Adds `system:authenticated`, last, where neither it nor its opposite is
 /// there (`authentication/group/authenticated_group_adder.go`).
-fn with_authenticated(mut user: User) -> User {
+pub fn with_authenticated(mut user: User) -> User {
     let told = |group: &String| group == AUTHENTICATED || group == UNAUTHENTICATED;
     if user.username != ANONYMOUS && !user.groups.iter().any(told) {
         user.groups.push(AUTHENTICATED.to_owned());

@@ -13,6 +13,13 @@ use sha2::{Digest, Sha512};
 use super::kind::{Action, KINDS, Kind, group_version};
 use crate::wire::{self, Media};
 
+/// Discovery of everything that Kubernetes serves by itself in stable versions,
+/// stored here or not, in the aggregated form (apidiscovery.k8s.io/v2).
+pub fn resources_of_kubernetes() -> Value {
+    serde_json::from_str(include_str!("../../data/v1.37/resources.json"))
+        .expect("the embedded discovery is JSON")
+}
+
 /// A review API: something that can be created and is not kept.
 struct Review {
     group: &'static str,

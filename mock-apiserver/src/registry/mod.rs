@@ -28,6 +28,8 @@ mod validate;
 mod watch;
 mod write;
 
+pub use discovery::resources_of_kubernetes;
+
 use std::sync::Arc;
 
 use axum::body::Body;

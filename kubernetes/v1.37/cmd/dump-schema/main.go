@@ -220,7 +220,28 @@ func discovery(api string, write func(string, any) error) error {
 		}
 		return true
 	})
-	return write("aggregated_discovery.json", list)
+	if err := write("aggregated_discovery.json", list); err != nil {
+		return err
+	}
+
+	// What there is beyond that, in stable versions: for the names alone.
+	core, err := in("api__v1.json")
+	if err != nil {
+		return err
+	}
+	all := aggregated(core)
+	list, err = in("aggregated_v2.json")
+	if err != nil {
+		return err
+	}
+	stable := regexp.MustCompile(`^v\d+$`)
+	list["items"] = filter(list["items"], func(item map[string]any) bool {
+		versions := filter(item["versions"], func(v map[string]any) bool { return stable.MatchString(v["version"].(string)) })
+		item["versions"] = versions
+		return len(versions) > 0
+	})
+	all["items"] = append(all["items"].([]any), list["items"].([]any)...)
+	return write("resources.json", all)
 }
 
 func filter(list any, keep func(map[string]any) bool) []any {

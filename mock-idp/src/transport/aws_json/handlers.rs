@@ -8,6 +8,7 @@ use super::model::Operation;
 use super::paging::List;
 use crate::domain::{ClientId, Error, PoolId};
 use crate::flow::Idp;
+use crate::issuer;
 
 mod clients;
 mod groups;
@@ -18,7 +19,8 @@ mod users;
 /// What every operation is given beside its input.
 pub(super) struct Call<'a> {
     pub(super) idp: &'a Idp,
-    /// The region the request was signed for; unsigned requests have none.
+    /// The region the request was signed for, or else that of AWS' host it was
+    /// sent to; none where it is neither.
     pub(super) region: Option<&'a str>,
     pub(super) operation: &'static Operation,
 }
@@ -110,6 +112,35 @@ impl Call<'_> {
             Some(region) if region != pool.region => Err(Error::no_pool(id).into()),
             _ => Ok(id),
         }
+    }
+}
+
+impl Call<'_> {
+    /// The client that an unsigned request names, where it is one of the
+    /// request's region. That there is one at all is the flow's to find out.
+    fn client(&self, id: &str) -> Result<ClientId, Exception> {
+        let id = ClientId::from(id);
+        match self.idp.client(&id) {
+            Ok(client) if self.is_elsewhere(client.pool.region()) => {
+                Err(Error::no_client(&id).into())
+            }
+            _ => Ok(id),
+        }
+    }
+
+    /// An access token, unless it is one of another region's.
+    fn access_token<'t>(&self, token: &'t str) -> Result<&'t str, Exception> {
+        let issuer = issuer::unverified_issuer(token).unwrap_or_default();
+        let pool = issuer.rsplit('/').next().map(PoolId::from);
+        if pool.is_some_and(|pool| self.is_elsewhere(pool.region())) {
+            return Err(Error::not_authorized("Invalid Access Token").into());
+        }
+        Ok(token)
+    }
+
+    fn is_elsewhere(&self, region: Option<&str>) -> bool {
+        self.region
+            .is_some_and(|here| region.is_some_and(|there| there != here))
     }
 }
 

@@ -23,6 +23,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::address::Host;
 use crate::flow::Idp;
 use error::Exception;
 use handlers::{Call, Reply};
@@ -71,10 +72,12 @@ async fn handle(State(idp): State<Idp>, request: Request<Body>) -> Response {
 async fn answer(idp: &Idp, request: Request<Body>) -> Result<Response, Exception> {
     let (head, body) = request.into_parts();
     let operation = operation(&head.headers)?;
-    let region = match credential_region(&head.headers)? {
-        Some(region) => Some(region.to_owned()),
-        None if operation.signed => return Err(Exception::unsigned()),
-        None => None,
+    let region = match (credential_region(&head.headers)?, head.extensions.get()) {
+        (Some(region), _) => Some(region.to_owned()),
+        (None, _) if operation.signed => return Err(Exception::unsigned()),
+        // Each region has a host of its own at AWS.
+        (None, Some(Host::Service { region })) => Some(region.clone()),
+        (None, _) => None,
     };
     let body = read_body(body).await?;
     let mut input: Value =

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::error::Exception;
 use super::super::wire::sign_in as wire;
-use super::{Call, Outcome, client_id, done, read, reply};
+use super::{Call, Outcome, done, read, reply};
 use crate::domain::PoolId;
 use crate::flow::sign_in::{AuthOutcome, InitiateAuth, NewPasswordAnswer};
 
@@ -17,7 +17,7 @@ pub(super) async fn initiate(call: &Call<'_>, input: &Value) -> Outcome {
     let secret = |name| parameter(name).map(Secret::new);
     let command = InitiateAuth {
         pool: pool(call, request.user_pool_id)?,
-        client: client_id(request.client_id),
+        client: call.client(request.client_id)?,
         flow: request.auth_flow.0,
         username: parameter("USERNAME"),
         password: secret("PASSWORD"),
@@ -38,7 +38,7 @@ pub(super) async fn respond(call: &Call<'_>, input: &Value) -> Outcome {
     let response = |name| request.challenge_responses.get(name);
     let command = NewPasswordAnswer {
         pool: pool(call, request.user_pool_id)?,
-        client: client_id(request.client_id),
+        client: call.client(request.client_id)?,
         session: request
             .session
             .map(|session| Secret::new(session.to_owned())),
@@ -88,7 +88,7 @@ pub(super) async fn refresh(call: &Call<'_>, input: &Value) -> Outcome {
     let tokens = call
         .idp
         .tokens_from_refresh_token(
-            &client_id(request.client_id),
+            &call.client(request.client_id)?,
             &Secret::new(request.refresh_token),
             request.client_secret,
         )
@@ -98,7 +98,10 @@ pub(super) async fn refresh(call: &Call<'_>, input: &Value) -> Outcome {
 
 pub(super) async fn get_user(call: &Call<'_>, input: &Value) -> Outcome {
     let request: wire::AccessTokenRequest<'_> = read(input)?;
-    let account = call.idp.get_user(request.access_token).await?;
+    let account = call
+        .idp
+        .get_user(call.access_token(request.access_token)?)
+        .await?;
     reply(&wire::GetUserAnswer {
         username: &account.username,
         user_attributes: account
@@ -111,13 +114,17 @@ pub(super) async fn get_user(call: &Call<'_>, input: &Value) -> Outcome {
 
 pub(super) async fn sign_out(call: &Call<'_>, input: &Value) -> Outcome {
     let request: wire::AccessTokenRequest<'_> = read(input)?;
-    done(call.idp.global_sign_out(request.access_token).await)
+    done(
+        call.idp
+            .global_sign_out(call.access_token(request.access_token)?)
+            .await,
+    )
 }
 
 pub(super) fn revoke(call: &Call<'_>, input: &Value) -> Outcome {
     let request: wire::RevokeRequest<'_> = read(input)?;
     done(call.idp.revoke_token(
-        &client_id(request.client_id),
+        &call.client(request.client_id)?,
         &Secret::new(request.token),
         request.client_secret,
     ))

@@ -1,0 +1,166 @@
+//! `rolecall authn` and `rolecall rbac`: files in, verdicts out.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
+
+use harness::offline::authn::{self, Judge};
+use harness::offline::rbac::{self, Rights};
+use harness::report::{json, terminal};
+use harness::scenario::question::Question;
+
+use crate::arguments::{AuthnExplain, AuthnValidate, RbacQuestion};
+use crate::{Stop, output};
+
+/// As a file or a token: standard input.
+const STDIN: &str = "-";
+
+/// `rolecall authn explain`.
+pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
+    let configuration = text(&options.config)?;
+    let keys = std::fs::read(&options.jwks)
+        .map_err(|error| Stop::usage(format!("{}: {error}", options.jwks.display())))?;
+    let judge = Judge::new(&configuration, &keys)
+        .map_err(|fault| Stop::usage(format!("{}: {fault}", options.config.display())))?;
+    let mut refused = false;
+    let mut say = |number: usize, token: &str| {
+        let judgement = judge.judge(token, options.at);
+        refused |= judgement.user.is_none();
+        output::print(&if options.json {
+            format!("{}\n", json::judgement(&judgement))
+        } else {
+            let told = terminal::judgement(&judgement, output::style());
+            match number {
+                0 => told,
+                _ => format!("{}\n{told}\n", output::bold(&format!("token {number}"))),
+            }
+        });
+        Ok(())
+    };
+    match options.token.as_deref().filter(|token| *token != STDIN) {
+        Some(token) => say(0, token.trim())?,
+        None => each_line("a token", say)?,
+    }
+    Ok(u8::from(refused))
+}
+
+/// `rolecall authn validate`.
+pub fn validate(options: &AuthnValidate) -> Result<u8, Stop> {
+    let file = options.config.display();
+    let found = authn::validate(&text(&options.config)?);
+    let (faults, issuers) = match &found {
+        Ok(issuers) => (&[][..], *issuers),
+        Err(faults) => (&faults[..], 0),
+    };
+    if options.json {
+        output::print(&format!("{}\n", json::faults(faults)));
+    } else if faults.is_empty() {
+        let plural = if issuers == 1 { "" } else { "s" };
+        output::print(&format!(
+            "{file}: an API server starts with it and trusts {issuers} issuer{plural}\n"
+        ));
+    }
+    for fault in faults.iter().filter(|_| !options.json) {
+        output::print(&terminal::fault(&file.to_string(), fault, output::style()));
+    }
+    Ok(u8::from(!faults.is_empty()))
+}
+
+/// `rolecall rbac can`, and with `why` `rolecall rbac explain`.
+pub fn rights(options: RbacQuestion, why: bool) -> Result<u8, Stop> {
+    let rights = load(&options)?;
+    let user = rbac::user(&options.user, &options.group);
+    let mut denied = false;
+    let mut say = |question: &Question| {
+        let answer = rights.ask(&user, question);
+        denied |= !answer.decision.allowed;
+        for warning in &answer.warnings {
+            eprintln!("Warning: {warning}");
+        }
+        output::print(&if options.json {
+            format!("{}\n", json::answer(&user, question, &answer, why))
+        } else {
+            terminal::answer(question, &answer, why, output::style())
+        });
+    };
+    match (&options.verb, &options.what) {
+        (Some(verb), Some(what)) => {
+            let namespace = match (&options.namespace, options.all_namespaces) {
+                (_, true) => String::new(),
+                (namespace, false) => namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            };
+            say(&Question::new(
+                verb,
+                what,
+                options.subresource.clone(),
+                namespace,
+            ));
+        }
+        _ => each_line("a question such as \"get secrets -n prod\"", |_, line| {
+            say(&Question::parse(line).map_err(Stop::usage)?);
+            Ok(())
+        })?,
+    }
+    Ok(u8::from(denied))
+}
+
+fn load(options: &RbacQuestion) -> Result<Rights, Stop> {
+    let mut rights = Rights::new();
+    let mut objects = 0;
+    for path in &options.rbac {
+        objects += if path == Path::new(STDIN) {
+            if options.verb.is_none() {
+                return Err(Stop::usage(
+                    "standard input has the objects (--rbac -), so name VERB and RESOURCE",
+                ));
+            }
+            rights
+                .add(&text(path)?)
+                .map_err(|error| Stop::usage(format!("standard input: {error}")))?
+        } else {
+            rights.add_files(path).map_err(Stop::usage)?
+        };
+    }
+    if objects == 0 {
+        eprintln!("Warning: there is no object of rbac.authorization.k8s.io in what --rbac names");
+    }
+    Ok(rights)
+}
+
+/// Every line of standard input that is neither empty nor a remark, numbered
+/// from one.
+fn each_line(
+    what: &str,
+    mut take: impl FnMut(usize, &str) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return Err(Stop::usage(format!(
+            "nothing to judge: give {what}, or pipe some in, one a line"
+        )));
+    }
+    let mut number = 0;
+    for line in input.lock().lines() {
+        let line = line.map_err(|error| Stop::usage(format!("standard input: {error}")))?;
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        number += 1;
+        take(number, line)?;
+    }
+    if number == 0 {
+        return Err(Stop::usage(format!(
+            "nothing came on standard input: pipe {what} in, one a line"
+        )));
+    }
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<String, Stop> {
+    let text = if path == Path::new(STDIN) {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|error| Stop::usage(format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,245 @@
+//! How a token becomes an identity under an API server's configuration.
+
+use foundation::clock::Clock;
+use jiff::Timestamp;
+use kube_authn::config::AuthenticationConfiguration;
+use kube_authn::{Authenticator, ConfigError, KeySet, KeyState, Outcome, Step, StepName, User};
+use serde_json::Value;
+
+use super::place;
+
+/// The issuers that a configuration trusts, and keys.
+pub struct Judge {
+    authenticators: Vec<Authenticator>,
+    keys: KeySet,
+}
+
+/// What became of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Who it is, as `kubectl auth whoami` would say; none where it is refused.
+    pub user: Option<User>,
+    /// The step that refused it.
+    pub refused_at: Option<StepName>,
+    /// The API server's own words then; empty where it is accepted.
+    pub error: String,
+    /// The way, step by step, up to the one that decides.
+    pub steps: Vec<Step>,
+}
+
+impl Judge {
+    /// A judge of tokens by an `AuthenticationConfiguration`, YAML or JSON, and
+    /// the JSON Web Key Set (RFC 7517 section 5) of the token's issuer.
+    ///
+    /// # Errors
+    /// Kubernetes' words for which it would not start with the configuration,
+    /// an expression in CEL, which is not evaluated here, or what is wrong with
+    /// the keys.
+    pub fn new(configuration: &str, jwks: &[u8]) -> Result<Self, String> {
+        let (configuration, faults) = read(configuration);
+        if !faults.is_empty() {
+            let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
+            return Err(texts.join("\n"));
+        }
+        if configuration.jwt.is_empty() {
+            return Err("it trusts no issuer: jwt is empty".to_owned());
+        }
+        let authenticators = configuration
+            .jwt
+            .iter()
+            .map(|jwt| Authenticator::new(jwt, None).map_err(|error| error.to_string()))
+            .collect::<Result<_, _>>()?;
+        let keys = KeySet::parse(jwks).map_err(|error| format!("the key set: {error}"))?;
+        Ok(Self {
+            authenticators,
+            keys,
+        })
+    }
+
+    /// Judges a token, now or at another time. The keys count as those of the
+    /// issuer that the token names.
+    pub fn judge(&self, token: &str, at: Option<Timestamp>) -> Judgement {
+        let at = at.unwrap_or_else(|| Clock::system().now());
+        let keys = KeyState::Fetched(&self.keys);
+        // Two entries never have the same issuer, so at most one does not pass
+        // a token over.
+        let responsible = self
+            .authenticators
+            .iter()
+            .find(|one| one.authenticate(token, keys, at) != Outcome::NotMine)
+            .unwrap_or(&self.authenticators[0]);
+        let steps = responsible.explain(token, keys, at);
+        match responsible.authenticate(token, keys, at) {
+            Outcome::Accepted(user) => Judgement {
+                user: Some(mock_apiserver::authn::with_authenticated(user)),
+                refused_at: None,
+                error: String::new(),
+                steps,
+            },
+            outcome => {
+                let last = steps.last();
+                Judgement {
+                    user: None,
+                    refused_at: last.map(|step| step.name),
+                    error: match outcome {
+                        Outcome::Rejected(error) => error.to_string(),
+                        // What the union of all authenticators says, then.
+                        _ => "invalid bearer token".to_owned(),
+                    },
+                    steps,
+                }
+            }
+        }
+    }
+}
+
+/// Why an API server would not start with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// In its own words.
+    pub text: String,
+    /// The line in the file, from one, of the field that it names.
+    pub line: Option<usize>,
+}
+
+/// Every fault of an `AuthenticationConfiguration`, YAML or JSON
+/// (`ValidateAuthenticationConfiguration`), or the number of issuers that it
+/// trusts.
+///
+/// # Errors
+/// The faults, and CEL expressions, of which it is not known here whether the
+/// API server takes them.
+pub fn validate(text: &str) -> Result<usize, Vec<Fault>> {
+    let (configuration, mut faults) = read(text);
+    for (i, jwt) in configuration.jwt.iter().enumerate() {
+        if let Some(field) = jwt.first_expression() {
+            let field = format!("jwt[{i}].{field}");
+            faults.push(Fault {
+                line: place::line_of(text, &field),
+                text: ConfigError::Cel(field).to_string(),
+            });
+        }
+    }
+    if faults.is_empty() {
+        Ok(configuration.jwt.len())
+    } else {
+        Err(faults)
+    }
+}
+
+fn read(text: &str) -> (AuthenticationConfiguration, Vec<Fault>) {
+    let placed = |error: String| Fault {
+        line: path_in(&error).and_then(|path| place::line_of(text, path)),
+        text: error,
+    };
+    match configuration_of(text) {
+        Err(error) => (AuthenticationConfiguration::default(), vec![placed(error)]),
+        Ok(configuration) => {
+            let faults = configuration.validate(&[]).into_iter().map(placed);
+            let faults = faults.collect();
+            (configuration, faults)
+        }
+    }
+}
+
+/// The path of the field that an error is about: what stands before the colon
+/// (`jwt[0].issuer.url: Required value`), or in quotes after "field".
+fn path_in(error: &str) -> Option<&str> {
+    if let Some((_, rest)) = error.split_once(" field \"") {
+        return rest.split_once('"').map(|(path, _)| path);
+    }
+    let (path, _) = error.split_once(": ")?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '[' | ']');
+    path.chars().all(fits).then_some(path)
+}
+
+/// JSON is read as Kubernetes reads it; YAML becomes JSON first, as there.
+fn configuration_of(text: &str) -> Result<AuthenticationConfiguration, String> {
+    if text.trim_start().starts_with('{') {
+        return AuthenticationConfiguration::from_json(text).map_err(|error| error.to_string());
+    }
+    let document: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    AuthenticationConfiguration::from_value(&document).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &[u8] = br#"{"keys": []}"#;
+
+    fn configuration(jwt: &str) -> String {
+        format!("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n{jwt}")
+    }
+
+    fn fault(text: &str, keys: &[u8]) -> String {
+        Judge::new(text, keys).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_the_api_server_would_not_start_with_is_said_in_its_words() {
+        let wrong = configuration(
+            "jwt: [{issuer: {url: 'http://x', audiences: [a]}, claimMappings: {username: {claim: sub, prefix: ''}}}]",
+        );
+        assert!(fault(&wrong, KEYS).contains("jwt[0].issuer.url: Invalid value"));
+        let unknown = configuration("jwt: []\nissuers: []");
+        assert!(fault(&unknown, KEYS).contains(r#"unknown field "issuers""#));
+        assert!(fault(&configuration("jwt: []"), KEYS).contains("trusts no issuer"));
+        let cel = configuration(
+            "jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {expression: claims.sub}}}]",
+        );
+        assert!(fault(&cel, KEYS).contains("CEL expressions are not supported yet"));
+        let sound = configuration(
+            "jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {claim: sub, prefix: ''}}}]",
+        );
+        assert!(fault(&sound, b"no keys").contains("the key set"));
+        assert_eq!(fault(&sound, KEYS), "");
+    }
+
+    #[test]
+    fn faults_have_lines() {
+        let text = configuration(
+            "jwt:\n- issuer:\n    url: http://x\n    audiences: [a]\n  claimMappings:\n    username: {claim: sub}\n",
+        );
+        let faults = validate(&text).expect_err("faults");
+        let lines: Vec<_> = faults.iter().map(|fault| fault.line).collect();
+        assert_eq!(lines, [Some(5), Some(8)], "{faults:?}");
+        let faults = validate(&configuration("issuers: []\njwt: []")).expect_err("faults");
+        assert_eq!(faults[0].line, Some(3), "{faults:?}");
+        let faults = validate("jwt: [").expect_err("no YAML");
+        assert!(faults[0].text.contains("line"), "{faults:?}");
+        let cel = "jwt:\n- issuer: {url: 'https://x', audiences: [a]}\n  claimMappings:\n    username:\n      expression: claims.sub\n";
+        let faults = validate(&configuration(cel)).expect_err("not known");
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].line, Some(7), "{faults:?}");
+        assert_eq!(validate(&configuration("jwt: []")), Ok(0));
+    }
+
+    #[test]
+    fn of_several_issuers_the_tokens_own_judges_it() {
+        let entry = |url: &str| {
+            format!(
+                "{{issuer: {{url: '{url}', audiences: [a]}}, claimMappings: {{username: {{claim: sub, prefix: ''}}}}}}"
+            )
+        };
+        let both = configuration(&format!(
+            "jwt: [{}, {}]",
+            entry("https://x"),
+            entry("https://y")
+        ));
+        let judge = Judge::new(&both, KEYS).expect("sound");
+        let at = Some(Timestamp::UNIX_EPOCH);
+        // {"alg":"RS256"} and {"iss":"https://y"}
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL3kifQ.AAAA";
+        let judgement = judge.judge(token, at);
+        assert_eq!(judgement.refused_at, Some(StepName::Signature));
+        assert!(
+            judgement.error.contains("failed to verify"),
+            "{judgement:?}"
+        );
+        let judgement = judge.judge("no token", at);
+        assert_eq!(judgement.refused_at, Some(StepName::UntrustedIssuer));
+        assert_eq!(judgement.error, "invalid bearer token");
+        assert_eq!(judgement.user, None);
+    }
+}

@@ -1,0 +1,6 @@
+//! Without any server: files in, verdicts out, by the code that decides in the
+//! embedded cluster.
+
+pub mod authn;
+mod place;
+pub mod rbac;

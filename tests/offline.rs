@@ -1,0 +1,315 @@
+//! `rolecall authn` and `rolecall rbac`: what they say beside what a running
+//! cluster says to kubectl.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::ledger::{Case, Stop, case};
+use crate::programs;
+use crate::rig::{Ran, Up, block_on, check, fed, ran};
+use crate::tutorial;
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "offline::a_token_is_explained_as_the_cluster_judges_it",
+            token,
+        ),
+        case("offline::rbac_files_allow_what_kubectl_is_allowed", rights),
+        case("offline::what_cannot_be_judged_is_usage", usage),
+    ]
+}
+
+fn rolecall(arguments: &[&str], input: &str) -> Result<Ran, Stop> {
+    let mut command = Command::new(programs::rolecall());
+    command.args(arguments);
+    fed(command, input)
+}
+
+fn lines(ran: &Ran) -> Result<Vec<Value>, Stop> {
+    ran.stdout
+        .lines()
+        .map(|line| {
+            serde_json::from_str(line).map_err(|error| Stop::Fail(format!("{error}: {ran}")))
+        })
+        .collect()
+}
+
+// ---- tokens ---------------------------------------------------------------
+
+/// What somebody has at hand who asks without a server, in the instance's
+/// scratch folder: `authn.yaml`, `jwks.json`, `manifests/rbac.yaml`, and a
+/// token, which is returned.
+pub fn files(up: &Up) -> Result<String, Stop> {
+    let (pool, client) = tutorial::steps_1_to_5(up)?;
+    tutorial::step_6(up, &pool, &client)?;
+    let session = up.login(
+        &pool,
+        &client,
+        "test@kubedemy.io",
+        "H3lloW@rlD",
+        "N3w-H3lloW@rlD",
+    )?;
+    let issuer = format!("{}/{pool}", up.ready().issuer_base);
+    let config = format!(
+        "apiVersion: apiserver.config.k8s.io/v1\n\
+         kind: AuthenticationConfiguration\n\
+         jwt:\n\
+         - issuer: {{url: '{issuer}', audiences: ['{client}']}}\n\
+         \x20 claimMappings:\n\
+         \x20   username: {{claim: email, prefix: ''}}\n\
+         \x20   groups: {{claim: 'cognito:groups', prefix: 'oidc:'}}\n"
+    );
+    let http = up.https()?;
+    let jwks = block_on(async {
+        let url = format!("{issuer}/.well-known/jwks.json");
+        let answer = http.get(url).send().await.map_err(|e| e.to_string())?;
+        answer.text().await.map_err(|e| e.to_string())
+    })?;
+    let manifests = up.scratch().join("manifests");
+    std::fs::create_dir(&manifests).map_err(|error| error.to_string())?;
+    for (path, text) in [
+        (up.scratch().join("authn.yaml"), config.as_str()),
+        (up.scratch().join("jwks.json"), &jwks),
+        (manifests.join("rbac.yaml"), RBAC),
+    ] {
+        std::fs::write(path, text).map_err(|error| error.to_string())?;
+    }
+    Ok(session.id_token.expose().clone())
+}
+
+fn token() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let token = &files(&up)?;
+    let file = |name: &str| up.scratch().join(name).display().to_string();
+    let (config, keys) = (file("authn.yaml"), file("jwks.json"));
+    rolecall(&["authn", "validate", &config], "")?
+        .ok()?
+        .says("trusts 1 issuer")?;
+    let explain = |more: &[&str], input: &str| {
+        let words = ["authn", "explain", "--config", &config, "--jwks", &keys];
+        let told = rolecall(&[&words[..], more].concat(), input)?;
+        let signature = token.rsplit('.').next().unwrap_or_default();
+        check(
+            !told.stdout.contains(signature) && !told.stderr.contains(signature),
+            || "the token is printed".to_owned(),
+        )?;
+        Ok::<_, Stop>(told)
+    };
+
+    // Who the cluster says it is.
+    let whoami = up
+        .kubectl_as("v1.37", token, &["auth", "whoami", "-o", "json"])?
+        .ok()?
+        .json()?;
+    let told = explain(&["--json", token], "")?.ok()?;
+    let found = &lines(&told)?[0];
+    let (is, says) = (&whoami["status"]["userInfo"], &found["identity"]);
+    check(
+        found["verdict"] == "accepted"
+            && found["error"] == ""
+            && ["username", "groups", "extra"]
+                .iter()
+                .all(|member| is[member] == says[member] && !is[member].is_null()),
+        || format!("{found}, and the cluster says {is}"),
+    )?;
+    // The cluster is asked at another time, and so is the file.
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(2);
+    up.control("POST", "clock", &json!({"advance": "2h"}))?;
+    up.kubectl_as("v1.37", token, &["auth", "whoami"])?
+        .refused()?;
+    let told = explain(&["--at", &later.to_string(), token], "")?.refused()?;
+    check(told.code == Some(1), || told.to_string())?;
+    let told = told
+        .says("✓ signature")?
+        .says("✗ expiry")?
+        .says("refused: oidc: verify token: oidc: token is expired")?;
+    check(!told.stdout.contains('\u{1b}'), || told.to_string())?;
+    // Many of them.
+    let told = explain(&["--json"], &format!("{token}\n\n{token}x\nno token\n"))?;
+    check(told.code == Some(1), || told.to_string())?;
+    let steps: Vec<Value> = lines(&told)?
+        .iter()
+        .map(|line| line["refusedAt"].clone())
+        .collect();
+    check(
+        steps == [json!(null), json!("signature"), json!("untrusted issuer")],
+        || told.to_string(),
+    )
+}
+
+// ---- rights ---------------------------------------------------------------
+
+const RBAC: &str = r"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: viewers}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'oidc:viewers'}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: crontabs, labels: {rbac.authorization.k8s.io/aggregate-to-view: 'true'}}
+rules: [{apiGroups: [stable.example.com], resources: [crontabs], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: deployer, namespace: prod}
+rules:
+- {apiGroups: [apps], resources: [deployments, deployments/scale], verbs: [update, patch]}
+- {apiGroups: [''], resources: [configmaps], resourceNames: [settings], verbs: [get, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: deployer, namespace: prod}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deployer}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: ada}]
+";
+
+const QUESTIONS: [(&str, bool); 15] = [
+    ("get pods", true),
+    ("list deploy -A", true),
+    ("get secrets -n prod", false),
+    ("update deployments.apps -n prod", true),
+    ("patch deployment -n prod --subresource=scale", true),
+    ("update deployments.apps", false),
+    ("update cm/settings -n prod", true),
+    ("update configmaps/other -n prod", false),
+    ("update configmaps -n prod", false),
+    ("delete nodes", false),
+    ("get /version", true),
+    ("get /metrics", false),
+    ("* *", false),
+    ("create selfsubjectreviews.authentication.k8s.io", true),
+    ("get pods/web --subresource=log -n prod", true),
+];
+
+fn rights() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let file = up.scratch().join("rbac.yaml");
+    std::fs::write(&file, RBAC).map_err(|error| error.to_string())?;
+    let file = file.display().to_string();
+    let kubectl = |words: &[&str]| up.kubectl("v1.37", words);
+    kubectl(&["create", "namespace", "prod"])?.ok()?;
+    kubectl(&["apply", "-f", &file])?.ok()?;
+    let asker = ["--user", "ada", "--group", "oidc:viewers"];
+    let can = |word: &str, more: &[&str], input: &str| {
+        let words = ["rbac", word, "--rbac", &file];
+        rolecall(&[&words[..], &asker, more].concat(), input)
+    };
+    let all: String = QUESTIONS
+        .iter()
+        .map(|(question, _)| format!("{question}\n"))
+        .collect();
+    let told = can("can", &["--json"], &all)?;
+    check(told.code == Some(1), || told.to_string())?;
+    let answers = lines(&told)?;
+    check(answers.len() == QUESTIONS.len(), || told.to_string())?;
+    for ((question, expected), answer) in QUESTIONS.iter().zip(&answers) {
+        let mut words = vec!["auth", "can-i", "--as=ada", "--as-group=oidc:viewers"];
+        words.extend(question.split(' '));
+        let theirs = kubectl(&words)?;
+        let yes = theirs.stdout.trim() == "yes";
+        let ours = answer["verdict"] == "allowed";
+        check(yes == *expected && ours == *expected, || {
+            format!("{question}: {answer}, and kubectl: {theirs}")
+        })?;
+    }
+    // Of what is not served kubectl asks in no group at all, and hears no
+    // where a cluster with the CustomResourceDefinition would say yes.
+    can("can", &["get", "crontabs.stable.example.com"], "")?
+        .ok()?
+        .says("yes get crontabs.stable.example.com")?;
+    // By words, as kubectl takes them.
+    can("can", &["patch", "deploy", "-n", "prod"], "")?
+        .ok()?
+        .says("yes patch deploy")?
+        .says(
+            "RBAC: allowed by RoleBinding \"deployer/prod\" of Role \"deployer\" to User \"ada\"",
+        )?;
+    can("explain", &["patch", "deploy", "-n", "prod"], "")?
+        .ok()?
+        .says("its rule 1 allows")?;
+    can("explain", &["delete", "pods"], "")?
+        .refused()?
+        .says("no  delete pods")?
+        .says("ClusterRoleBinding `viewers` applies by Group `oidc:viewers`")?;
+    let mut piped = Command::new(programs::rolecall());
+    piped.args([
+        "rbac",
+        "can",
+        "--rbac",
+        "-",
+        "get",
+        "crontabs.stable.example.com",
+    ]);
+    piped.args(asker);
+    fed(piped, RBAC)?.ok()?.says("yes").map(drop)
+}
+
+fn usage() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let wrong = folder.path().join("wrong.yaml");
+    let text = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: [{issuer: {url: 'http://x', audiences: [a]}}]\n";
+    std::fs::write(&wrong, text).map_err(|error| error.to_string())?;
+    let wrong = wrong.display().to_string();
+    let told = rolecall(&["authn", "validate", &wrong], "")?;
+    check(told.code == Some(1), || told.to_string())?;
+    told.says(&format!("{wrong}:3: jwt[0].issuer.url: Invalid value"))?;
+    let told = rolecall(&["authn", "validate", "-", "--json"], text)?;
+    check(told.code == Some(1), || told.to_string())?;
+    check(lines(&told)?[0]["faults"][0]["line"] == 3, || {
+        told.to_string()
+    })?;
+    for (arguments, words) in [
+        (
+            vec![
+                "authn",
+                "explain",
+                "--config",
+                &wrong,
+                "--jwks",
+                "/dev/null",
+                "t",
+            ],
+            "jwt[0].issuer.url: Invalid value: \"http://x\"",
+        ),
+        (
+            vec![
+                "authn",
+                "explain",
+                "--config",
+                "/nowhere",
+                "--jwks",
+                "/dev/null",
+                "t",
+            ],
+            "/nowhere",
+        ),
+        (
+            vec![
+                "rbac", "can", "--rbac", &wrong, "--user", "ada", "get", "pods", "in", "prod",
+            ],
+            "unexpected argument",
+        ),
+        (
+            vec![
+                "rbac", "can", "--rbac", "/nowhere", "--user", "ada", "get", "pods",
+            ],
+            "/nowhere",
+        ),
+        (
+            vec!["rbac", "can", "--rbac", &wrong, "--user", "ada"],
+            "nothing came on standard input",
+        ),
+    ] {
+        let mut command = Command::new(programs::rolecall());
+        command.args(&arguments);
+        let told = ran(command)?;
+        check(told.code == Some(2), || told.to_string())?;
+        told.says(words)?;
+    }
+    Ok(())
+}
