@@ -76,9 +76,18 @@ impl Question {
     /// A question of its parts; `what` is `RESOURCE[.GROUP][/NAME]` or a path,
     /// and an empty namespace is all of them.
     pub fn new(verb: &str, what: &str, subresource: String, namespace: String) -> Self {
+        let mut text = format!("{verb} {what}");
         let target = if what.starts_with('/') {
             Target::Path(what.to_owned())
         } else {
+            match namespace.as_str() {
+                "" => text.push_str(" -A"),
+                "default" => {}
+                other => text.extend([" -n ", other]),
+            }
+            if !subresource.is_empty() {
+                text.extend([" --subresource=", &subresource]);
+            }
             let (resource, name) = what.split_once('/').unwrap_or((what, ""));
             let (resource, group) = match resource.split_once('.') {
                 Some((resource, group)) => (resource, Some(group.to_owned())),
@@ -94,7 +103,7 @@ impl Question {
         };
         Self {
             verb: verb.to_owned(),
-            text: format!("{verb} {what}"),
+            text,
             target,
         }
     }
@@ -150,6 +159,26 @@ mod tests {
                 namespace: namespace.to_owned(),
             }
         );
+    }
+
+    #[rstest]
+    #[case("get secrets -n prod")]
+    #[case("list pods -A")]
+    #[case("get pods/web -n dev --subresource=log")]
+    #[case("get /metrics")]
+    fn parts_make_the_question_that_is_read(#[case] text: &str) {
+        let read = Question::parse(text).expect("a question");
+        let (namespace, subresource) = match &read.target {
+            Target::Resource {
+                namespace,
+                subresource,
+                ..
+            } => (namespace.clone(), subresource.clone()),
+            Target::Path(_) => ("default".to_owned(), String::new()),
+        };
+        let words: Vec<&str> = text.split(' ').collect();
+        let made = Question::new(words[0], words[1], subresource, namespace);
+        assert_eq!(made, read);
     }
 
     #[test]
