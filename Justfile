@@ -39,6 +39,11 @@ bench:
 kubernetes *WHAT:
     kubernetes/build {{ WHAT }}
 
+# As many fresh cases as asked for each oracle; ends in "N cases, D disagreements" for each
+prove CASES: (kubernetes "v1.37" "oracle-authn" "oracle-rbac")
+    cargo run --release -p kube-authn --example equal_authn -- --prove {{ CASES }} --stream 1
+    cargo run --release -p kube-rbac --example equal_rbac -- --prove {{ CASES }} --seed 2
+
 # Asks Kubernetes about fresh tokens; with --write, replaces kube-authn/corpus
 corpus-authn *ARGUMENTS: (kubernetes "v1.37" "oracle-authn")
     cargo run --release -p kube-authn --example equal_authn -- {{ ARGUMENTS }}

@@ -99,6 +99,16 @@ fn token() -> Result<(), Stop> {
         Ok::<_, Stop>(told)
     };
 
+    // By way of flags, with an audience and a mapping that EKS takes too.
+    rolecall(&["authn", "validate", "--profile=eks", &config], "")?.ok()?;
+    let flags = rolecall(&["authn", "convert", &config], "")?.ok()?;
+    check(flags.stderr.is_empty(), || flags.to_string())?;
+    let mut words = vec!["authn", "convert", "--"];
+    words.extend(flags.stdout.lines());
+    let again = rolecall(&words, "")?.ok()?;
+    let told = rolecall(&["authn", "validate", "-"], &again.stdout)?;
+    told.ok()?.says("trusts 1 issuer")?;
+    check(again.stdout.contains("claim: email"), || again.to_string())?;
     // Who the cluster says it is.
     let whoami = up
         .kubectl_as("v1.37", token, &["auth", "whoami", "-o", "json"])?

@@ -3,7 +3,9 @@
 //!
 //!     cargo run --release -p kube-rbac --example equal_rbac -- [--oracle PROGRAM]
 //!         [--seed N] [--policies N] [--write]
+//!     cargo run --release -p kube-rbac --example equal_rbac -- --prove CASES [--seed N]
 //!
+//! `--prove` asks at least as many questions as named, seed after seed.
 //! `--write` replaces the corpus in `kube-rbac/corpus` by these cases and the
 //! oracle's verdicts; it is refused when there is a difference.
 
@@ -36,9 +38,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
     let mut run = Run {
         oracle: Oracle::new(options.oracle),
+        asked: 0,
         differences: 0,
     };
     run.bootstrap()?;
+    if let Some(cases) = options.prove {
+        return run.prove(cases, options.seed);
+    }
     let corpus = [
         (
             "decisions.jsonl",
@@ -73,6 +79,7 @@ struct Options {
     seed: u64,
     policies: usize,
     write: bool,
+    prove: Option<usize>,
 }
 
 impl Options {
@@ -84,6 +91,7 @@ impl Options {
             seed: 1,
             policies: 157,
             write: false,
+            prove: None,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -93,6 +101,7 @@ impl Options {
                 "--seed" => options.seed = value()?.parse()?,
                 "--policies" => options.policies = value()?.parse()?,
                 "--write" => options.write = true,
+                "--prove" => options.prove = Some(value()?.parse()?),
                 other => return Err(format!("unknown argument {other}").into()),
             }
         }
@@ -141,8 +150,12 @@ impl Oracle {
 
 struct Run {
     oracle: Oracle,
+    asked: usize,
     differences: usize,
 }
+
+/// Policies a seed when it is many cases: they are all in memory at once.
+const BATCH: usize = 300;
 
 impl Run {
     fn differ(&mut self, question: &Value, theirs: &Value, ours: &Value) {
@@ -150,6 +163,30 @@ impl Run {
         if self.differences <= 20 {
             println!("DIFFERENT {question}\n  theirs {theirs}\n  ours   {ours}");
         }
+    }
+
+    /// As many questions as asked, seed after seed.
+    fn prove(&mut self, cases: usize, seed: u64) -> Result<(), Box<dyn Error>> {
+        let start = Instant::now();
+        for seed in seed.. {
+            if self.asked >= cases {
+                break;
+            }
+            self.decisions(seed, BATCH)?;
+            self.covers(seed, BATCH * 13)?;
+            self.validate(seed, BATCH * 4)?;
+            println!(
+                "seed {seed}: {} of {cases} cases, {} disagreements, {:.0} s",
+                self.asked,
+                self.differences,
+                start.elapsed().as_secs_f64()
+            );
+        }
+        println!("{} cases, {} disagreements", self.asked, self.differences);
+        if self.differences > 0 {
+            return Err("Kubernetes' code and ours differ".into());
+        }
+        Ok(())
     }
 
     /// The embedded default policy is the one that the oracle prints now.
@@ -208,6 +245,7 @@ impl Run {
                 ]
                 .concat()
             };
+            self.asked += questions.len() - 1;
             for ((question, theirs), ours) in
                 questions[1..].iter().zip(pairs(&theirs)).zip(pairs(&ours))
             {
@@ -251,6 +289,7 @@ impl Run {
             })
             .collect();
         let answers = self.oracle.ask(&questions)?;
+        self.asked += answers.len();
         let mut lines = Vec::new();
         let mut covered = 0;
         for (((owner, requested), question), answer) in cases.iter().zip(&questions).zip(answers) {
@@ -283,6 +322,7 @@ impl Run {
             })
             .collect();
         let answers = self.oracle.ask(&questions)?;
+        self.asked += answers.len();
         let mut lines = Vec::new();
         let mut sound = 0;
         for (((new, old), question), answer) in cases.iter().zip(&questions).zip(answers) {

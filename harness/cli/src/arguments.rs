@@ -191,6 +191,8 @@ pub enum Authn {
     Explain(AuthnExplain),
     /// Says for what an API server would not start with an AuthenticationConfiguration.
     Validate(AuthnValidate),
+    /// Turns kube-apiserver's --oidc-* flags into an AuthenticationConfiguration, and back.
+    Convert(AuthnConvert),
 }
 
 /// `rolecall authn validate`.
@@ -199,9 +201,33 @@ pub struct AuthnValidate {
     /// The AuthenticationConfiguration, YAML or JSON; - reads standard input.
     #[arg(value_name = "FILE")]
     pub config: PathBuf,
+    /// For whom it is: for eks, also say what EKS has no word for.
+    #[arg(long, value_enum, default_value_t)]
+    pub profile: ProfileName,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// For whom a configuration is.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+pub enum ProfileName {
+    /// A kube-apiserver of one's own.
+    #[default]
+    Kubernetes,
+    /// EKS.
+    Eks,
+}
+
+/// `rolecall authn convert`.
+#[derive(Args)]
+pub struct AuthnConvert {
+    /// An AuthenticationConfiguration, YAML or JSON, to become flags; - reads standard input.
+    #[arg(value_name = "FILE", required_unless_present = "flags")]
+    pub config: Option<PathBuf>,
+    /// kube-apiserver's --oidc-* flags, to become a file.
+    #[arg(last = true, value_name = "FLAG", conflicts_with = "config")]
+    pub flags: Vec<String>,
 }
 
 /// `rolecall authn explain`.

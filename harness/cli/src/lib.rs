@@ -96,6 +96,7 @@ async fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Doctor(options) => doctor::doctor(*options).await,
         Command::Authn(Authn::Explain(options)) => offline::explain_tokens(options),
         Command::Authn(Authn::Validate(options)) => offline::validate(&options),
+        Command::Authn(Authn::Convert(options)) => offline::convert(&options),
         Command::Rbac(Rbac::Can(options)) => offline::rights(*options, false),
         Command::Rbac(Rbac::Explain(options)) => offline::rights(*options, true),
         Command::Down(options) => running::down(options).await,

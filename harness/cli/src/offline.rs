@@ -3,12 +3,13 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
-use harness::offline::authn::{self, Judge};
+use harness::offline::authn::{self, Judge, Profile};
+use harness::offline::convert;
 use harness::offline::rbac::{self, Rights};
 use harness::report::{json, terminal};
 use harness::scenario::question::Question;
 
-use crate::arguments::{AuthnExplain, AuthnValidate, RbacQuestion};
+use crate::arguments::{AuthnConvert, AuthnExplain, AuthnValidate, ProfileName, RbacQuestion};
 use crate::{Stop, output};
 
 /// As a file or a token: standard input.
@@ -46,7 +47,11 @@ pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
 /// `rolecall authn validate`.
 pub fn validate(options: &AuthnValidate) -> Result<u8, Stop> {
     let file = options.config.display();
-    let found = authn::validate(&text(&options.config)?);
+    let profile = match options.profile {
+        ProfileName::Kubernetes => Profile::Kubernetes,
+        ProfileName::Eks => Profile::Eks,
+    };
+    let found = authn::validate(&text(&options.config)?, profile);
     let (faults, issuers) = match &found {
         Ok(issuers) => (&[][..], *issuers),
         Err(faults) => (&faults[..], 0),
@@ -63,6 +68,32 @@ pub fn validate(options: &AuthnValidate) -> Result<u8, Stop> {
         output::print(&terminal::fault(&file.to_string(), fault, output::style()));
     }
     Ok(u8::from(!faults.is_empty()))
+}
+
+/// `rolecall authn convert`. What is lost goes to standard error, so that what
+/// is left can be piped on.
+pub fn convert(options: &AuthnConvert) -> Result<u8, Stop> {
+    let converted = match &options.config {
+        None => {
+            let read = |path: &str| {
+                std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
+            };
+            convert::to_file(&options.flags, read).map_err(Stop::usage)?
+        }
+        Some(file) => {
+            let named = |fault: &str| Stop::usage(format!("{}: {fault}", file.display()));
+            let configuration = authn::sound(&text(file)?).map_err(|faults| {
+                let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
+                named(&texts.join("\n"))
+            })?;
+            convert::to_flags(&configuration).map_err(|fault| named(&fault))?
+        }
+    };
+    for lost in &converted.lost {
+        eprintln!("Warning: {lost}");
+    }
+    output::print(&converted.text);
+    Ok(0)
 }
 
 /// `rolecall rbac can`, and with `why` `rolecall rbac explain`.

@@ -6,7 +6,7 @@ use kube_authn::config::AuthenticationConfiguration;
 use kube_authn::{Authenticator, ConfigError, KeySet, KeyState, Outcome, Step, StepName, User};
 use serde_json::Value;
 
-use super::place;
+use super::{eks, place};
 
 /// The issuers that a configuration trusts, and keys.
 pub struct Judge {
@@ -36,11 +36,10 @@ impl Judge {
     /// an expression in CEL, which is not evaluated here, or what is wrong with
     /// the keys.
     pub fn new(configuration: &str, jwks: &[u8]) -> Result<Self, String> {
-        let (configuration, faults) = read(configuration);
-        if !faults.is_empty() {
+        let configuration = sound(configuration).map_err(|faults| {
             let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
-            return Err(texts.join("\n"));
-        }
+            texts.join("\n")
+        })?;
         if configuration.jwt.is_empty() {
             return Err("it trusts no issuer: jwt is empty".to_owned());
         }
@@ -93,6 +92,29 @@ impl Judge {
     }
 }
 
+/// For whom a configuration is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// A kube-apiserver of one's own.
+    #[default]
+    Kubernetes,
+    /// EKS, which takes some of it, by AssociateIdentityProviderConfig.
+    Eks,
+}
+
+/// Reads a configuration that an API server would start with.
+///
+/// # Errors
+/// Its faults.
+pub fn sound(text: &str) -> Result<AuthenticationConfiguration, Vec<Fault>> {
+    let (configuration, faults) = read(text);
+    if faults.is_empty() {
+        Ok(configuration)
+    } else {
+        Err(faults)
+    }
+}
+
 /// Why an API server would not start with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -108,9 +130,19 @@ pub struct Fault {
 ///
 /// # Errors
 /// The faults, and CEL expressions, of which it is not known here whether the
-/// API server takes them.
-pub fn validate(text: &str) -> Result<usize, Vec<Fault>> {
+/// API server takes them. For [`Profile::Eks`] also what EKS has no word for.
+pub fn validate(text: &str, profile: Profile) -> Result<usize, Vec<Fault>> {
     let (configuration, mut faults) = read(text);
+    if profile == Profile::Eks {
+        faults.extend(
+            eks::forbids(&configuration)
+                .into_iter()
+                .map(|(path, why)| Fault {
+                    line: place::line_of(text, &path),
+                    text: format!("{path}: {why}"),
+                }),
+        );
+    }
     for (i, jwt) in configuration.jwt.iter().enumerate() {
         if let Some(field) = jwt.first_expression() {
             let field = format!("jwt[{i}].{field}");
@@ -201,18 +233,22 @@ mod tests {
         let text = configuration(
             "jwt:\n- issuer:\n    url: http://x\n    audiences: [a]\n  claimMappings:\n    username: {claim: sub}\n",
         );
-        let faults = validate(&text).expect_err("faults");
+        let faults = validate(&text, Profile::Kubernetes).expect_err("faults");
         let lines: Vec<_> = faults.iter().map(|fault| fault.line).collect();
         assert_eq!(lines, [Some(5), Some(8)], "{faults:?}");
-        let faults = validate(&configuration("issuers: []\njwt: []")).expect_err("faults");
+        let faults = validate(&configuration("issuers: []\njwt: []"), Profile::Kubernetes)
+            .expect_err("faults");
         assert_eq!(faults[0].line, Some(3), "{faults:?}");
-        let faults = validate("jwt: [").expect_err("no YAML");
+        let faults = validate("jwt: [", Profile::Kubernetes).expect_err("no YAML");
         assert!(faults[0].text.contains("line"), "{faults:?}");
         let cel = "jwt:\n- issuer: {url: 'https://x', audiences: [a]}\n  claimMappings:\n    username:\n      expression: claims.sub\n";
-        let faults = validate(&configuration(cel)).expect_err("not known");
+        let faults = validate(&configuration(cel), Profile::Kubernetes).expect_err("not known");
         assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].line, Some(7), "{faults:?}");
-        assert_eq!(validate(&configuration("jwt: []")), Ok(0));
+        let none = configuration("jwt: []\nanonymous: {enabled: false}");
+        assert_eq!(validate(&none, Profile::Kubernetes), Ok(0));
+        let faults = validate(&none, Profile::Eks).expect_err("EKS decides");
+        assert_eq!(faults[0].line, Some(4), "{faults:?}");
     }
 
     #[test]

@@ -2,5 +2,7 @@
 //! embedded cluster.
 
 pub mod authn;
+pub mod convert;
+mod eks;
 mod place;
 pub mod rbac;

@@ -177,13 +177,14 @@ pub fn fault(file: &str, fault: &Fault, style: Style) -> String {
 /// The text for an answer: yes or no and the API server's reason; with `why`,
 /// the way to it or what is missing.
 pub fn answer(question: &Question, answer: &Answer, why: bool, style: Style) -> String {
+    // As wide as each other, before there are colours in them.
     let (word, colour) = if answer.decision.allowed {
         ("yes", GREEN)
     } else {
-        ("no", RED)
+        ("no ", RED)
     };
     let mut text = format!(
-        "{:3} {}\n",
+        "{} {}\n",
         paint(style, colour, word),
         printable(&question.to_string())
     );
@@ -197,10 +198,17 @@ pub fn answer(question: &Question, answer: &Answer, why: bool, style: Style) -> 
         line(&answer.why);
         for passed in &answer.explanation.passed_over {
             line(&match &passed.outcome {
-                Ok(rules) => format!(
-                    "{} applies by {} `{}`, and none of its {rules} rules allows this",
-                    passed.binding, passed.subject.kind, passed.subject.name
-                ),
+                Ok(rules) => {
+                    let none = match rules {
+                        0 => "its role has no rules".to_owned(),
+                        1 => "its one rule does not allow this".to_owned(),
+                        _ => format!("none of its {rules} rules allows this"),
+                    };
+                    format!(
+                        "{} applies by {} `{}`, and {none}",
+                        passed.binding, passed.subject.kind, passed.subject.name
+                    )
+                }
                 Err(error) => format!("{}: {error}", passed.binding),
             });
         }

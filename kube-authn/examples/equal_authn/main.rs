@@ -2,9 +2,11 @@
 //! counts where they agree; `--write` makes the corpus of them.
 //!
 //!     cargo run --release -p kube-authn --example equal_authn -- [COUNT] [--stream N] [--write]
+//!     cargo run --release -p kube-authn --example equal_authn -- --prove CASES [--stream N]
 //!
 //! With a COUNT of 0 only the hand-made tokens are asked, and written. Another
-//! stream draws other cases. The exit code is 1 where an answer differs.
+//! stream draws other cases. `--prove` draws as many as asked, stream after
+//! stream from the one named on. The exit code is 1 where an answer differs.
 
 #![allow(
     clippy::disallowed_methods,
@@ -16,6 +18,7 @@
 mod proof;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -27,11 +30,15 @@ struct Options {
     count: usize,
     stream: u8,
     write: bool,
+    prove: bool,
 }
+
+/// Cases a stream when it is many: they are all in memory at once.
+const BATCH: usize = 20_000;
 
 fn main() -> ExitCode {
     let Some(options) = options() else {
-        eprintln!("usage: equal_authn [COUNT] [--stream N] [--write]");
+        eprintln!("usage: equal_authn [COUNT] [--stream N] [--write] [--prove CASES]");
         return ExitCode::from(2);
     };
     let Some(oracle) = oracle::find() else {
@@ -40,6 +47,9 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(3);
     };
+    if options.prove {
+        return prove(&oracle, &options);
+    }
     let configurations = differing_configurations(&oracle);
     let named = hand_made::cases()
         .into_iter()
@@ -72,16 +82,57 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!equal))
 }
 
+/// As many cases as asked, with what was disagreed on and how they fell.
+fn prove(oracle: &Path, options: &Options) -> ExitCode {
+    let (mut asked, mut differing) = (0, 0);
+    let mut steps: BTreeMap<String, usize> = BTreeMap::new();
+    let mut stream = options.stream;
+    let started = Instant::now();
+    while asked < options.count {
+        let drawn = generator::cases(BATCH.min(options.count - asked), stream);
+        let found = compare(oracle, drawn.into_iter().map(|case| (None, case)).collect());
+        asked += found.judged.len();
+        differing += found.differing.len();
+        for (step, count) in found.steps {
+            *steps.entry(step).or_default() += count;
+        }
+        for difference in found.differing.iter().take(20) {
+            println!("\n{difference}");
+        }
+        println!(
+            "stream {stream}: {asked} of {} cases, {differing} disagreements, {:.0} s",
+            options.count,
+            started.elapsed().as_secs_f64()
+        );
+        let Some(next) = stream.checked_add(1) else {
+            eprintln!("there are no more streams than 256 of {BATCH} cases");
+            return ExitCode::from(2);
+        };
+        stream = next;
+    }
+    println!("decided by");
+    for (step, count) in &steps {
+        println!("  {count:>8}  {step}");
+    }
+    println!("{asked} cases, {differing} disagreements");
+    ExitCode::from(u8::from(differing > 0))
+}
+
 fn options() -> Option<Options> {
     let mut options = Options {
         count: 10_000,
         stream: 0,
         write: false,
+        prove: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--write" => options.write = true,
+            "--prove" => {
+                options.prove = true;
+                options.count = arguments.next()?.parse().ok()?;
+            }
             "--stream" => options.stream = arguments.next()?.parse().ok()?,
             number => options.count = number.parse().ok()?,
         }

@@ -1,0 +1,353 @@
+//! kube-apiserver's `--oidc-*` flags as an `AuthenticationConfiguration`, and
+//! back.
+
+use kube_authn::Algorithm;
+use kube_authn::config::{
+    AuthenticationConfiguration, ClaimOrExpression, JwtAuthenticator, OidcFlags,
+    PrefixedClaimOrExpression,
+};
+use serde_json::{Map, Value, json};
+
+/// One spelling in the place of the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// A file, or flags, a line each.
+    pub text: String,
+    /// What the other spelling has no word for, a sentence each.
+    pub lost: Vec<String>,
+}
+
+/// A configuration file that says what the flags say
+/// (`pkg/kubeapiserver/options/authentication.go: ToAuthenticationConfig`).
+/// `read` gives the content of `--oidc-ca-file`.
+///
+/// # Errors
+/// A word that is no such flag, or the API server's own words for flags that
+/// it does not start with.
+pub fn to_file(
+    words: &[String],
+    read: impl Fn(&str) -> Result<String, String>,
+) -> Result<Converted, String> {
+    let flags = parse(words, read)?;
+    let configuration = flags
+        .to_configuration()
+        .map_err(|error| error.to_string())?;
+    let mut lost = Vec::new();
+    if flags.signing_algs.len() < Algorithm::ALL.len() {
+        lost.push(format!(
+            "--oidc-signing-algs={}: a file has no word for it and allows all nine algorithms",
+            flags.signing_algs.join(",")
+        ));
+    }
+    let text =
+        serde_saphyr::to_string(&document(&configuration)).map_err(|error| error.to_string())?;
+    Ok(Converted { text, lost })
+}
+
+/// Flags that say what the file says, as far as flags can.
+///
+/// # Errors
+/// A file with another number of issuers than one.
+pub fn to_flags(configuration: &AuthenticationConfiguration) -> Result<Converted, String> {
+    let [jwt] = &configuration.jwt[..] else {
+        return Err(format!(
+            "flags name one issuer, and the file has {}",
+            configuration.jwt.len()
+        ));
+    };
+    let mut lost = lost(configuration, jwt);
+    let mut lines = vec![
+        format!("--oidc-issuer-url={}", jwt.issuer.url),
+        format!(
+            "--oidc-client-id={}",
+            jwt.issuer.audiences.first().map_or("", String::as_str)
+        ),
+    ];
+    let username = &jwt.claim_mappings.username;
+    let prefix = username.prefix.as_deref().unwrap_or_default();
+    if username.claim != "sub" && !username.claim.is_empty() {
+        lines.push(format!("--oidc-username-claim={}", username.claim));
+    }
+    match prefix {
+        "" if username.claim == "email" => {}
+        "" => lines.push("--oidc-username-prefix=-".to_owned()),
+        "-" => lost.push(
+            "claimMappings.username.prefix: the flag's - stands for no prefix at all".to_owned(),
+        ),
+        default if username.claim != "email" && default == format!("{}#", jwt.issuer.url) => {}
+        other => lines.push(format!("--oidc-username-prefix={other}")),
+    }
+    let groups = &jwt.claim_mappings.groups;
+    if !groups.claim.is_empty() {
+        lines.push(format!("--oidc-groups-claim={}", groups.claim));
+        let prefix = groups.prefix.as_deref().unwrap_or_default();
+        if !prefix.is_empty() {
+            lines.push(format!("--oidc-groups-prefix={prefix}"));
+        }
+    }
+    let rules = jwt.claim_validation_rules.iter();
+    for rule in rules.filter(|rule| !rule.claim.is_empty()) {
+        if rule.claim.contains('=') {
+            lost.push(format!(
+                "claimValidationRules: the flag divides the claim {:?} at its =",
+                rule.claim
+            ));
+        } else {
+            lines.push(format!(
+                "--oidc-required-claim={}={}",
+                rule.claim, rule.required_value
+            ));
+        }
+    }
+    // A file allows them all, and the flags RS256 alone unless they say more.
+    let all: Vec<&str> = Algorithm::ALL.iter().map(|one| one.name()).collect();
+    lines.push(format!("--oidc-signing-algs={}", all.join(",")));
+    lines.push(String::new());
+    Ok(Converted {
+        text: lines.join("\n"),
+        lost,
+    })
+}
+
+/// What flags have no word for.
+fn lost(configuration: &AuthenticationConfiguration, jwt: &JwtAuthenticator) -> Vec<String> {
+    let mappings = &jwt.claim_mappings;
+    let claim = |one: &ClaimOrExpression| !one.claim.is_empty();
+    let cel = jwt.first_expression();
+    let several = jwt.issuer.audiences.len() > 1;
+    let none = "flags have no word for it";
+    [
+        (
+            configuration.anonymous.is_some(),
+            "anonymous: the flag is --anonymous-auth, and it has no conditions".to_owned(),
+        ),
+        (
+            several,
+            "issuer.audiences: flags name one, and the others are left out".to_owned(),
+        ),
+        (
+            !jwt.issuer.discovery_url.is_empty(),
+            format!("issuer.discoveryURL: {none}"),
+        ),
+        (
+            !jwt.issuer.egress_selector_type.is_empty(),
+            format!("issuer.egressSelectorType: {none}"),
+        ),
+        (
+            !jwt.issuer.certificate_authority.is_empty(),
+            "issuer.certificateAuthority: write it to a file and add --oidc-ca-file=FILE"
+                .to_owned(),
+        ),
+        (claim(&mappings.uid), format!("claimMappings.uid: {none}")),
+        (
+            cel.is_some(),
+            format!(
+                "{}, and every other CEL expression: {none}",
+                cel.unwrap_or_default()
+            ),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(is_lost, sentence)| is_lost.then_some(sentence))
+    .collect()
+}
+
+/// pflag's spelling: `--flag=value`, or the value as the next word.
+fn parse(
+    words: &[String],
+    read: impl Fn(&str) -> Result<String, String>,
+) -> Result<OidcFlags, String> {
+    let mut flags = OidcFlags::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, value.to_owned()),
+            None => {
+                let next = words.next();
+                let next = next.ok_or_else(|| format!("flag needs an argument: {word}"))?;
+                (word.as_str(), next.clone())
+            }
+        };
+        let slot = match name {
+            "--oidc-issuer-url" => &mut flags.issuer_url,
+            "--oidc-client-id" => &mut flags.client_id,
+            "--oidc-username-claim" => &mut flags.username_claim,
+            "--oidc-username-prefix" => &mut flags.username_prefix,
+            "--oidc-groups-claim" => &mut flags.groups_claim,
+            "--oidc-groups-prefix" => &mut flags.groups_prefix,
+            "--oidc-ca-file" => {
+                flags.certificate_authority = read(&value)?;
+                continue;
+            }
+            "--oidc-signing-algs" => {
+                flags.signing_algs = value.split(',').map(str::to_owned).collect();
+                continue;
+            }
+            "--oidc-required-claim" => {
+                let (claim, wanted) = value
+                    .split_once('=')
+                    .ok_or_else(|| format!("malformed pair, expect string=string: {value}"))?;
+                flags
+                    .required_claims
+                    .push((claim.to_owned(), wanted.to_owned()));
+                continue;
+            }
+            _ => {
+                return Err(format!("{name} is none of kube-apiserver's --oidc-* flags"));
+            }
+        };
+        *slot = value;
+    }
+    Ok(flags)
+}
+
+/// A configuration as a document, without what is empty.
+fn document(configuration: &AuthenticationConfiguration) -> Value {
+    let jwt: Vec<Value> = configuration.jwt.iter().map(entry).collect();
+    json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "jwt": jwt,
+    })
+}
+
+/// An entry that flags stand for, which has neither CEL nor a uid.
+fn entry(jwt: &JwtAuthenticator) -> Value {
+    let prefixed =
+        |one: &PrefixedClaimOrExpression| json!({"claim": one.claim, "prefix": one.prefix});
+    let mut issuer = json!({"url": jwt.issuer.url, "audiences": jwt.issuer.audiences});
+    if !jwt.issuer.certificate_authority.is_empty() {
+        issuer["certificateAuthority"] = json!(jwt.issuer.certificate_authority);
+    }
+    let mut entry = Map::new();
+    entry.insert("issuer".to_owned(), issuer);
+    let rules: Vec<Value> = jwt
+        .claim_validation_rules
+        .iter()
+        .map(|rule| json!({"claim": rule.claim, "requiredValue": rule.required_value}))
+        .collect();
+    if !rules.is_empty() {
+        entry.insert("claimValidationRules".to_owned(), Value::from(rules));
+    }
+    let mut mappings = json!({"username": prefixed(&jwt.claim_mappings.username)});
+    if !jwt.claim_mappings.groups.claim.is_empty() {
+        mappings["groups"] = prefixed(&jwt.claim_mappings.groups);
+    }
+    entry.insert("claimMappings".to_owned(), mappings);
+    Value::Object(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn no_file(path: &str) -> Result<String, String> {
+        Err(format!("{path}: no such file"))
+    }
+
+    fn read(text: &str) -> AuthenticationConfiguration {
+        let document = serde_saphyr::from_str(text).expect("YAML");
+        AuthenticationConfiguration::from_value(&document).expect("sound")
+    }
+
+    const ISSUER: &str = "--oidc-issuer-url=https://x --oidc-client-id=a";
+
+    /// There and back, and every API server made of either says the same.
+    #[rstest]
+    #[case("")]
+    #[case("--oidc-username-claim email")]
+    #[case("--oidc-username-claim=email --oidc-username-prefix=oidc:")]
+    #[case("--oidc-username-prefix=-")]
+    #[case(
+        "--oidc-username-claim=name --oidc-groups-claim=cognito:groups --oidc-groups-prefix=oidc:"
+    )]
+    #[case("--oidc-required-claim=token_use=id --oidc-required-claim=a==b")]
+    fn flags_survive_the_way_through_a_file(#[case] more: &str) {
+        let flags = format!("{ISSUER} {more}");
+        let file = to_file(&words(&flags), no_file).expect("a file");
+        assert_eq!(file.lost.len(), 1, "{:?}", file.lost);
+        let back = to_flags(&read(&file.text)).expect("flags");
+        assert_eq!(back.lost, Vec::<String>::new());
+        let again = to_file(&words(&back.text), no_file).expect("a file");
+        assert_eq!(again.text, file.text);
+        // All nine algorithms are named by now.
+        assert_eq!(again.lost, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_ca_comes_out_of_its_file() {
+        let flags = words(&format!("{ISSUER} --oidc-ca-file=ca.pem"));
+        let error = to_file(&flags, no_file).expect_err("not there");
+        assert!(error.contains("ca.pem"));
+        let pem = include_str!("../../../kube-authn/src/config/mod.rs");
+        let error = to_file(&flags, |_| Ok(pem.to_owned())).expect_err("no PEM");
+        assert!(error.contains("certificateAuthority"), "{error}");
+    }
+
+    #[rstest]
+    #[case("--oidc-client-id=a", "must be specified together")]
+    #[case(
+        "--oidc-issuer-url=http://x --oidc-client-id=a",
+        "URL scheme must be https"
+    )]
+    #[case("--oidc-issuer=x", "none of kube-apiserver's")]
+    #[case("--oidc-issuer-url", "needs an argument")]
+    #[case(
+        "--oidc-issuer-url=https://x --oidc-client-id=a --oidc-required-claim=b",
+        "string=string"
+    )]
+    fn what_is_no_flag_or_no_configuration_is_said(#[case] flags: &str, #[case] part: &str) {
+        let error = to_file(&words(flags), no_file).expect_err("wrong");
+        assert!(error.contains(part), "{error}");
+    }
+
+    #[test]
+    fn what_flags_have_no_word_for_is_said() {
+        let file = "
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous: {enabled: false}
+jwt:
+- issuer: {url: 'https://x', audiences: [a, b], discoveryURL: 'https://y', audienceMatchPolicy: MatchAny, certificateAuthority: PEM, egressSelectorType: cluster}
+  claimMappings:
+    username: {claim: email, prefix: '-'}
+    uid: {claim: sub}
+    extra: [{key: example.com/x, valueExpression: claims.x}]
+  claimValidationRules: [{claim: 'a=b', requiredValue: c}]
+";
+        let converted = to_flags(&read(file)).expect("flags");
+        for part in [
+            "anonymous",
+            "audiences",
+            "discoveryURL",
+            "egressSelectorType",
+            "certificateAuthority",
+            "uid",
+            "extra[0].valueExpression",
+            "username.prefix",
+            "\"a=b\"",
+        ] {
+            assert!(
+                converted.lost.iter().any(|one| one.contains(part)),
+                "{part} is not in {:?}",
+                converted.lost
+            );
+        }
+        assert_eq!(converted.lost.len(), 9);
+        let two = "
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+jwt: []
+";
+        assert!(
+            to_flags(&read(two))
+                .expect_err("nobody")
+                .contains("one issuer")
+        );
+    }
+}
