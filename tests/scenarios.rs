@@ -35,7 +35,34 @@ pub fn cases() -> Vec<Case> {
         "scenarios::every_line_of_the_tutorial_comes_from_an_answer",
         answers,
     );
-    all.chain([answers]).collect()
+    let cannot = case(
+        "scenarios::what_a_cluster_cannot_do_is_skipped_by_its_name",
+        cannot,
+    );
+    all.chain([answers, cannot]).collect()
+}
+
+/// On a cluster that has a clock of its own, as servers in other processes do.
+fn cannot() -> Result<(), Stop> {
+    let file = programs::root().join("scenarios/negatives/expired.yaml");
+    let expired = load::load(&file).map_err(|error| error.to_string())?;
+    let expired = plan::plan(expired).map_err(|error| error.to_string())?;
+    block_on(async {
+        let rig = Rig::start(Config::default())
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut bench = rig
+            .bench(harness::login::Driver::Http)
+            .map_err(|why| why.to_string())?;
+        bench.capabilities.follows_our_clock = false;
+        let verdict = runner::run(expired, bench, &mut |_| ()).await;
+        rig.stop().await;
+        let reason = verdict.reason().unwrap_or_default().to_owned();
+        check(
+            verdict.word() == "skip" && reason.contains("does not follow our clock"),
+            || format!("{verdict:?}"),
+        )
+    })
 }
 
 fn passes(path: &str, more: Option<&str>) -> Result<(), Stop> {

@@ -401,6 +401,7 @@ impl Rig {
             clock: self.config.clock.clone(),
             cluster: self.config.cluster_name.clone(),
             issuer_base: self.issuer_base(),
+            capabilities: self.ready.capabilities(),
         })
     }
 

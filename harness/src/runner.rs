@@ -16,6 +16,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::client::{As, AwsClient, AwsError, Broken, KubeClient, Refused};
+use crate::cluster::Capabilities;
 use crate::event::Event;
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub struct Bench {
     pub cluster: String,
     /// `ISSUER` of a pool's id.
     pub issuer_base: String,
+    /// What the cluster cannot do.
+    pub capabilities: Capabilities,
 }
 
 /// Why a step is not a pass; becomes a [`Verdict`].
@@ -191,6 +194,15 @@ impl Runner {
                 namespace,
             } => self.delete(&resource, &name, &namespace, details).await,
             Action::Advance(by) => {
+                let Capabilities {
+                    name,
+                    follows_our_clock,
+                } = self.target.capabilities;
+                if !follows_our_clock {
+                    return Err(Trouble::Skip(format!(
+                        "the {name} cluster does not follow our clock"
+                    )));
+                }
                 self.target
                     .clock
                     .advance(by)
