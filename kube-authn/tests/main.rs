@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use kube_authn::StepName;
 use proof::case::Verdict;
 use proof::equal::compare;
-use proof::{corpus, generator, hand_made, oracle, validation};
+use proof::{corpus, documents, generator, hand_made, oracle, validation};
 
 /// How many cases the corpus holds.
 const CASES: usize = 10_000;
@@ -108,5 +108,16 @@ fn fresh_tokens_get_kubernetes_own_verdicts_where_the_oracle_is_built() {
             "{} is Kubernetes' own error",
             file.name
         );
+    }
+
+    let drawn = validation::compare(&oracle, &documents::files(2_000, 1));
+    assert!(
+        drawn.differing.is_empty(),
+        "{}",
+        drawn.differing.join("\n\n")
+    );
+    for what in ["sound", "not valid", "not decoded"] {
+        let count = drawn.counts.get(what).copied().unwrap_or_default();
+        assert!(count >= 400, "{count} are {what}");
     }
 }

@@ -28,8 +28,59 @@ pub enum ParseError {
 ///
 /// Fields that are no part of RBAC are passed over, as the API server does
 /// without strict field validation. `null` is the same as absent.
+///
+/// # Errors
+/// [`ParseError`]: of several, the first in the order of the document.
 pub fn parse_object(json: &Value) -> Result<Object, ParseError> {
     let kind = rbac_kind(json)?;
+    parse_kind(kind, json).map_err(|error| earliest(kind, json, error))
+}
+
+/// Go reads a document from first to last and keeps the first error, and
+/// [`parse_kind`] has an order of its own. So this looks for the shortest
+/// beginning of the document that is wrong.
+fn earliest(kind: Kind, json: &Value, found: ParseError) -> ParseError {
+    let (mut right, mut wrong) = (0, size(json));
+    while right + 1 < wrong {
+        let middle = right.midpoint(wrong);
+        if parse_kind(kind, &beginning(json, middle)).is_err() {
+            wrong = middle;
+        } else {
+            right = middle;
+        }
+    }
+    parse_kind(kind, &beginning(json, wrong))
+        .err()
+        .unwrap_or(found)
+}
+
+/// How many values there are in a value, itself among them.
+fn size(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(members) => members.values().map(size).sum(),
+        _ => 0,
+    }
+}
+
+/// The first `count` values of a document.
+fn beginning(json: &Value, mut count: usize) -> Value {
+    cut(json, &mut count).unwrap_or_default()
+}
+
+fn cut(value: &Value, left: &mut usize) -> Option<Value> {
+    *left = left.checked_sub(1)?;
+    Some(match value {
+        Value::Array(items) => items.iter().map_while(|item| cut(item, left)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map_while(|(name, member)| Some((name.clone(), cut(member, left)?)))
+            .collect(),
+        plain => plain.clone(),
+    })
+}
+
+fn parse_kind(kind: Kind, json: &Value) -> Result<Object, ParseError> {
     let fields = Fields::root(kind, json);
     let metadata = fields.child("metadata", "ObjectMeta")?;
     let name = metadata.string("name")?;

@@ -291,3 +291,26 @@ fn an_unchanged_fault_keeps_its_explanation_on_update() {
     let created = validate::create(&old).unwrap();
     assert_eq!(FieldError::join(&created), "rules[0].verbs: Required value");
 }
+
+/// Go keeps the first error of a document, from first to last. `just prove`
+/// drew these two; ours had looked at the members in an order of its own.
+#[rstest]
+#[case::role_ref_before_subjects(
+    r#"{"kind":"ClusterRoleBinding","metadata":{"name":"x"},"roleRef":"view","subjects":"everyone"}"#,
+    "json: cannot unmarshal string into Go struct field ClusterRoleBinding.roleRef of type v1.RoleRef"
+)]
+#[case::aggregation_before_rules(
+    r#"{"kind":"ClusterRole","metadata":{"name":"x"},"aggregationRule":{"clusterRoleSelectors":"all"},"rules":{}}"#,
+    "json: cannot unmarshal string into Go struct field AggregationRule.aggregationRule.clusterRoleSelectors of type []v1.LabelSelector"
+)]
+#[case::the_second_rule_before_the_metadata(
+    r#"{"kind":"ClusterRole","rules":[{"verbs":["get"]},{"verbs":[7],"apiGroups":8}],"metadata":9}"#,
+    "json: cannot unmarshal number into Go struct field PolicyRule.rules.verbs of type string"
+)]
+fn of_several_wrong_types_the_first_in_the_document_is_named(
+    #[case] text: &str,
+    #[case] error: &str,
+) {
+    let object: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(parse_object(&object).unwrap_err().to_string(), error);
+}

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use proof::equal::{Comparison, compare};
-use proof::{generator, hand_made, oracle, validation};
+use proof::{documents, generator, hand_made, oracle, validation};
 
 struct Options {
     count: usize,
@@ -85,6 +85,7 @@ fn main() -> ExitCode {
 /// As many cases as asked, with what was disagreed on and how they fell.
 fn prove(oracle: &Path, options: &Options) -> ExitCode {
     let (mut asked, mut differing) = (0, 0);
+    let mut fell: BTreeMap<&str, usize> = BTreeMap::new();
     let mut steps: BTreeMap<String, usize> = BTreeMap::new();
     let mut stream = options.stream;
     let started = Instant::now();
@@ -99,6 +100,16 @@ fn prove(oracle: &Path, options: &Options) -> ExitCode {
         for difference in found.differing.iter().take(20) {
             println!("\n{difference}");
         }
+        let files = documents::files(BATCH / 4, stream);
+        let judged = validation::compare(oracle, &files);
+        asked += files.len();
+        differing += judged.differing.len();
+        for (what, count) in judged.counts {
+            *fell.entry(what).or_default() += count;
+        }
+        for difference in judged.differing.iter().take(20) {
+            println!("\n{difference}");
+        }
         println!(
             "stream {stream}: {asked} of {} cases, {differing} disagreements, {:.0} s",
             options.count,
@@ -110,7 +121,11 @@ fn prove(oracle: &Path, options: &Options) -> ExitCode {
         };
         stream = next;
     }
-    println!("decided by");
+    println!("configuration documents");
+    for (what, count) in &fell {
+        println!("  {count:>8}  {what}");
+    }
+    println!("tokens decided by");
     for (step, count) in &steps {
         println!("  {count:>8}  {step}");
     }

@@ -15,6 +15,7 @@ use crate::go::quote::quote;
 
 const GROUP: &str = "apiserver.config.k8s.io";
 const KIND: &str = "AuthenticationConfiguration";
+const OTHER_KIND: &str = "AuthorizationConfiguration";
 
 /// The scheme's name in an error, which Go derives from where it was made.
 const SCHEME: &str = "pkg/runtime/scheme.go:111";
@@ -43,9 +44,7 @@ pub(super) fn configuration(text: &str) -> Result<AuthenticationConfiguration, S
     }
     match (group, version, header.kind.as_str()) {
         (GROUP, "v1" | "v1beta1" | "v1alpha1", KIND) => {}
-        (GROUP, "v1" | "v1beta1" | "v1alpha1", other @ "AuthorizationConfiguration") => {
-            return Err(format!("expected {KIND}, got *apiserver.{other}"));
-        }
+        (GROUP, "v1" | "v1beta1" | "v1alpha1", OTHER_KIND) => return Err(other_kind(raw)),
         (_, _, kind) => {
             let (kind, version) = (quote(kind), quote(&header.api_version));
             return Err(format!(
@@ -79,6 +78,19 @@ pub(super) fn configuration(text: &str) -> Result<AuthenticationConfiguration, S
         true
     });
     decoder.finish(configuration)
+}
+
+/// What is said of the scheme's other kind: it is decoded before anybody looks
+/// whether it is the one that was expected.
+fn other_kind(raw: Raw<'_>) -> String {
+    let mut decoder = Decoder::default();
+    decoder.object(raw, &Place::root(), OTHER_KIND, |_, key, _, _| {
+        matches!(key, "kind" | "apiVersion" | "authorizers")
+    });
+    match decoder.finish(()) {
+        Err(error) => error,
+        Ok(()) => format!("expected {KIND}, got *apiserver.{OTHER_KIND}"),
+    }
 }
 
 #[derive(Default)]

@@ -1094,6 +1094,8 @@ fn bend(twist: &Twist, token: String, configuration: &Configuration) -> String {
         return token;
     };
     match twist {
+        // Another twist may have put letters of several bytes there.
+        Twist::FlipSignature(_) | Twist::CutSignature(_) if !signature.is_ascii() => {}
         Twist::FlipSignature(at) if !signature.is_empty() => {
             let at = at % signature.len();
             let other = if signature.as_bytes()[at] == b'A' {

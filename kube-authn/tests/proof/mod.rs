@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod corpus;
+pub mod documents;
 pub mod equal;
 pub mod generator;
 pub mod hand_made;

@@ -1,11 +1,14 @@
 //! Configuration files and what the API server says of them when it starts;
 //! the data are `corpus/validation.jsonl`: Kubernetes' own test cases and more.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use kube_authn::ConfigError;
 use kube_authn::config::AuthenticationConfiguration;
 use serde_json::{Value, json};
 
-use super::corpus;
+use super::{corpus, oracle};
 
 /// A file and the error that Kubernetes has for it.
 pub struct File {
@@ -58,6 +61,36 @@ impl File {
     pub fn to_oracle(&self) -> Value {
         json!({"id": self.name, "config": self.text, "disallowedIssuers": self.disallowed_issuers})
     }
+}
+
+/// What came of asking Kubernetes about files.
+#[derive(Default)]
+pub struct Comparison {
+    /// How they fell.
+    pub counts: BTreeMap<&'static str, usize>,
+    /// Those on which the answers differ, in words.
+    pub differing: Vec<String>,
+}
+
+pub fn compare(oracle: &Path, files: &[File]) -> Comparison {
+    let questions = files.iter().map(File::to_oracle).collect();
+    let mut found = Comparison::default();
+    for (file, answer) in files.iter().zip(oracle::ask(oracle, questions)) {
+        let (ours, theirs) = (file.judge(), answer["error"].as_str().map(str::to_owned));
+        let what = match &theirs {
+            None => "sound",
+            Some(error) if error.starts_with("invalid authentication configuration") => "not valid",
+            Some(_) => "not decoded",
+        };
+        *found.counts.entry(what).or_default() += 1;
+        if ours != theirs {
+            found.differing.push(format!(
+                "{}\n  ours        {ours:?}\n  Kubernetes' {theirs:?}",
+                file.text
+            ));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

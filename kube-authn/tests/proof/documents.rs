@@ -1,0 +1,334 @@
+//! Configuration documents, sound and less so, drawn by a seed. CEL is left
+//! out: Kubernetes compiles it, and this crate does not yet.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::BoxedStrategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::validation::File;
+
+const SEED: [u8; 32] = *b"rolecall: documents of servers!!";
+/// An issuer that the server has of its own.
+const OWN: &str = "https://kubernetes.default.svc";
+
+/// Draws that many. Another `stream` gives other ones.
+pub fn files(count: usize, stream: u8) -> Vec<File> {
+    let mut seed = SEED;
+    seed[31] ^= stream;
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let document = document();
+    (0..count)
+        .map(|i| File {
+            name: format!("document {i} of stream {stream}"),
+            text: document
+                .new_tree(&mut runner)
+                .expect("no strategy rejects")
+                .current(),
+            disallowed_issuers: vec![OWN.to_owned()],
+            error: None,
+        })
+        .collect()
+}
+
+/// A value's JSON: `usual` ones far more often than `odd` ones; an empty text
+/// leaves the member out.
+fn value(usual: &[&'static str], odd: &[&'static str]) -> BoxedStrategy<String> {
+    prop_oneof![
+        30 => select(usual.to_vec()),
+        1 => select(odd.to_vec()),
+    ]
+    .prop_map(str::to_owned)
+    .boxed()
+}
+
+/// An object of members, sometimes with one that nobody knows, one that comes
+/// twice, or something else in its place.
+fn object(members: Vec<(&'static str, BoxedStrategy<String>)>) -> BoxedStrategy<String> {
+    let (names, values): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+    let twist = prop_oneof![
+        150 => Just(""),
+        1 => Just("unknown"),
+        1 => Just("twice"),
+        1 => Just("case"),
+        1 => Just("null"),
+        1 => Just("list"),
+        1 => Just("text"),
+    ];
+    (values, twist, any::<prop::sample::Index>())
+        .prop_map(move |(values, twist, at)| {
+            let mut all: Vec<String> = names
+                .iter()
+                .zip(&values)
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| format!("{name:?}:{value}"))
+                .collect();
+            match twist {
+                "unknown" => all.push(r#""unheardOf":{"a":[1]}"#.to_owned()),
+                "twice" if !all.is_empty() => all.push(all[at.index(all.len())].clone()),
+                "case" if !all.is_empty() => {
+                    let one = at.index(all.len());
+                    all[one] = all[one].replacen('"', "\"X", 1);
+                }
+                "null" => return "null".to_owned(),
+                "list" => return "[]".to_owned(),
+                "text" => return "\"text\"".to_owned(),
+                _ => {}
+            }
+            format!("{{{}}}", all.join(","))
+        })
+        .boxed()
+}
+
+fn list(of: BoxedStrategy<String>, most: usize) -> BoxedStrategy<String> {
+    prop::collection::vec(of, 0..=most)
+        .prop_map(|items| format!("[{}]", items.join(",")))
+        .boxed()
+}
+
+/// One of two, the second one rarely.
+fn either(often: BoxedStrategy<String>, seldom: BoxedStrategy<String>) -> BoxedStrategy<String> {
+    prop_oneof![8 => often, 1 => seldom].boxed()
+}
+
+fn issuer() -> BoxedStrategy<String> {
+    object(vec![
+        (
+            "url",
+            value(
+                &[
+                    r#""https://issuer.example""#,
+                    r#""https://issuer.example/pool_1""#,
+                    r#""https://other.example:8443/a/b""#,
+                ],
+                &[
+                    "",
+                    r#""""#,
+                    r#""http://issuer.example""#,
+                    r#""https://issuer.example?a=b""#,
+                    r#""https://issuer.example#a""#,
+                    r#""https://user:word@issuer.example""#,
+                    r#""https://""#,
+                    r#""https://issuer.example:99999""#,
+                    r#""https://issuer .example""#,
+                    r#""https://[::1""#,
+                    r#""://issuer""#,
+                    r#""issuer.example""#,
+                    r#""https://%zz""#,
+                    r#""https://kubernetes.default.svc""#,
+                    "7",
+                    "null",
+                    "[]",
+                ],
+            ),
+        ),
+        (
+            "discoveryURL",
+            value(
+                &["", "", r#""https://discovery.example/.well-known""#],
+                &[
+                    r#""https://issuer.example""#,
+                    r#""https://issuer.example/""#,
+                    r#""http://discovery.example""#,
+                    r#""https://discovery.example?a""#,
+                    r#""https://a:b@discovery.example""#,
+                    r#""https://discovery.example#""#,
+                    r#""""#,
+                    "7",
+                ],
+            ),
+        ),
+        (
+            "certificateAuthority",
+            value(&["", "", ""], &[r#""no PEM""#, r#""""#, "7", "null"]),
+        ),
+        (
+            "audiences",
+            value(
+                &[r#"["a"]"#, r#"["a"]"#, r#"["a","b"]"#],
+                &[
+                    "",
+                    "[]",
+                    "null",
+                    r#"["a","a"]"#,
+                    r#"[""]"#,
+                    r#"["a",""]"#,
+                    r#"[7]"#,
+                    r#"[null]"#,
+                    r#""a""#,
+                    "{}",
+                ],
+            ),
+        ),
+        (
+            "audienceMatchPolicy",
+            value(
+                &["", r#""MatchAny""#],
+                &[r#""""#, r#""matchAny""#, r#""MatchAll""#, "7", "null"],
+            ),
+        ),
+        (
+            "egressSelectorType",
+            value(
+                &["", "", "", r#""cluster""#],
+                &[r#""controlplane""#, r#""master""#, r#""""#, "true"],
+            ),
+        ),
+    ])
+}
+
+fn prefixed(absent: bool) -> BoxedStrategy<String> {
+    let mapping = object(vec![
+        (
+            "claim",
+            value(
+                &[r#""sub""#, r#""email""#, r#""cognito:groups""#],
+                &["", r#""""#, "7", "null", "{}"],
+            ),
+        ),
+        (
+            "prefix",
+            value(&[r#""""#, r#""oidc:""#], &["", "null", "7", r#""-""#]),
+        ),
+        ("expression", value(&["", "", ""], &[r#""""#, "null", "7"])),
+    ]);
+    if absent {
+        prop_oneof![mapping, Just(String::new())].boxed()
+    } else {
+        mapping
+    }
+}
+
+fn mappings() -> BoxedStrategy<String> {
+    object(vec![
+        ("username", prefixed(false)),
+        ("groups", prefixed(true)),
+        (
+            "uid",
+            value(
+                &["", "", r#"{"claim":"sub"}"#],
+                &[r#"{"claim":""}"#, "{}", "null", "7", r#"{"claim":7}"#],
+            ),
+        ),
+        (
+            "extra",
+            value(
+                &["", "", ""],
+                &[
+                    "[]",
+                    "null",
+                    r#"[{"key":"example.com/a"}]"#,
+                    r#"[{"key":""}]"#,
+                    r#"[{"key":"Example.com/a","valueExpression":""}]"#,
+                    r#"[{"key":"a","valueExpression":""}]"#,
+                    r#"[{"key":"k8s.io/a","valueExpression":""}]"#,
+                    r#"[{}]"#,
+                    r#"[7]"#,
+                ],
+            ),
+        ),
+    ])
+}
+
+fn rule() -> BoxedStrategy<String> {
+    object(vec![
+        (
+            "claim",
+            value(&[r#""hd""#, r#""token_use""#], &["", r#""""#, "7"]),
+        ),
+        (
+            "requiredValue",
+            value(&[r#""a""#, r#""b""#], &["", r#""""#, "7"]),
+        ),
+        ("message", value(&["", "", ""], &[r#""m""#, r#""""#])),
+        ("expression", value(&["", "", ""], &[r#""""#, "null"])),
+    ])
+}
+
+fn entry() -> BoxedStrategy<String> {
+    object(vec![
+        ("issuer", either(issuer(), Just(String::new()).boxed())),
+        (
+            "claimMappings",
+            either(mappings(), Just(String::new()).boxed()),
+        ),
+        (
+            "claimValidationRules",
+            prop_oneof![2 => Just(String::new()), 1 => list(rule(), 3)].boxed(),
+        ),
+        (
+            "userValidationRules",
+            value(
+                &["", "", ""],
+                &["[]", "null", r#"[{}]"#, r#"[{"message":"m"}]"#, "7"],
+            ),
+        ),
+    ])
+}
+
+fn document() -> BoxedStrategy<String> {
+    let whole = object(vec![
+        (
+            "apiVersion",
+            value(
+                &[
+                    r#""apiserver.config.k8s.io/v1""#,
+                    r#""apiserver.config.k8s.io/v1""#,
+                    r#""apiserver.config.k8s.io/v1beta1""#,
+                ],
+                &[
+                    "",
+                    r#""apiserver.config.k8s.io/v1alpha1""#,
+                    r#""apiserver.config.k8s.io/v2""#,
+                    r#""v1""#,
+                    r#""a/b/c""#,
+                    r#""""#,
+                    "7",
+                ],
+            ),
+        ),
+        (
+            "kind",
+            value(
+                &[r#""AuthenticationConfiguration""#],
+                &[
+                    "",
+                    r#""AuthorizationConfiguration""#,
+                    r#""authenticationConfiguration""#,
+                    r#""""#,
+                    "7",
+                ],
+            ),
+        ),
+        (
+            "jwt",
+            either(list(entry(), 3), value(&["", "null"], &["7", "{}"])),
+        ),
+        (
+            "anonymous",
+            value(
+                &["", "", ""],
+                &[
+                    "null",
+                    "{}",
+                    r#"{"enabled":true}"#,
+                    r#"{"enabled":false}"#,
+                    r#"{"enabled":true,"conditions":[{"path":"/healthz"}]}"#,
+                    r#"{"enabled":false,"conditions":[{"path":"/healthz"}]}"#,
+                    r#"{"conditions":[{"path":""}]}"#,
+                    r#"{"enabled":"yes"}"#,
+                    r#"{"enabled":true,"conditions":[{"path":7}]}"#,
+                    r#"{"enabled":true,"conditions":[{"paths":"/"}]}"#,
+                    "7",
+                ],
+            ),
+        ),
+    ]);
+    // What is no JSON is YAML to Kubernetes, whose parser has words of its own.
+    prop_oneof![
+        60 => whole,
+        1 => select(vec!["", "null", "[]", "7", "{}", "\"a\""]).prop_map(str::to_owned),
+    ]
+    .boxed()
+}
