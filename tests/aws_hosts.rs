@@ -299,6 +299,7 @@ fn switched() -> Result<(), Stop> {
     let there = listener.local_addr().map_err(|error| error.to_string())?;
     let echo = std::thread::spawn(move || -> std::io::Result<()> {
         let (mut tcp, _) = listener.accept()?;
+        tcp.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
         let mut head = [0; 64];
         let read = tcp.read(&mut head)?;
         if head[..read].starts_with(b"GET /exec") {

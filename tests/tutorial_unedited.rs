@@ -3,7 +3,7 @@
 //! first to last. What is left out is what downloads and installs kubelogin.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -133,6 +133,8 @@ fn started(trace: &str) -> usize {
 struct Seclusion {
     into: &'static [&'static str],
     on_as: &'static [&'static str],
+    /// What a browser has to be told there.
+    browser: &'static [&'static str],
 }
 
 /// For everybody, where user namespaces may be made: as somebody who is not
@@ -147,6 +149,7 @@ const SECLUSIONS: [Seclusion; 2] = [
             "--map-group=1000",
             "--",
         ],
+        browser: &[],
     },
     Seclusion {
         into: &["--net", "--"],
@@ -158,20 +161,35 @@ const SECLUSIONS: [Seclusion; 2] = [
             "--securebits=+noroot,+noroot_locked",
             "--",
         ],
+        browser: &["--no-sandbox"],
     },
 ];
 
 impl Seclusion {
-    fn is_possible(&self) -> bool {
+    /// Whether the machine lets it be, down to the browser's own sandbox.
+    fn is_possible(&self, browser: &Path, profile: &Path) -> bool {
         let mut command = Command::new("unshare");
-        command.args(self.into).args(self.on_as).arg("true");
-        ran(command).is_ok_and(|ran| ran.code == Some(0))
+        command
+            .args(self.into)
+            .args(self.on_as)
+            .arg(browser)
+            .args(self.browser)
+            .args(["--headless", "--disable-gpu", "--disable-dev-shm-usage"])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .args(["--dump-dom", "about:blank"]);
+        ran(command).is_ok_and(|ran| ran.code == Some(0) && ran.stdout.contains("<html>"))
     }
 }
 
 /// The same where there is no network, by somebody who may do nothing special.
 fn offline() -> Result<(), Stop> {
-    let Some(seclusion) = SECLUSIONS.iter().find(|one| one.is_possible()) else {
+    let browser = browser::find_browser().map_err(|missing| Missing(missing.to_string()))?;
+    let profiles = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let possible = SECLUSIONS
+        .iter()
+        .enumerate()
+        .find(|(i, one)| one.is_possible(&browser, &profiles.path().join(i.to_string())));
+    let Some((_, seclusion)) = possible else {
         let reason = "no network namespace may be made here".to_owned();
         return Err(Stop::Unable(Missing(reason)));
     };
