@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
-use harness::offline::authn::{self, Judge, Profile};
+use harness::offline::authn::{self, Judge, Profile, Unusable};
 use harness::offline::convert;
 use harness::offline::rbac::{self, Rights};
 use harness::report::{json, terminal};
@@ -20,8 +20,13 @@ pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
     let configuration = text(&options.config)?;
     let keys = std::fs::read(&options.jwks)
         .map_err(|error| Stop::usage(format!("{}: {error}", options.jwks.display())))?;
-    let judge = Judge::new(&configuration, &keys)
-        .map_err(|fault| Stop::usage(format!("{}: {fault}", options.config.display())))?;
+    let judge = Judge::new(&configuration, &keys).map_err(|fault| {
+        let file = match fault {
+            Unusable::Configuration(_) => &options.config,
+            Unusable::Keys(_) => &options.jwks,
+        };
+        Stop::usage(format!("{}: {fault}", file.display()))
+    })?;
     let mut refused = false;
     let mut say = |number: usize, token: &str| {
         let judgement = judge.judge(token, options.at);

@@ -14,6 +14,18 @@ pub struct Judge {
     keys: KeySet,
 }
 
+/// Why tokens cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Kubernetes' words for which it would not start with the configuration,
+    /// or an expression in CEL, which is not evaluated here.
+    #[error("{0}")]
+    Configuration(String),
+    /// What is wrong with the key set.
+    #[error("it is no JSON Web Key Set: {0}")]
+    Keys(String),
+}
+
 /// What became of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
@@ -32,23 +44,22 @@ impl Judge {
     /// the JSON Web Key Set (RFC 7517 section 5) of the token's issuer.
     ///
     /// # Errors
-    /// Kubernetes' words for which it would not start with the configuration,
-    /// an expression in CEL, which is not evaluated here, or what is wrong with
-    /// the keys.
-    pub fn new(configuration: &str, jwks: &[u8]) -> Result<Self, String> {
+    /// [`Unusable`], with which of the two it is about.
+    pub fn new(configuration: &str, jwks: &[u8]) -> Result<Self, Unusable> {
+        let unusable = Unusable::Configuration;
         let configuration = sound(configuration).map_err(|faults| {
             let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
-            texts.join("\n")
+            unusable(texts.join("\n"))
         })?;
         if configuration.jwt.is_empty() {
-            return Err("it trusts no issuer: jwt is empty".to_owned());
+            return Err(unusable("it trusts no issuer: jwt is empty".to_owned()));
         }
         let authenticators = configuration
             .jwt
             .iter()
-            .map(|jwt| Authenticator::new(jwt, None).map_err(|error| error.to_string()))
+            .map(|jwt| Authenticator::new(jwt, None).map_err(|error| unusable(error.to_string())))
             .collect::<Result<_, _>>()?;
-        let keys = KeySet::parse(jwks).map_err(|error| format!("the key set: {error}"))?;
+        let keys = KeySet::parse(jwks).map_err(|error| Unusable::Keys(error.to_string()))?;
         Ok(Self {
             authenticators,
             keys,
@@ -205,7 +216,8 @@ mod tests {
     }
 
     fn fault(text: &str, keys: &[u8]) -> String {
-        Judge::new(text, keys).err().unwrap_or_default()
+        let fault = Judge::new(text, keys).err();
+        fault.map(|fault| fault.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -224,7 +236,7 @@ mod tests {
         let sound = configuration(
             "jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {claim: sub, prefix: ''}}}]",
         );
-        assert!(fault(&sound, b"no keys").contains("the key set"));
+        assert!(fault(&sound, b"no keys").contains("no JSON Web Key Set"));
         assert_eq!(fault(&sound, KEYS), "");
     }
 
