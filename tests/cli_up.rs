@@ -306,15 +306,8 @@ fn told() -> Result<(), Stop> {
 fn namesakes() -> Result<(), Stop> {
     let [_, api] = free_ports()?;
     let up = Up::start(&["--api-port", &api.to_string()])?;
-    let there = ["--region", "us-east-1"];
-    let kubedemy = &up.ready().cluster_name;
-    let create = ["eks", "create-cluster", "--name", kubedemy];
-    let role = ["--role-arn", "arn:aws:iam::123456789012:role/x"];
-    let nets = ["--resources-vpc-config", "subnetIds=subnet-1,subnet-2"];
-    let wait = ["eks", "wait", "cluster-active", "--name", kubedemy];
-    up.aws(&[&create[..], &role, &nets, &there].concat())?
-        .ok()?;
-    up.aws(&[&wait[..], &there].concat())?.ok()?;
+    let there = [("AWS_DEFAULT_REGION", "us-east-1")];
+    crate::iam_tokens::create_cluster(&up, &up.ready().cluster_name, &there)?;
     let dir = up.dir().display().to_string();
     rolecall(&["status", "--dir", &dir])?
         .ok()?

@@ -1,8 +1,7 @@
 //! `rolecall doctor`: a chain that is whole, and each way in which it breaks.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use harness::doctor::cache::Key;
 use harness::instance::Running;
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use crate::foreign_issuer::Issuer;
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, block_on, check, eventually, pause, program, rolecall};
+use crate::rig::{Ran, Up, block_on, check, eventually, fed, pause, program, rolecall};
 
 const USER: &str = "ada@example.com";
 const PASSWORD: &str = "H3lloW@rlD";
@@ -278,25 +277,9 @@ impl Doctor {
             .env("HOME", &self.home)
             .env("PATH", &self.path)
             .env("RUST_LOG", "trace")
-            .envs(self.env.iter().map(|(name, value)| (*name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| error.to_string())?;
-        if let Some(mut input) = child.stdin.take() {
-            // A doctor that ends before it has read is told by its exit code.
-            let _ = writeln!(input, "{}", self.token.as_deref().unwrap_or_default());
-        }
-        let output = child
-            .wait_with_output()
-            .map_err(|error| error.to_string())?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut ran = Ran {
-            what: format!("rolecall doctor {}", self.arguments.join(" ")),
-            code: output.status.code(),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        };
+            .envs(self.env.iter().map(|(name, value)| (*name, value)));
+        let token = self.token.as_deref().unwrap_or_default();
+        let mut ran = fed(command, &format!("{token}\n"))?;
         // Of a JWT, the signature is what must not be seen.
         let signatures = self
             .token

@@ -53,10 +53,11 @@ pub fn create_cluster(up: &Up, name: &str, env: &[(&str, &str)]) -> Result<(), S
         "--resources-vpc-config",
         "subnetIds=subnet-1,subnet-2",
     ];
-    up.run_with(&programs::aws()?, &words, env)?.ok()?;
-    up.aws(&["eks", "wait", "cluster-active", "--name", name])?
-        .ok()
-        .map(drop)
+    let wait = ["eks", "wait", "cluster-active", "--name", name];
+    for words in [&words[..], &wait] {
+        up.run_with(&programs::aws()?, words, env)?.ok()?;
+    }
+    Ok(())
 }
 
 /// Each of the two keys is let in where it created the cluster, and there alone.

@@ -45,13 +45,7 @@ fn lines(ran: &Ran) -> Result<Vec<Value>, Stop> {
 pub fn files(up: &Up) -> Result<String, Stop> {
     let (pool, client) = tutorial::steps_1_to_5(up)?;
     tutorial::step_6(up, &pool, &client)?;
-    let session = up.login(
-        &pool,
-        &client,
-        "test@kubedemy.io",
-        "H3lloW@rlD",
-        "N3w-H3lloW@rlD",
-    )?;
+    let session = tutorial::log_in(up, &pool, &client)?;
     let issuer = format!("{}/{pool}", up.ready().issuer_base);
     let config = format!(
         "apiVersion: apiserver.config.k8s.io/v1\n\

@@ -17,13 +17,7 @@ pub fn cases() -> Vec<Case> {
 fn begins_and_ends() -> Result<(), Stop> {
     let up = Up::start(&["--association-delay", "10m"])?;
     let (pool, client) = tutorial::steps_1_to_5(&up)?;
-    let session = up.login(
-        &pool,
-        &client,
-        "test@kubedemy.io",
-        "H3lloW@rlD",
-        "N3w-H3lloW@rlD",
-    )?;
+    let session = tutorial::log_in(&up, &pool, &client)?;
     let token = session.id_token.expose();
     let denied = || {
         up.kubectl_as("v1.37", token, &["auth", "whoami"])?

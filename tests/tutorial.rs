@@ -1,5 +1,6 @@
 //! The tutorial's commands, steps 1–7 and 9, by the real aws and kubectl.
 
+use harness::login::Session;
 use serde_json::Value;
 
 use crate::ledger::{Case, Stop, case};
@@ -43,7 +44,7 @@ fn steps(kubectl: &'static str, arguments: &[&str]) -> Result<(), Stop> {
     )?
     .ok()?
     .says("clusterrolebinding.rbac.authorization.k8s.io/oidc:admins created")?;
-    let session = up.login(&pool, &client, USER, TEMPORARY, "N3w-H3lloW@rlD")?;
+    let session = log_in(&up, &pool, &client)?;
     check(session.password_changed, || {
         "no new password was asked for".to_owned()
     })?;
@@ -253,6 +254,11 @@ pub fn steps_1_to_5(up: &Up) -> Result<(String, String), Stop> {
         .ok()?
         .json()?;
     Ok((pool, text(&client["UserPoolClient"]["ClientId"])?))
+}
+
+/// The person logs in for the first time, and chooses a password.
+pub fn log_in(up: &Up, pool: &str, client: &str) -> Result<Session, Stop> {
+    up.login(pool, client, USER, TEMPORARY, "N3w-H3lloW@rlD")
 }
 
 /// Step 6, and the wait.

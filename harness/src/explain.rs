@@ -1,10 +1,10 @@
 //! The nearest miss behind a denial, worked out from a cluster's own RBAC
 //! objects by `kube-rbac`.
 
-use kube_rbac::{Attributes, Policy, Target as RbacTarget, User};
+use kube_rbac::{Policy, User};
 use serde_json::Value;
 
-use crate::scenario::question::{Question, Target};
+use crate::scenario::question::Question;
 
 /// The sentence about the smallest edit that would turn no into yes; nothing
 /// when the objects say yes, or no single edit does.
@@ -28,28 +28,6 @@ pub fn nearest_miss(
         name: username,
         groups,
     };
-    let target = match &question.target {
-        Target::Path(path) => RbacTarget::NonResource { path },
-        Target::Resource {
-            name,
-            subresource,
-            namespace,
-            ..
-        } => RbacTarget::Resource {
-            api_group: group,
-            resource,
-            subresource,
-            name,
-            namespace,
-        },
-    };
-    let explanation = kube_rbac::explain(
-        &policy,
-        &Attributes {
-            user,
-            verb: &question.verb,
-            target,
-        },
-    );
+    let explanation = kube_rbac::explain(&policy, &question.asked_by(user, group, resource));
     explanation.nearest_miss.map(|miss| miss.sentence)
 }

@@ -1,6 +1,8 @@
 //! What a cluster serves, from its own discovery: names of every kind to
 //! group and plural.
 
+use std::sync::LazyLock;
+
 use http::Method;
 use serde_json::Value;
 
@@ -99,8 +101,14 @@ impl Resources {
         Ok(Self(all))
     }
 
-    /// All that Kubernetes serves by itself, in stable versions.
-    pub fn of_kubernetes() -> Self {
+    /// All that Kubernetes serves by itself, in stable versions; read once a
+    /// process.
+    pub fn of_kubernetes() -> &'static Self {
+        static ALL: LazyLock<Resources> = LazyLock::new(Resources::read);
+        &ALL
+    }
+
+    fn read() -> Self {
         let list = mock_apiserver::registry::resources_of_kubernetes();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -121,6 +129,15 @@ impl Resources {
             }
         }
         Self(all)
+    }
+
+    /// Group and plural of what goes by `name`; of `*`, both are all of them.
+    pub fn resolve(&self, name: &str, group: Option<&str>) -> Option<(String, String)> {
+        if name == "*" {
+            return Some(("*".to_owned(), "*".to_owned()));
+        }
+        let found = self.find(name, group)?;
+        Some((found.group.clone(), found.plural.clone()))
     }
 
     /// The resource that goes by `name` (plural, singular, kind or short name).

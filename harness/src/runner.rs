@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::login::http::HttpLogin;
 use crate::login::{self, Login, Refusal, Session};
-use crate::resources::{Resource, Resources};
+use crate::resources::Resources;
 use crate::scenario::file::v1::{self, LoginOutcome, TokenKind};
 use crate::scenario::plan::{
     Action, Expectation, KUBELOGIN_CALLBACKS, Outcome, Person, Plan, PlannedStep, PoolRef,
@@ -761,23 +761,17 @@ impl Runner {
         else {
             return Ok(Default::default());
         };
-        if resource == "*" {
-            return Ok(("*".to_owned(), "*".to_owned()));
-        }
-        let names = |found: &Resource| (found.group.clone(), found.plural.clone());
-        let served = self.resources().await?.find(resource, group.as_deref());
-        if let Some(found) = served {
-            return Ok(names(found));
-        }
+        let group = group.as_deref();
         // What is allowed does not depend on what is served.
-        let known = Resources::of_kubernetes();
-        match (known.find(resource, group.as_deref()), group) {
-            (Some(found), _) => Ok(names(found)),
-            (None, Some(group)) => Ok((group.clone(), resource.clone())),
-            (None, None) => Err(Trouble::Fail(format!(
-                "neither the cluster nor Kubernetes has a resource {resource}; for one of a CustomResourceDefinition write RESOURCE.GROUP"
-            ))),
-        }
+        let known = self.resources().await?.resolve(resource, group);
+        known
+            .or_else(|| Resources::of_kubernetes().resolve(resource, group))
+            .or_else(|| Some((group?.to_owned(), resource.clone())))
+            .ok_or_else(|| {
+                Trouble::Fail(format!(
+                    "neither the cluster nor Kubernetes has a resource {resource}; for one of a CustomResourceDefinition write RESOURCE.GROUP"
+                ))
+            })
     }
 
     /// The nearest miss, found in the objects that the cluster hands out.

@@ -15,7 +15,9 @@ use kube_authn::User;
 use kube_rbac::Target;
 use percent_encoding::percent_decode_str;
 
-use crate::authn::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
+use crate::authn::{
+    ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, service_account_groups, service_account_of,
+};
 use crate::authz::{Authorizer, Request, forbidden};
 use crate::registry::names;
 use crate::request::RequestInfo;
@@ -243,10 +245,7 @@ impl Check<'_> {
         if let Some((of, account)) = service_account_of(&wanted.username) {
             (resource, namespace, name) = ("serviceaccounts", of, account);
             if wanted.groups.is_empty() {
-                user.groups = vec![
-                    "system:serviceaccounts".to_owned(),
-                    format!("system:serviceaccounts:{of}"),
-                ];
+                user.groups = service_account_groups(of);
             }
         }
         self.allowed(Target::Resource {
@@ -474,15 +473,6 @@ fn check_domain_prefixed(key: &str) -> Result<(), String> {
         "extra.key: Invalid value: {}: must be a domain-prefixed path (such as \"acme.io/foo\")",
         quote(key)
     ))
-}
-
-/// The namespace and name in `system:serviceaccount:NAMESPACE:NAME`.
-fn service_account_of(username: &str) -> Option<(&str, &str)> {
-    let (namespace, name) = username
-        .strip_prefix("system:serviceaccount:")?
-        .split_once(':')?;
-    let label = names::label(namespace).is_empty();
-    (label && is_dns_subdomain(name)).then_some((namespace, name))
 }
 
 /// The name in `system:node:NAME`.

@@ -219,6 +219,15 @@ pub enum ProfileName {
     Eks,
 }
 
+impl From<ProfileName> for harness::offline::authn::Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Kubernetes => Self::Kubernetes,
+            ProfileName::Eks => Self::Eks,
+        }
+    }
+}
+
 /// `rolecall authn convert`.
 #[derive(Args)]
 pub struct AuthnConvert {

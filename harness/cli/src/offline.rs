@@ -3,13 +3,13 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
-use harness::offline::authn::{self, Judge, Profile, Unusable};
+use harness::offline::authn::{self, Judge, Unusable};
 use harness::offline::convert;
 use harness::offline::rbac::{self, Rights};
 use harness::report::{json, terminal};
 use harness::scenario::question::Question;
 
-use crate::arguments::{AuthnConvert, AuthnExplain, AuthnValidate, ProfileName, RbacQuestion};
+use crate::arguments::{AuthnConvert, AuthnExplain, AuthnValidate, RbacQuestion};
 use crate::{Stop, output};
 
 /// As a file or a token: standard input.
@@ -51,28 +51,21 @@ pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
 
 /// `rolecall authn validate`.
 pub fn validate(options: &AuthnValidate) -> Result<u8, Stop> {
-    let file = options.config.display();
-    let profile = match options.profile {
-        ProfileName::Kubernetes => Profile::Kubernetes,
-        ProfileName::Eks => Profile::Eks,
-    };
-    let found = authn::validate(&text(&options.config)?, profile);
-    let (faults, issuers) = match &found {
-        Ok(issuers) => (&[][..], *issuers),
-        Err(faults) => (&faults[..], 0),
-    };
-    if options.json {
-        output::print(&format!("{}\n", json::faults(faults)));
-    } else if faults.is_empty() {
-        let plural = if issuers == 1 { "" } else { "s" };
-        output::print(&format!(
-            "{file}: an API server starts with it and trusts {issuers} issuer{plural}\n"
-        ));
-    }
-    for fault in faults.iter().filter(|_| !options.json) {
-        output::print(&terminal::fault(&file.to_string(), fault, output::style()));
-    }
-    Ok(u8::from(!faults.is_empty()))
+    let file = options.config.display().to_string();
+    let found = authn::validate(&text(&options.config)?, options.profile.into());
+    let faults = found.as_ref().err().map_or(&[][..], Vec::as_slice);
+    output::print(&match &found {
+        _ if options.json => format!("{}\n", json::faults(faults)),
+        Ok(issuers) => {
+            let plural = if *issuers == 1 { "" } else { "s" };
+            format!("{file}: an API server starts with it and trusts {issuers} issuer{plural}\n")
+        }
+        Err(faults) => faults
+            .iter()
+            .map(|fault| terminal::fault(&file, fault, output::style()))
+            .collect(),
+    });
+    Ok(u8::from(found.is_err()))
 }
 
 /// `rolecall authn convert`. What is lost goes to standard error, so that what
@@ -87,10 +80,7 @@ pub fn convert(options: &AuthnConvert) -> Result<u8, Stop> {
         }
         Some(file) => {
             let named = |fault: &str| Stop::usage(format!("{}: {fault}", file.display()));
-            let configuration = authn::sound(&text(file)?).map_err(|faults| {
-                let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
-                named(&texts.join("\n"))
-            })?;
+            let configuration = authn::sound(&text(file)?).map_err(|faults| named(&faults))?;
             convert::to_flags(&configuration).map_err(|fault| named(&fault))?
         }
     };

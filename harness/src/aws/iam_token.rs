@@ -13,7 +13,6 @@ use mock_idp::address::region_of;
 
 use super::keys::AccessKeys;
 use super::sigv4::Presigned;
-
 use super::sts;
 
 /// How long a token is good for after it was signed, whatever its

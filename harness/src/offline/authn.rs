@@ -6,7 +6,8 @@ use kube_authn::config::AuthenticationConfiguration;
 use kube_authn::{Authenticator, ConfigError, KeySet, KeyState, Outcome, Step, StepName, User};
 use serde_json::Value;
 
-use super::{eks, place};
+use super::eks;
+use super::place::Places;
 
 /// The issuers that a configuration trusts, and keys.
 pub struct Judge {
@@ -47,10 +48,7 @@ impl Judge {
     /// [`Unusable`], with which of the two it is about.
     pub fn new(configuration: &str, jwks: &[u8]) -> Result<Self, Unusable> {
         let unusable = Unusable::Configuration;
-        let configuration = sound(configuration).map_err(|faults| {
-            let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
-            unusable(texts.join("\n"))
-        })?;
+        let configuration = sound(configuration).map_err(unusable)?;
         if configuration.jwt.is_empty() {
             return Err(unusable("it trusts no issuer: jwt is empty".to_owned()));
         }
@@ -73,13 +71,14 @@ impl Judge {
         let keys = KeyState::Fetched(&self.keys);
         // Two entries never have the same issuer, so at most one does not pass
         // a token over.
-        let responsible = self
+        let (responsible, outcome) = self
             .authenticators
             .iter()
-            .find(|one| one.authenticate(token, keys, at) != Outcome::NotMine)
-            .unwrap_or(&self.authenticators[0]);
+            .map(|one| (one, one.authenticate(token, keys, at)))
+            .find(|(_, outcome)| *outcome != Outcome::NotMine)
+            .unwrap_or((&self.authenticators[0], Outcome::NotMine));
         let steps = responsible.explain(token, keys, at);
-        match responsible.authenticate(token, keys, at) {
+        match outcome {
             Outcome::Accepted(user) => Judgement {
                 user: Some(mock_apiserver::authn::with_authenticated(user)),
                 refused_at: None,
@@ -116,13 +115,13 @@ pub enum Profile {
 /// Reads a configuration that an API server would start with.
 ///
 /// # Errors
-/// Its faults.
-pub fn sound(text: &str) -> Result<AuthenticationConfiguration, Vec<Fault>> {
+/// Its faults, a line each.
+pub fn sound(text: &str) -> Result<AuthenticationConfiguration, String> {
     let (configuration, faults) = read(text);
     if faults.is_empty() {
         Ok(configuration)
     } else {
-        Err(faults)
+        Err(faults.join("\n"))
     }
 }
 
@@ -143,43 +142,35 @@ pub struct Fault {
 /// The faults, and CEL expressions, of which it is not known here whether the
 /// API server takes them. For [`Profile::Eks`] also what EKS has no word for.
 pub fn validate(text: &str, profile: Profile) -> Result<usize, Vec<Fault>> {
-    let (configuration, mut faults) = read(text);
+    let (configuration, mut texts) = read(text);
     if profile == Profile::Eks {
-        faults.extend(
-            eks::forbids(&configuration)
-                .into_iter()
-                .map(|(path, why)| Fault {
-                    line: place::line_of(text, &path),
-                    text: format!("{path}: {why}"),
-                }),
-        );
+        let forbidden = eks::forbids(&configuration).into_iter();
+        texts.extend(forbidden.map(|(path, why)| format!("{path}: {why}")));
     }
     for (i, jwt) in configuration.jwt.iter().enumerate() {
         if let Some(field) = jwt.first_expression() {
-            let field = format!("jwt[{i}].{field}");
-            faults.push(Fault {
-                line: place::line_of(text, &field),
-                text: ConfigError::Cel(field).to_string(),
-            });
+            texts.push(ConfigError::Cel(format!("jwt[{i}].{field}")).to_string());
         }
     }
-    if faults.is_empty() {
-        Ok(configuration.jwt.len())
-    } else {
-        Err(faults)
+    if texts.is_empty() {
+        return Ok(configuration.jwt.len());
     }
+    let places = Places::of(text);
+    Err(texts
+        .into_iter()
+        .map(|text| Fault {
+            line: path_in(&text).and_then(|path| places.line(path)),
+            text,
+        })
+        .collect())
 }
 
-fn read(text: &str) -> (AuthenticationConfiguration, Vec<Fault>) {
-    let placed = |error: String| Fault {
-        line: path_in(&error).and_then(|path| place::line_of(text, path)),
-        text: error,
-    };
+/// The configuration, and the API server's words against it.
+fn read(text: &str) -> (AuthenticationConfiguration, Vec<String>) {
     match configuration_of(text) {
-        Err(error) => (AuthenticationConfiguration::default(), vec![placed(error)]),
+        Err(error) => (AuthenticationConfiguration::default(), vec![error]),
         Ok(configuration) => {
-            let faults = configuration.validate(&[]).into_iter().map(placed);
-            let faults = faults.collect();
+            let faults = configuration.validate(&[]);
             (configuration, faults)
         }
     }

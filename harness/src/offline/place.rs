@@ -2,22 +2,32 @@
 
 use granit_parser::{Event, Parser, Span};
 
-/// The line, from one, of the field `path` as Kubernetes writes it, such as
-/// `jwt[0].issuer.url`: of the nearest one above it where it is not there
-/// itself. Nothing where the text is no YAML, or has none of it.
-pub fn line_of(text: &str, path: &str) -> Option<usize> {
-    let mut places = Vec::new();
-    let mut events = Parser::new_from_str(text)
-        .map_while(Result::ok)
-        .filter(|(event, _)| !matches!(event, Event::Comment(..)));
-    while let Some((event, span)) = events.next() {
-        node(&event, span, &mut events, "", &mut places);
+/// The fields of a text, by their paths, and their lines.
+pub struct Places(Vec<(String, usize)>);
+
+impl Places {
+    /// Those of a text, as far as it is YAML.
+    pub fn of(text: &str) -> Self {
+        let mut places = Vec::new();
+        let mut events = Parser::new_from_str(text)
+            .map_while(Result::ok)
+            .filter(|(event, _)| !matches!(event, Event::Comment(..)));
+        while let Some((event, span)) = events.next() {
+            node(&event, span, &mut events, "", &mut places);
+        }
+        Self(places)
     }
-    places
-        .into_iter()
-        .filter(|(place, _)| is_above(place, path))
-        .max_by_key(|(place, _)| place.len())
-        .map(|(_, line)| line)
+
+    /// The line, from one, of the field `path` as Kubernetes writes it, such as
+    /// `jwt[0].issuer.url`: of the nearest one above it where it is not there
+    /// itself.
+    pub fn line(&self, path: &str) -> Option<usize> {
+        self.0
+            .iter()
+            .filter(|(place, _)| is_above(place, path))
+            .max_by_key(|(place, _)| place.len())
+            .map(|(_, line)| *line)
+    }
 }
 
 /// Whether `place` is `path` or something that it is in.
@@ -105,12 +115,12 @@ jwt:
     #[case::no_prefix_of_a_name("jwt[0].issuer.urls", Some(3))]
     #[case("anonymous", None)]
     fn a_path_has_a_line(#[case] path: &str, #[case] line: Option<usize>) {
-        assert_eq!(line_of(TEXT, path), line);
+        assert_eq!(Places::of(TEXT).line(path), line);
     }
 
     #[test]
     fn what_is_no_yaml_has_none() {
-        assert_eq!(line_of("a: [", "b"), None);
-        assert_eq!(line_of("", "jwt"), None);
+        assert_eq!(Places::of("a: [").line("b"), None);
+        assert_eq!(Places::of("").line("jwt"), None);
     }
 }

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use kube_authn::User;
 use kube_rbac::validate::FieldError;
-use kube_rbac::{
-    Attributes, Decision, Explanation, Policy, Target as RbacTarget, User as RbacUser, Version,
-    aggregation, bootstrap,
-};
+use kube_rbac::{Decision, Explanation, Policy, User as RbacUser, Version, aggregation, bootstrap};
+use mock_apiserver::authn;
 use serde_json::{Value, json};
 
 use crate::manifests;
@@ -19,7 +17,6 @@ use crate::scenario::question::{Question, Target};
 pub struct Rights {
     policy: Policy,
     version: Version,
-    resources: Resources,
 }
 
 /// The answer to a question.
@@ -38,16 +35,12 @@ pub struct Answer {
 /// is impersonated (`kubectl --as`).
 pub fn user(name: &str, groups: &[String]) -> User {
     let mut groups = groups.to_vec();
-    let account = name.strip_prefix("system:serviceaccount:");
-    if let Some((namespace, _)) = account.and_then(|rest| rest.split_once(':'))
+    if let Some((namespace, _)) = authn::service_account_of(name)
         && groups.is_empty()
     {
-        groups = vec![
-            "system:serviceaccounts".to_owned(),
-            format!("system:serviceaccounts:{namespace}"),
-        ];
+        groups = authn::service_account_groups(namespace);
     }
-    mock_apiserver::authn::with_authenticated(User {
+    authn::with_authenticated(User {
         username: name.to_owned(),
         groups,
         ..User::default()
@@ -87,7 +80,6 @@ impl Rights {
         Self {
             policy: bootstrap::policy(version),
             version,
-            resources: Resources::of_kubernetes(),
         }
     }
 
@@ -146,36 +138,12 @@ impl Rights {
 
     /// Whether `user` may, and why.
     pub fn ask(&self, user: &User, question: &Question) -> Answer {
-        let mut warnings = Vec::new();
-        if !VERBS.contains(&question.verb.as_str())
-            && matches!(question.target, Target::Resource { .. })
-        {
-            warnings.push(format!("verb '{}' is not a known verb", question.verb));
-        }
-        let (group, resource) = self.resolve(&question.target, &mut warnings);
+        let (group, resource) = resolve(&question.target);
         let asker = RbacUser {
             name: &user.username,
             groups: &user.groups,
         };
-        let request = Attributes {
-            user: asker,
-            verb: &question.verb,
-            target: match &question.target {
-                Target::Path(path) => RbacTarget::NonResource { path },
-                Target::Resource {
-                    name,
-                    subresource,
-                    namespace,
-                    ..
-                } => RbacTarget::Resource {
-                    api_group: &group,
-                    resource: &resource,
-                    subresource,
-                    name,
-                    namespace,
-                },
-            },
-        };
+        let request = question.asked_by(asker, &group, &resource);
         let decision = kube_rbac::authorize(&self.policy, &request, self.version);
         let explanation = kube_rbac::explain(&self.policy, &request);
         let why = if decision.allowed && !explanation.decision.allowed {
@@ -187,46 +155,51 @@ impl Rights {
             decision,
             why,
             explanation,
-            warnings,
+            warnings: warnings(question),
         }
     }
+}
 
-    /// Group and plural, as kubectl finds them out by discovery: here of a
-    /// cluster that has nothing but Kubernetes' own resources.
-    fn resolve(&self, target: &Target, warnings: &mut Vec<String>) -> (String, String) {
-        let Target::Resource {
-            resource,
-            group,
-            namespace,
-            ..
-        } = target
-        else {
-            return Default::default();
-        };
-        if resource == "*" {
-            return ("*".to_owned(), "*".to_owned());
-        }
-        let group_given = group.clone().unwrap_or_default();
-        match self.resources.find(resource, group.as_deref()) {
-            Some(found) => {
-                if !found.namespaced() && !namespace.is_empty() && namespace != "default" {
-                    warnings.push(format!(
-                        "resource '{}' is not namespace scoped",
-                        found.plural
-                    ));
-                }
-                (found.group.clone(), found.plural.clone())
-            }
-            None => {
-                if group.is_none() {
-                    warnings.push(format!(
-                        "Kubernetes has no resource '{resource}' of its own; for one of a CustomResourceDefinition write RESOURCE.GROUP"
-                    ));
-                }
-                (group_given, resource.clone())
-            }
-        }
+/// Group and plural, as kubectl finds them out by discovery: here of a cluster
+/// that has nothing but Kubernetes' own resources.
+fn resolve(target: &Target) -> (String, String) {
+    match target {
+        Target::Path(_) => Default::default(),
+        Target::Resource {
+            resource, group, ..
+        } => Resources::of_kubernetes()
+            .resolve(resource, group.as_deref())
+            .unwrap_or_else(|| (group.clone().unwrap_or_default(), resource.clone())),
     }
+}
+
+fn warnings(question: &Question) -> Vec<String> {
+    let Target::Resource {
+        resource,
+        group,
+        namespace,
+        ..
+    } = &question.target
+    else {
+        return Vec::new();
+    };
+    let mut warnings = Vec::new();
+    if !VERBS.contains(&question.verb.as_str()) {
+        warnings.push(format!("verb '{}' is not a known verb", question.verb));
+    }
+    match Resources::of_kubernetes().find(resource, group.as_deref()) {
+        Some(found) if !found.namespaced() && !["", "default"].contains(&namespace.as_str()) => {
+            warnings.push(format!(
+                "resource '{}' is not namespace scoped",
+                found.plural
+            ));
+        }
+        None if group.is_none() && resource != "*" => warnings.push(format!(
+            "Kubernetes has no resource '{resource}' of its own; for one of a CustomResourceDefinition write RESOURCE.GROUP"
+        )),
+        _ => {}
+    }
+    warnings
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kube_rbac::{Attributes, User};
+
 /// A question about one verb.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -104,6 +106,38 @@ impl Question {
         Self {
             verb: verb.to_owned(),
             text,
+            target,
+        }
+    }
+}
+
+impl Question {
+    /// What `user` asks the authorizer for, where the resource was found to be
+    /// the plural `resource` of `group`.
+    pub fn asked_by<'q>(
+        &'q self,
+        user: User<'q>,
+        group: &'q str,
+        resource: &'q str,
+    ) -> Attributes<'q> {
+        let target = match &self.target {
+            Target::Path(path) => kube_rbac::Target::NonResource { path },
+            Target::Resource {
+                name,
+                subresource,
+                namespace,
+                ..
+            } => kube_rbac::Target::Resource {
+                api_group: group,
+                resource,
+                subresource,
+                name,
+                namespace,
+            },
+        };
+        Attributes {
+            user,
+            verb: &self.verb,
             target,
         }
     }

@@ -29,6 +29,7 @@ use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
 use kube_authn::{ConfigError, Outcome, User};
 use rustls::RootCertStore;
 
+use crate::registry::names;
 use crate::wire::aggregate;
 use cache::TokenCache;
 use issuer::Issuer;
@@ -394,6 +395,23 @@ fn anonymous() -> User {
         groups: vec![UNAUTHENTICATED.to_owned()],
         ..User::default()
     }
+}
+
+/// The namespace and name in `system:serviceaccount:NAMESPACE:NAME`.
+pub fn service_account_of(username: &str) -> Option<(&str, &str)> {
+    let (namespace, name) = username
+        .strip_prefix("system:serviceaccount:")?
+        .split_once(':')?;
+    let sound = names::label(namespace).is_empty() && names::subdomain(name).is_empty();
+    sound.then_some((namespace, name))
+}
+
+/// The groups of a namespace's service accounts.
+pub fn service_account_groups(namespace: &str) -> Vec<String> {
+    vec![
+        "system:serviceaccounts".to_owned(),
+        format!("system:serviceaccounts:{namespace}"),
+    ]
 }
 
 /// Adds `system:authenticated`, last, where neither it nor its opposite is

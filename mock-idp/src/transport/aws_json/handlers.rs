@@ -108,14 +108,12 @@ impl Call<'_> {
     fn pool(&self, id: &str) -> Result<PoolId, Exception> {
         let id = PoolId::from(id);
         let pool = self.idp.pool(&id)?;
-        match self.region {
-            Some(region) if region != pool.region => Err(Error::no_pool(id).into()),
-            _ => Ok(id),
+        if self.is_elsewhere(Some(&pool.region)) {
+            return Err(Error::no_pool(id).into());
         }
+        Ok(id)
     }
-}
 
-impl Call<'_> {
     /// The client that an unsigned request names, where it is one of the
     /// request's region. That there is one at all is the flow's to find out.
     fn client(&self, id: &str) -> Result<ClientId, Exception> {
