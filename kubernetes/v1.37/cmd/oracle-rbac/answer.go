@@ -286,7 +286,7 @@ func validate(data, oldData json.RawMessage) ([]string, error) {
 	var errs field.ErrorList
 	if oldData == nil {
 		s.PrepareForCreate(ctx, obj)
-		errs = rest.ValidateCreate(ctx, obj, s)
+		errs = validateCreate(ctx, obj, s)
 	} else {
 		old, err := runtime.Decode(decoder, withAPIVersion(oldData))
 		if err != nil {
@@ -294,7 +294,7 @@ func validate(data, oldData json.RawMessage) ([]string, error) {
 		}
 		info.Verb, info.Name = "update", accessor.GetName()
 		s.PrepareForUpdate(ctx, obj, old)
-		errs = rest.ValidateUpdate(ctx, obj, old, s)
+		errs = validateUpdate(ctx, obj, old, s)
 	}
 	list := []string{}
 	for _, e := range errs {

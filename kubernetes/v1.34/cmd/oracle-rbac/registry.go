@@ -1,0 +1,1 @@
+../../../v1.36/cmd/oracle-rbac/registry.go
