@@ -15,11 +15,11 @@ pub const LABEL: &str = "kubernetes.io/bootstrapping";
 /// The default policy of that version. It is read once a process; every
 /// further call is a cheap clone that shares all roles.
 pub fn policy(version: Version) -> Policy {
-    static V1_37: OnceLock<Policy> = OnceLock::new();
-    let cell = match version {
-        Version::V1_37 => &V1_37,
-    };
-    cell.get_or_init(|| load(version)).clone()
+    static POLICIES: [OnceLock<Policy>; Version::ALL.len()] =
+        [const { OnceLock::new() }; Version::ALL.len()];
+    POLICIES[version as usize]
+        .get_or_init(|| load(version))
+        .clone()
 }
 
 /// The default objects as Kubernetes' API prints them: ClusterRoles,

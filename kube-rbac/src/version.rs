@@ -1,19 +1,51 @@
 //! The only place that knows how Kubernetes' minor releases differ.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// A Kubernetes minor release whose behaviour is imitated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
+    /// Kubernetes 1.34, as in v1.34.4.
+    V1_34,
+    /// Kubernetes 1.35, as in v1.35.4.
+    V1_35,
+    /// Kubernetes 1.36, as in v1.36.3.
+    V1_36,
     /// Kubernetes 1.37, as in v1.37.2.
     #[default]
     V1_37,
 }
 
 impl Version {
+    /// All of them, oldest first.
+    pub const ALL: [Self; 4] = [Self::V1_34, Self::V1_35, Self::V1_36, Self::V1_37];
+
+    /// The minor of a release such as `v1.37.2`, if it is one of these.
+    pub fn of_release(release: &str) -> Option<Self> {
+        let (major, rest) = release.strip_prefix('v')?.split_once('.')?;
+        let (minor, _) = rest.split_once('.')?;
+        format!("{major}.{minor}").parse().ok()
+    }
+
+    /// The release that it is proven against, as in `v1.37.2`.
+    pub fn release(self) -> &'static str {
+        match self {
+            Self::V1_34 => "v1.34.4",
+            Self::V1_35 => "v1.35.4",
+            Self::V1_36 => "v1.36.3",
+            Self::V1_37 => "v1.37.2",
+        }
+    }
+
     /// The objects that kube-apiserver creates in an empty cluster, aggregated,
     /// as a `v1` List in JSON.
     pub(crate) fn bootstrap_json(self) -> &'static str {
         match self {
-            Version::V1_37 => include_str!("bootstrap/v1.37.json"),
+            Self::V1_34 => include_str!("bootstrap/v1.34.json"),
+            Self::V1_35 => include_str!("bootstrap/v1.35.json"),
+            Self::V1_36 => include_str!("bootstrap/v1.36.json"),
+            Self::V1_37 => include_str!("bootstrap/v1.37.json"),
         }
     }
 
@@ -22,7 +54,37 @@ impl Version {
     /// 1.37).
     pub(crate) fn no_opinion_prefix(self) -> &'static str {
         match self {
-            Version::V1_37 => "rbac: ",
+            Self::V1_34 | Self::V1_35 | Self::V1_36 => "",
+            Self::V1_37 => "rbac: ",
         }
+    }
+
+    /// Whether `--as` is first tried under constrained impersonation (KEP-5284;
+    /// beta and on since 1.36).
+    pub fn constrains_impersonation(self) -> bool {
+        self >= Self::V1_36
+    }
+}
+
+/// As in `1.37`.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1_34 => "1.34",
+            Self::V1_35 => "1.35",
+            Self::V1_36 => "1.36",
+            Self::V1_37 => "1.37",
+        })
+    }
+}
+
+impl FromStr for Version {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.to_string() == text)
+            .ok_or_else(|| format!("{text:?} is none of 1.34, 1.35, 1.36 and 1.37"))
     }
 }

@@ -21,7 +21,7 @@ use crate::authn::{
 use crate::authz::{Authorizer, Request, forbidden};
 use crate::registry::names;
 use crate::request::RequestInfo;
-use crate::wire::{Status, quote};
+use crate::wire::{Status, aggregate, quote};
 
 const USER: &str = "impersonate-user";
 const UID: &str = "impersonate-uid";
@@ -239,7 +239,10 @@ impl Check<'_> {
         if self.constrained()
             && let Some(node) = node_of(&wanted.username)
         {
-            (resource, name) = ("nodes", node);
+            // Upstream's cache does not tell nodes apart for their own service
+            // accounts, so these need the right to all of them.
+            let own = self.mode == Mode::AssociatedNode;
+            (resource, name) = ("nodes", if own { "*" } else { node });
             user.groups = vec![NODES.to_owned()];
         }
         if let Some((of, account)) = service_account_of(&wanted.username) {
@@ -459,20 +462,28 @@ fn check_extra(extra: &BTreeMap<String, Vec<String>>) -> Result<(), String> {
 /// `acme.io/foo`: a domain, a slash, a path (apimachinery,
 /// `IsDomainPrefixedPath`).
 fn check_domain_prefixed(key: &str) -> Result<(), String> {
-    let good = key.split_once('/').is_some_and(|(domain, path)| {
-        is_dns_subdomain(domain)
-            && !path.is_empty()
-            && path
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&b))
-    });
-    if good {
-        return Ok(());
+    const SHAPE: &str = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+    const PATH: &str =
+        "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+    let invalid =
+        |value: &str, why: &str| format!("extra.key: Invalid value: {}: {why}", quote(value));
+    let parts = key.split_once('/');
+    let Some((domain, path)) = parts.filter(|(d, p)| !d.is_empty() && !p.is_empty()) else {
+        return Err(invalid(key, SHAPE));
+    };
+    let mut faults: Vec<String> = names::subdomain(domain)
+        .iter()
+        .map(|why| invalid(domain, why))
+        .collect();
+    let in_path = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b);
+    if !path.bytes().all(in_path) {
+        faults.push(invalid(path, PATH));
     }
-    Err(format!(
-        "extra.key: Invalid value: {}: must be a domain-prefixed path (such as \"acme.io/foo\")",
-        quote(key)
-    ))
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(aggregate(faults))
+    }
 }
 
 /// The name in `system:node:NAME`.
@@ -516,11 +527,15 @@ mod tests {
 
     /// Alice may do what `rules` say.
     fn impersonation(rules: Value) -> Impersonation {
+        impersonation_of("alice", rules)
+    }
+
+    fn impersonation_of(user: &str, rules: Value) -> Impersonation {
         let mut policy = Policy::new();
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": "r"}, "rules": rules});
         let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-            "metadata": {"name": "b"}, "subjects": [{"kind": "User", "name": "alice"}],
+            "metadata": {"name": "b"}, "subjects": [{"kind": "User", "name": user}],
             "roleRef": {"kind": "ClusterRole", "name": "r"}});
         for object in [role, binding] {
             policy.put(kube_rbac::parse_object(&object).expect("an object"));
@@ -654,6 +669,57 @@ mod tests {
             refused.message,
             r#"users.authentication.k8s.io "carol" is forbidden: User "alice" cannot impersonate:user-info resource "users" in API group "authentication.k8s.io" at the cluster scope"#
         );
+    }
+
+    /// The service account that runs on `node1`.
+    fn on_node_1() -> User {
+        User {
+            username: "system:serviceaccount:ns:sa".to_owned(),
+            groups: vec![AUTHENTICATED.to_owned()],
+            extra: BTreeMap::from([(NODE_NAME.to_owned(), vec!["node1".to_owned()])]),
+            ..User::default()
+        }
+    }
+
+    #[rstest]
+    #[case(json!([]), true)]
+    #[case(json!(["*"]), true)]
+    #[case(json!(["node1"]), false)]
+    fn to_be_its_own_node_takes_the_right_to_all(#[case] names: Value, #[case] allowed: bool) {
+        let rules = json!([
+            {"verbs": ["impersonate-on:associated-node:list"], "apiGroups": [""], "resources": ["pods"]},
+            {"verbs": ["impersonate:associated-node"], "apiGroups": ["authentication.k8s.io"], "resources": ["nodes"], "resourceNames": names}
+        ]);
+        let checked = impersonation_of("system:serviceaccount:ns:sa", rules).check(
+            &mut headers(&[("impersonate-user", "system:node:node1")]),
+            &on_node_1(),
+            &list_pods(),
+        );
+        match checked {
+            Ok(found) => {
+                let found = found.expect("asked for");
+                assert!(allowed);
+                assert_eq!(found.user.groups, [NODES, AUTHENTICATED]);
+                assert_eq!(found.constraint, "impersonate:associated-node");
+            }
+            Err(refused) => {
+                assert!(!allowed);
+                assert_eq!(
+                    refused.message,
+                    r#"nodes.authentication.k8s.io "*" is forbidden: User "system:serviceaccount:ns:sa" cannot impersonate:associated-node resource "nodes" in API group "authentication.k8s.io" at the cluster scope"#
+                );
+            }
+        }
+    }
+
+    #[rstest]
+    #[case("acme.io/foo", None)]
+    #[case("foo", Some(r#"extra.key: Invalid value: "foo": must be a domain-prefixed path (such as "acme.io/foo")"#))]
+    #[case("/foo", Some(r#"extra.key: Invalid value: "/foo": must be a domain-prefixed path (such as "acme.io/foo")"#))]
+    #[case("acme.io/f@o", Some(r#"extra.key: Invalid value: "f@o": Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')"#))]
+    #[case("a_b/f@o", Some(r#"[extra.key: Invalid value: "a_b": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'), extra.key: Invalid value: "f@o": Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')]"#))]
+    fn an_extra_key_has_a_domain(#[case] key: &str, #[case] error: Option<&str>) {
+        assert_eq!(check_domain_prefixed(key).err().as_deref(), error);
     }
 
     #[test]

@@ -3,18 +3,32 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::proof::case::{Case, Verdict};
 use crate::proof::corpus::path;
+use crate::proof::equal::Judged;
 use crate::proof::signing::base64;
 
-/// Writes a corpus; a case without a name is known by its number.
-pub fn write(name: &str, cases: &[(Option<String>, Case, Verdict)]) {
+/// A line's first members, and what it asks, if anything.
+pub type Line<'a> = (Map<String, Value>, Option<(&'a Case, &'a Verdict)>);
+
+/// Cases as lines; one without a name is known by its number.
+pub fn lines(judged: &[Judged]) -> impl Iterator<Item = Line<'_>> {
+    judged.iter().map(|(name, case, verdict)| {
+        let name = name
+            .iter()
+            .map(|name| ("name".to_owned(), name.as_str().into()));
+        (name.collect(), Some((case, verdict)))
+    })
+}
+
+/// Writes a corpus.
+pub fn write<'a>(name: &str, lines: impl Iterator<Item = Line<'a>>) {
     let mut out = String::new();
     let mut tables: HashMap<(&str, String), usize> = HashMap::new();
     let mut sizes: HashMap<&str, usize> = HashMap::new();
-    for (name, case, verdict) in cases {
+    for (mut line, asked) in lines {
         let mut refer = |table: &'static str, value: &Value| {
             let next = sizes.entry(table).or_default();
             *tables.entry((table, value.to_string())).or_insert_with(|| {
@@ -23,27 +37,25 @@ pub fn write(name: &str, cases: &[(Option<String>, Case, Verdict)]) {
                 *next - 1
             })
         };
-        let keys = refer("keys", &case.keys.as_str().into());
-        let configuration = refer("configuration", &case.configuration);
-        let verdict = refer("verdict", &to_json(verdict));
-        let mut line = serde_json::Map::new();
-        if let Some(name) = name {
-            line.insert("name".into(), name.as_str().into());
-        }
-        line.insert("n".into(), case.now.as_str().into());
-        line.insert("k".into(), keys.into());
-        line.insert("c".into(), configuration.into());
-        match parts(&case.token) {
-            Some((header, payload, signature)) => {
-                line.insert("h".into(), refer("header", &header.into()).into());
-                line.insert("p".into(), payload.into());
-                line.insert("s".into(), signature.into());
+        if let Some((case, verdict)) = asked {
+            let keys = refer("keys", &case.keys.as_str().into());
+            let configuration = refer("configuration", &case.configuration);
+            let verdict = refer("verdict", &to_json(verdict));
+            line.insert("n".into(), case.now.as_str().into());
+            line.insert("k".into(), keys.into());
+            line.insert("c".into(), configuration.into());
+            match parts(&case.token) {
+                Some((header, payload, signature)) => {
+                    line.insert("h".into(), refer("header", &header.into()).into());
+                    line.insert("p".into(), payload.into());
+                    line.insert("s".into(), signature.into());
+                }
+                None => {
+                    line.insert("t".into(), case.token.as_str().into());
+                }
             }
-            None => {
-                line.insert("t".into(), case.token.as_str().into());
-            }
+            line.insert("v".into(), verdict.into());
         }
-        line.insert("v".into(), verdict.into());
         let _ = writeln!(out, "{}", Value::Object(line));
     }
     let path = path(name);

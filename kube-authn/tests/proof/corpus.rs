@@ -18,10 +18,24 @@ pub fn path(name: &str) -> PathBuf {
 
 /// Reads a corpus: names, cases, verdicts.
 pub fn read(name: &str) -> Vec<(String, Case, Verdict)> {
+    let asked = lines(name).into_iter().filter_map(|(line, asked)| {
+        let name = line["name"].as_str().map(str::to_owned);
+        asked.map(|(case, verdict)| (name, case, verdict))
+    });
+    asked
+        .enumerate()
+        .map(|(i, (name, case, verdict))| {
+            (name.unwrap_or_else(|| format!("case {i}")), case, verdict)
+        })
+        .collect()
+}
+
+/// The lines that are no rows of tables, each with what it asks, if anything.
+pub fn lines(name: &str) -> Vec<(Value, Option<(Case, Verdict)>)> {
     let path = path(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut tables: HashMap<String, Vec<Value>> = HashMap::new();
-    let mut cases = Vec::new();
+    let mut lines = Vec::new();
     for line in text.lines() {
         let line: Value = serde_json::from_str(line).expect("a line is JSON");
         let object = line.as_object().expect("a line is an object");
@@ -29,6 +43,10 @@ pub fn read(name: &str) -> Vec<(String, Case, Verdict)> {
             tables.entry(table.clone()).or_default().push(value.clone());
             continue;
         }
+        let Some(now) = line["n"].as_str() else {
+            lines.push((line, None));
+            continue;
+        };
         let look = |table: &str| {
             let index = line[&table[..1]].as_u64().expect("a reference is a number");
             &tables[table][usize::try_from(index).expect("a table fits into memory")]
@@ -43,15 +61,13 @@ pub fn read(name: &str) -> Vec<(String, Case, Verdict)> {
             }
         };
         let case = Case {
-            now: line["n"].as_str().expect("now is text").to_owned(),
+            now: now.to_owned(),
             token,
             keys: look("keys").as_str().expect("keys are text").to_owned(),
             configuration: look("configuration").clone(),
         };
-        let name = line["name"]
-            .as_str()
-            .map_or_else(|| format!("case {}", cases.len()), str::to_owned);
-        cases.push((name, case, Verdict::from_json(look("verdict"))));
+        let verdict = Verdict::from_json(look("verdict"));
+        lines.push((line, Some((case, verdict))));
     }
-    cases
+    lines
 }

@@ -28,6 +28,7 @@ pub fn files(count: usize, stream: u8) -> Vec<File> {
                 .current(),
             disallowed_issuers: vec![OWN.to_owned()],
             error: None,
+            not_yet: None,
         })
         .collect()
 }

@@ -433,6 +433,17 @@ impl Maker {
             &[address, ("email_verified", "null")],
         );
         add("a_null_username_is_empty", &email, &[("email", "null")]);
+        add("an_empty_username_is_taken", &email, &[("email", "\"\"")]);
+        add(
+            "a_jti_is_the_credential_id",
+            &email,
+            &[address, ("jti", "\"1234\"")],
+        );
+        add(
+            "a_jti_of_a_number_is_no_credential_id",
+            &email,
+            &[address, ("jti", "1234")],
+        );
         add(
             "groups_of_one_string_are_one_group",
             &email,
@@ -457,6 +468,13 @@ impl Maker {
             "a_number_as_username_is_refused",
             &mapping("n", "groups"),
             &[("n", "7")],
+        );
+        let mut with_uid = email.clone();
+        with_uid["claimMappings"]["uid"] = json!({"claim": "uid"});
+        add(
+            "a_uid_claim_is_the_uid",
+            &with_uid,
+            &[address, ("uid", "\"1234\"")],
         );
         add(
             "claim_names_without_sources_are_refused",

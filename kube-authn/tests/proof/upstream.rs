@@ -1,133 +1,205 @@
-//! `TestToken` of Kubernetes' `oidc_test.go`, the cases without CEL and without
-//! claims to fetch, as data in `corpus/upstream-test-token.jsonl`. The tokens
-//! are signed here, as they are there.
+//! Kubernetes' own tables under their own names: `TestToken` of the
+//! authenticator's `oidc_test.go` and the integration's tests of OIDC, in
+//! `corpus/upstream-token.jsonl`; the configuration's validation, in
+//! `corpus/upstream-validation.jsonl`.
+//!
+//! A line has `notYet` where this crate does not answer yet, with what it says
+//! instead, and `elsewhere` where more decides than a token, a configuration
+//! and keys: the file that has the case, or why none can.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::case::{Case, Verdict};
+use super::{corpus, oracle};
+
+pub const TOKENS: &str = "upstream-token.jsonl";
+pub const FILES: &str = "upstream-validation.jsonl";
+
+/// A case of a table.
+pub struct Row {
+    /// The test's name, a slash, the case's.
+    pub name: String,
+    pub what: What,
+}
+
+pub enum What {
+    Asked(Box<Asked>),
+    Elsewhere(String),
+}
+
+/// A question, Kubernetes' answer, and ours where it is a "not yet".
+pub struct Asked {
+    pub case: Case,
+    pub verdict: Verdict,
+    pub not_yet: Option<String>,
+}
+
+pub fn read() -> Vec<Row> {
+    corpus::lines(TOKENS)
+        .into_iter()
+        .map(|(line, asked)| Row {
+            name: line["name"].as_str().expect("a name").to_owned(),
+            what: match asked {
+                Some((case, verdict)) => What::Asked(Box::new(Asked {
+                    case,
+                    verdict,
+                    not_yet: line["notYet"].as_str().map(str::to_owned),
+                })),
+                None => What::Elsewhere(line["elsewhere"].as_str().expect("a place").to_owned()),
+            },
+        })
+        .collect()
+}
+
+impl Row {
+    pub fn asked(&self) -> Option<&Asked> {
+        match &self.what {
+            What::Asked(asked) => Some(asked),
+            What::Elsewhere(_) => None,
+        }
+    }
+
+    /// What is wrong with it, in words: an answer other than Kubernetes', a
+    /// "not yet" that is none any more, a place where it is not.
+    pub fn fault(&self) -> Option<String> {
+        match &self.what {
+            What::Asked(asked) => asked.fault(&self.name),
+            What::Elsewhere(place) => misplaced(&self.name, place),
+        }
+    }
+}
+
+impl Asked {
+    fn fault(&self, name: &str) -> Option<String> {
+        let ours = self.case.judge();
+        let said = match &ours.verdict {
+            Verdict::InvalidConfig(text) | Verdict::Rejected(text) => Some(text),
+            Verdict::Accepted { .. } | Verdict::NotMine => None,
+        };
+        match &self.not_yet {
+            None if self.agrees() => None,
+            Some(_) if self.agrees() => {
+                Some(format!("{name} is answered now: take its notYet out"))
+            }
+            Some(text) if said == Some(text) => None,
+            not_yet => Some(format!(
+                "{name}\n  ours        {:?}\n  Kubernetes' {:?}\n  not yet     {not_yet:?}",
+                ours.verdict, self.verdict
+            )),
+        }
+    }
+
+    fn agrees(&self) -> bool {
+        self.case.agrees(&self.case.judge(), &self.verdict)
+    }
+}
+
+/// A file that is named has to name the case.
+pub fn misplaced(name: &str, place: &str) -> Option<String> {
+    if place.starts_with("nowhere: ") {
+        return None;
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join(place)).unwrap_or_default();
+    (!text.contains(name)).then(|| format!("{name} is not in {place}"))
+}
+
+/// How many cases each test has.
+pub fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for name in names {
+        let test = name.split_once('/').map_or(name, |(test, _)| test);
+        *counts.entry(test).or_default() += 1;
+    }
+    counts
+}
+
+/// The same cases with the verdicts that Kubernetes gives now, and no more
+/// "not yet" than there has to be.
+pub fn asked_anew(oracle: &Path, mut rows: Vec<Row>) -> Vec<Row> {
+    let asked: Vec<&mut Asked> = rows
+        .iter_mut()
+        .filter_map(|row| match &mut row.what {
+            What::Asked(asked) => Some(&mut **asked),
+            What::Elsewhere(_) => None,
+        })
+        .collect();
+    let questions = asked.iter().enumerate();
+    let questions = questions
+        .map(|(i, asked)| asked.case.to_oracle(i))
+        .collect();
+    for (asked, answer) in asked.into_iter().zip(oracle::ask(oracle, questions)) {
+        asked.verdict = Verdict::from_json(&answer);
+        if asked.agrees() {
+            asked.not_yet = None;
+        }
+    }
+    rows
+}
 
 #[cfg(test)]
 mod tests {
-    use kube_authn::config::JwtAuthenticator;
-    use kube_authn::{Authenticator, CREDENTIAL_ID_KEY, KeySet, KeyState, Outcome, User};
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
-    use crate::proof::corpus;
-    use crate::proof::signing::Key;
-    use crate::proof::token::{Draft, text};
-
-    /// The clock of the upstream test: 2009-11-10T23:00:00Z.
-    const NOW: i64 = 1_257_894_000;
+    use super::*;
+    use crate::proof::validation;
 
     #[test]
-    fn kubernetes_own_cases_hold() {
-        let keys = Keys {
-            rsa: Key::rsa(2048),
-            other: Key::rsa(2048),
-            p521: Key::ec("P-521"),
-        };
-        let file = std::fs::read_to_string(corpus::path("upstream-test-token.jsonl")).unwrap();
-        assert!(file.lines().count() >= 40, "the cases are there");
-        for line in file.lines() {
-            let case: Value = serde_json::from_str(line).unwrap();
-            let expected = match (&case["user"], &case["error"]) {
-                (Value::Object(_), _) => Ok(Some(user(&case["user"]))),
-                (_, Value::String(error)) => Err(error.clone()),
-                _ => Ok(None),
-            };
-            assert_eq!(judge(&case, &keys), expected, "{}", case["name"]);
-        }
+    fn every_token_of_kubernetes_own_tests_gets_its_verdict() {
+        let rows = read();
+        let faults: Vec<String> = rows.iter().filter_map(Row::fault).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        let counts = counts(rows.iter().map(|row| row.name.as_str()));
+        let expected = BTreeMap::from([
+            ("TestToken", 93),
+            ("TestOIDC", 8),
+            ("TestStructuredAuthenticationConfig", 8),
+            ("TestUpdatingRefreshTokenInCaseOfExpiredIDToken", 1),
+            ("TestStructuredAuthenticationConfigCEL", 9),
+            ("TestStructuredAuthenticationConfigReload", 7),
+            ("TestStructuredAuthenticationDiscoveryURL", 4),
+            ("TestMultipleJWTAuthenticators", 1),
+            ("TestJWKSMetricsCleanupOnIssuerRemoval", 1),
+        ]);
+        assert_eq!(counts, expected);
     }
 
-    struct Keys {
-        rsa: Key,
-        other: Key,
-        p521: Key,
-    }
-
-    fn judge(case: &Value, keys: &Keys) -> Result<Option<User>, String> {
-        let jwt = JwtAuthenticator::from_json(&configuration(case).to_string())
-            .map_err(|e| e.to_string())?;
-        let allowed: Option<Vec<String>> = case["allowed"].as_array().map(|list| {
-            list.iter()
-                .filter_map(|v| v.as_str().map(str::to_owned))
-                .collect()
-        });
-        let authenticator =
-            Authenticator::new(&jwt, allowed.as_deref()).map_err(|e| e.to_string())?;
-        let algorithm = case["algorithm"].as_str().unwrap_or("RS256");
-        let signer = if algorithm == "ES512" {
-            &keys.p521
-        } else {
-            &keys.rsa
-        };
-        let served = if case["served"] == "other" {
-            &keys.other
-        } else {
-            signer
-        };
-        let set = KeySet::parse(json!({"keys": [served.jwk()]}).to_string().as_bytes()).unwrap();
-        let mut draft = Draft::new(algorithm, None)
-            .claim("iss", &text("https://auth.example.com"))
-            .claim("aud", &text("my-client"))
-            .claim(
-                "exp",
-                &(NOW + case["exp"].as_i64().unwrap_or(3600)).to_string(),
-            );
-        for (claim, value) in case["claims"].as_object().unwrap() {
-            draft.set(claim, &value.to_string());
-        }
-        let now = jiff::Timestamp::from_second(NOW).unwrap();
-        match authenticator.authenticate(&draft.token(signer), KeyState::Fetched(&set), now) {
-            Outcome::Accepted(user) => Ok(Some(user)),
-            Outcome::NotMine => Ok(None),
-            Outcome::Rejected(error) => Err(error.to_string()),
-            Outcome::NeedsKeys => unreachable!("the keys are final"),
-        }
-    }
-
-    fn configuration(case: &Value) -> Value {
-        let audiences = if case["audiences"].is_array() {
-            case["audiences"].clone()
-        } else {
-            json!(["my-client"])
-        };
-        let mut jwt = json!({
-            "issuer": {
-                "url": case["issuer"].as_str().unwrap_or("https://auth.example.com"),
-                "audiences": audiences,
-                "audienceMatchPolicy": "MatchAny",
-            },
-            "claimMappings": {"username": case["username"]},
-        });
-        for (field, target) in [("groups", "groups"), ("required", "")] {
-            match (field, case.get(field)) {
-                ("groups", Some(value)) => jwt["claimMappings"][target] = value.clone(),
-                (_, Some(value)) => jwt["claimValidationRules"] = value.clone(),
-                _ => {}
-            }
-        }
-        if let Some(claim) = case.get("uid") {
-            jwt["claimMappings"]["uid"] = json!({ "claim": claim });
-        }
-        if let Some(egress) = case.get("egress") {
-            jwt["issuer"]["egressSelectorType"] = egress.clone();
-        }
-        jwt
-    }
-
-    fn user(value: &Value) -> User {
-        let strings = |value: &Value| -> Vec<String> {
-            let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            list.iter()
-                .filter_map(|v| v.as_str().map(str::to_owned))
-                .collect()
-        };
-        let mut user = User {
-            username: value["username"].as_str().unwrap().to_owned(),
-            uid: value["uid"].as_str().unwrap_or_default().to_owned(),
-            groups: strings(&value["groups"]),
-            ..User::default()
-        };
-        if let Some(id) = value["extra"].get(CREDENTIAL_ID_KEY) {
-            user.extra.insert(CREDENTIAL_ID_KEY.to_owned(), strings(id));
-        }
-        user
+    #[test]
+    fn every_file_of_kubernetes_own_tests_gets_its_error() {
+        let files = validation::read(FILES);
+        let text = std::fs::read_to_string(corpus::path(FILES)).unwrap();
+        let elsewhere: Vec<(String, String)> = text
+            .lines()
+            .filter_map(|line| {
+                let line: Value = serde_json::from_str(line).unwrap();
+                let of = |member: &str| line[member].as_str().map(str::to_owned);
+                Some((of("name").unwrap(), of("elsewhere")?))
+            })
+            .collect();
+        let faults: Vec<String> = files
+            .iter()
+            .filter_map(validation::File::fault)
+            .chain(
+                elsewhere
+                    .iter()
+                    .filter_map(|(name, place)| misplaced(name, place)),
+            )
+            .collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        let names = files.iter().map(|file| file.name.as_str());
+        let counts = counts(names.chain(elsewhere.iter().map(|(name, _)| name.as_str())));
+        let expected = BTreeMap::from([
+            ("TestValidateAuthenticationConfiguration", 27),
+            ("TestValidateIssuerURL", 8),
+            ("TestValidateIssuerDiscoveryURL", 12),
+            ("TestValidateAudiences", 8),
+            ("TestValidateCertificateAuthority", 3),
+            ("TestValidateClaimValidationRules", 12),
+            ("TestValidateClaimMappings", 32),
+            ("TestValidateUserValidationRules", 5),
+            ("TestToken", 1),
+        ]);
+        assert_eq!(counts, expected);
     }
 }

@@ -1,6 +1,8 @@
 //! Where a request carries a bearer token (apiserver,
 //! `authentication/request/bearertoken` and `…/websocket`).
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -31,11 +33,16 @@ pub enum Header<'a> {
     Token(&'a str),
 }
 
-/// Reads the first `Authorization` header.
-pub fn header(headers: &HeaderMap) -> Header<'_> {
-    // A header that is no text holds no token that anybody could have made.
-    let value = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let mut parts = value.unwrap_or_default().trim().splitn(3, ' ');
+/// The first `Authorization` header. Go's strings hold whatever bytes there are;
+/// what stands for them here is in no token that anybody accepts.
+pub fn authorization(headers: &HeaderMap) -> Cow<'_, str> {
+    let value = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    String::from_utf8_lossy(value.unwrap_or_default())
+}
+
+/// Reads an `Authorization` header.
+pub fn header(value: &str) -> Header<'_> {
+    let mut parts = value.trim().splitn(3, ' ');
     let scheme = parts.next().unwrap_or_default();
     match (parts.next(), parts.next()) {
         _ if !scheme.eq_ignore_ascii_case("bearer") => Header::Nothing,
@@ -131,6 +138,7 @@ mod tests {
     #[case(&["Negotiate x"], Header::Nothing)]
     #[case(&["Bearer good", "Bearer bad"], Header::Token("good"))]
     #[case(&["Basic x", "Bearer tok"], Header::Nothing)]
+    #[case(&["Bearer t\u{f6}k"], Header::Token("t\u{f6}k"))]
     fn the_authorization_header_is_read_as_kubernetes_does(
         #[case] values: &[&str],
         #[case] expected: Header<'_>,
@@ -139,10 +147,18 @@ mod tests {
         for value in values {
             headers.append(
                 AUTHORIZATION,
-                HeaderValue::from_str(value).expect("a value"),
+                HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
             );
         }
-        assert_eq!(header(&headers), expected);
+        assert_eq!(header(&authorization(&headers)), expected);
+    }
+
+    #[test]
+    fn what_is_no_text_is_a_token_all_the_same() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"Bearer \xff").expect("a value");
+        headers.insert(AUTHORIZATION, value);
+        assert_eq!(header(&authorization(&headers)), Header::Token("\u{fffd}"));
     }
 
     const TOKEN: &str = "base64url.bearer.authorization.k8s.io.dG9r";

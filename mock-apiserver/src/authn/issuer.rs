@@ -84,6 +84,14 @@ impl Issuer {
         clock: Clock,
     ) -> Result<Self, ConfigError> {
         let authenticator = Authenticator::new(jwt, signing_algs)?;
+        // As an API server without an egress selector's configuration, which
+        // there is none of here.
+        let selector = &jwt.issuer.egress_selector_type;
+        if !selector.is_empty() {
+            let error = "oidc: egress lookup required with egress selector type";
+            let error = format!("{error} {}", crate::wire::quote(selector));
+            return Err(ConfigError::Invalid(vec![error]));
+        }
         let roots = match jwt.issuer.certificate_authority.as_str() {
             "" => roots.clone(),
             pem => foundation::pki::roots_from_pem(pem)

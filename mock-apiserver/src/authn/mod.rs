@@ -41,6 +41,14 @@ pub const AUTHENTICATED: &str = "system:authenticated";
 /// The group of everybody without.
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 
+/// What everybody says of a token that nobody knows.
+const INVALID_TOKEN: &str = "invalid bearer token";
+
+/// The API server's own loopback token is looked for in front of all other
+/// authenticators, by one that says so of every other token in a header
+/// (`pkg/server/config.go: AuthorizeClientBearerToken`).
+const NOT_LOOPBACK: &str = INVALID_TOKEN;
+
 /// How long a new configuration may take to become healthy before the old
 /// one stays (`authentication.go: ApplyTo`).
 const RELOAD_LIMIT: Duration = Duration::from_secs(60);
@@ -278,21 +286,25 @@ impl Authenticators {
                 Err(error) => errors.push(error),
             }
         }
-        let token = match bearer::header(headers) {
+        let authorization = bearer::authorization(headers).into_owned();
+        let token = match bearer::header(&authorization) {
             bearer::Header::Nothing => None,
             bearer::Header::ExtraSpace => {
                 *warning = Some(bearer::EXTRA_SPACE);
                 None
             }
-            bearer::Header::Token(token) => Some(token.to_owned()),
+            bearer::Header::Token(token) => Some(token),
         };
         if let Some(token) = token {
-            match self.token(&token).await {
+            match self.token(token).await {
                 Ok(user) => {
                     headers.remove(AUTHORIZATION);
                     return Ok(Some(user));
                 }
-                Err(error) => errors.push(error),
+                Err(refused) => {
+                    errors.insert(0, NOT_LOOPBACK.to_owned());
+                    errors.extend(refused);
+                }
             }
         }
         match bearer::websocket(headers) {
@@ -302,7 +314,7 @@ impl Authenticators {
                     bearer::remove_websocket_token(headers);
                     return Ok(Some(user));
                 }
-                Err(error) => errors.push(error),
+                Err(refused) => errors.extend(refused),
             },
             Err(error) => errors.push(error.to_owned()),
         }
@@ -323,14 +335,11 @@ impl Authenticators {
         token: &str,
         audiences: &[String],
     ) -> Result<Option<User>, String> {
-        let mut headers = HeaderMap::new();
-        // Upstream puts the token into a made-up request's header; so a token
-        // with spaces in it is read as there.
-        let Ok(value) = http::HeaderValue::from_str(&format!("Bearer {token}")) else {
-            return Err("invalid bearer token".to_owned());
-        };
-        headers.insert(AUTHORIZATION, value);
-        let bearer::Header::Token(token) = bearer::header(&headers) else {
+        // Upstream puts the token into a made-up request's header, which nobody
+        // sends; so a token with spaces in it is read as there, and one with
+        // line breaks is one.
+        let authorization = format!("Bearer {token}");
+        let bearer::Header::Token(token) = bearer::header(&authorization) else {
             // The made-up request has no path.
             return Ok(self.lets_anonymous_in("").then(anonymous));
         };
@@ -338,13 +347,19 @@ impl Authenticators {
             || self.0.audiences.is_empty()
             || audiences.iter().any(|a| self.0.audiences.contains(a));
         if !meant_for_us {
-            return Err("invalid bearer token".to_owned());
+            return Err(INVALID_TOKEN.to_owned());
         }
-        self.token(token).await.map(|u| Some(with_authenticated(u)))
+        match self.token(token).await {
+            Ok(user) => Ok(Some(with_authenticated(user))),
+            Err(refused) => Err(aggregate(
+                std::iter::once(NOT_LOOPBACK.to_owned()).chain(refused),
+            )),
+        }
     }
 
-    /// The union of what judges tokens, behind the token cache.
-    async fn token(&self, token: &str) -> Result<User, String> {
+    /// The union of what judges tokens, behind the token cache: the user, or
+    /// each one's refusal.
+    async fn token(&self, token: &str) -> Result<User, Vec<String>> {
         let inner = &self.0;
         let caches = inner.timing == Timing::Kubernetes;
         if caches && let Some(user) = inner.cache.get(token, inner.clock.now()) {
@@ -357,7 +372,7 @@ impl Authenticators {
         Ok(user)
     }
 
-    async fn judge(&self, token: &str) -> Result<User, String> {
+    async fn judge(&self, token: &str) -> Result<User, Vec<String>> {
         let mut errors = Vec::new();
         // Among the JWT authenticators the first refusal ends it; only the
         // one whose issuer the token names can refuse it.
@@ -381,10 +396,9 @@ impl Authenticators {
             }
         }
         if errors.is_empty() {
-            Err("invalid bearer token".to_owned())
-        } else {
-            Err(aggregate(errors))
+            errors.push(INVALID_TOKEN.to_owned());
         }
+        Err(errors)
     }
 }
 

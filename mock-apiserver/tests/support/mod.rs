@@ -87,6 +87,8 @@ pub struct Issuer {
     pub key: Key,
     pub served: Arc<Served>,
     pub roots: RootCertStore,
+    /// The certificate that `roots` trusts.
+    pub ca: String,
     shutdown: CancellationToken,
 }
 
@@ -125,6 +127,7 @@ impl Issuer {
             key,
             served,
             roots: ca.roots().expect("roots"),
+            ca: ca.pem().to_owned(),
             shutdown,
         }
     }
@@ -163,7 +166,7 @@ pub fn configuration(issuer: &str) -> AuthenticationConfiguration {
 
 fn answer(served: &Served, path: &str) -> Response {
     let document = match path {
-        "/pool/.well-known/openid-configuration" => {
+        path if path.ends_with("/.well-known/openid-configuration") => {
             served.discoveries.fetch_add(1, Ordering::SeqCst);
             served.discovery.lock().expect("no panic").clone()
         }
@@ -198,13 +201,20 @@ pub struct Cluster {
 }
 
 pub fn cluster(timing: Timing) -> Cluster {
+    cluster_of(Config {
+        timing,
+        ..Config::default()
+    })
+}
+
+/// A server of this configuration, but for clock and audit.
+pub fn cluster_of(config: Config) -> Cluster {
     let clock = Clock::fixed(START.parse().expect("a time"));
     let audit = Arc::new(Memory::default());
     let server = ApiServer::new(Config {
         clock: clock.clone(),
-        timing,
         audit: AuditSink::new(audit.clone()),
-        ..Config::default()
+        ..config
     });
     Cluster {
         server,
@@ -323,5 +333,17 @@ impl Ask<'_> {
             headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
         }
+    }
+}
+
+/// What TokenReview says of a token that an authenticator refused: the API
+/// server's own token is looked for first, and not found
+/// (`pkg/server/config.go: AuthorizeClientBearerToken`).
+pub fn refusal(reason: &str) -> String {
+    let first = "invalid bearer token";
+    if reason == first {
+        first.to_owned()
+    } else {
+        format!("[{first}, {reason}]")
     }
 }
