@@ -33,16 +33,26 @@ doc:
 bench:
     cargo build --release -p rolecall
     cargo run --release -p e2e --example figures
+    cargo run --release -p e2e --example performance
     cargo run --release -p kube-rbac --example bench_rbac
+    cargo run --release -p kube-authn --example bench_authn
 
 # Kubernetes' own programs and the oracles; needs Go, the first time ten minutes
 kubernetes *WHAT:
     kubernetes/build {{ WHAT }}
 
 # As many fresh cases as asked for each oracle; ends in "N cases, D disagreements" for each
-prove CASES: (kubernetes "v1.37" "oracle-authn" "oracle-rbac")
-    cargo run --release -p kube-authn --example equal_authn -- --prove {{ CASES }} --stream 1
-    cargo run --release -p kube-rbac --example equal_rbac -- --prove {{ CASES }} --seed 2
+prove CASES MINOR="1.37": (kubernetes ("v" + MINOR) "oracle-authn" "oracle-rbac")
+    cargo run --release -p kube-authn --example equal_authn -- --kubernetes-version {{ MINOR }} --prove {{ CASES }} --seed 1
+    cargo run --release -p kube-rbac --example equal_rbac -- --kubernetes-version {{ MINOR }} --prove {{ CASES }} --seed 2
+
+# The same requests to a real control plane and to ours: status, body, audit events
+differential *ARGUMENTS: (kubernetes "etcd") (kubernetes "v1.37" "kube-apiserver" "kube-controller-manager")
+    KUBEBUILDER_ASSETS=$PWD/target/kubernetes/v1.37/bin cargo run --release -p e2e --example differential -- {{ ARGUMENTS }}
+
+# Fuzzes a parser of kube-authn: token, configuration or key_set; needs cargo-fuzz
+fuzz TARGET SECONDS="60":
+    cd kube-authn && cargo fuzz run --sanitizer none {{ TARGET }} -- -max_total_time={{ SECONDS }}
 
 # Asks Kubernetes about fresh tokens; with --write, replaces kube-authn/corpus
 corpus-authn *ARGUMENTS: (kubernetes "v1.37" "oracle-authn")

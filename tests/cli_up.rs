@@ -114,18 +114,19 @@ fn port_of(url: &str) -> Option<u16> {
 }
 
 /// 127.0.0.1, as /proc/net/tcp spells it.
-const LOOPBACK: &str = "0100007F";
+pub const LOOPBACK: &str = "0100007F";
 
 /// A line of /proc/net/tcp or tcp6 in state LISTEN.
 #[derive(Debug, PartialEq, Eq)]
-struct Listener {
-    address: String,
+pub struct Listener {
+    /// As /proc/net/tcp spells it.
+    pub address: String,
     port: u16,
     inode: String,
 }
 
 /// Where a process listens: the sockets among its open files.
-fn listening(pid: u32) -> Result<Vec<Listener>, Stop> {
+pub fn listening(pid: u32) -> Result<Vec<Listener>, Stop> {
     let files = std::fs::read_dir(format!("/proc/{pid}/fd")).map_err(|error| error.to_string())?;
     let open: BTreeSet<String> = files
         .flatten()
@@ -159,7 +160,7 @@ fn all_listeners() -> Vec<Listener> {
 }
 
 /// The processes whose environment holds `mark`.
-fn marked(mark: &str) -> Result<Vec<u32>, Stop> {
+pub fn marked(mark: &str) -> Result<Vec<u32>, Stop> {
     let all = std::fs::read_dir("/proc").map_err(|error| error.to_string())?;
     Ok(all
         .flatten()

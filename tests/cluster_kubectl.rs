@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use harness::cluster::Kind;
 use serde_json::Value;
 
 use crate::ledger::{Case, Stop, case};
@@ -15,7 +16,15 @@ use crate::rig::{Ran, Up, check, pause};
 /// What a case does with its cluster.
 type Run = fn(&Kubectl) -> Result<(), Stop>;
 
-/// All of them, each with both kubectls.
+/// About what the embedded cluster has not and says so: kinds that it does not
+/// store, and server-side apply.
+const OF_THE_EMBEDDED_ONE: [&str; 2] = [
+    "keeps_none_of_a_kind_that_is_not_stored",
+    "server_side_apply_is_said_to_be_missing",
+];
+
+/// All of them, with both kubectls on the embedded cluster and with the newer
+/// one on a real control plane.
 pub fn cases() -> Vec<Case> {
     let all: [(&str, Run); 30] = [
         ("creates_every_kind_it_can", creates),
@@ -24,7 +33,7 @@ pub fn cases() -> Vec<Case> {
         ("apply_refuses_misspelt_fields_at_any_depth", misspelt),
         ("checks_what_is_in_a_list", lists),
         ("creates_reviews_from_files", reviews),
-        ("knows_no_kind_that_is_not_served", unserved),
+        ("keeps_none_of_a_kind_that_is_not_stored", unserved),
         ("duplicate_keys_are_refused_when_asked_to", duplicates),
         ("server_side_apply_is_said_to_be_missing", server_side),
         ("dry_runs_leave_nothing", dry_runs),
@@ -54,9 +63,18 @@ pub fn cases() -> Vec<Case> {
         for (name, run) in all {
             cases.push(case(
                 format!("cluster_kubectl::{version}::{name}"),
-                move || run(&Kubectl::start(version)?),
+                move || run(&Kubectl::start(Kind::Embedded, version)?),
             ));
         }
+    }
+    for (name, run) in all {
+        if OF_THE_EMBEDDED_ONE.contains(&name) {
+            continue;
+        }
+        cases.push(case(
+            format!("cluster_kubectl::control_plane::{name}"),
+            move || run(&Kubectl::start(Kind::ControlPlane, "v1.37")?),
+        ));
     }
     cases
 }
@@ -68,10 +86,10 @@ struct Kubectl {
 }
 
 impl Kubectl {
-    fn start(version: &'static str) -> Result<Self, Stop> {
+    fn start(kind: Kind, version: &'static str) -> Result<Self, Stop> {
         programs::kubectl(version)?;
         Ok(Self {
-            up: Up::start(&[])?,
+            up: Up::start_on(kind, &[])?,
             version,
         })
     }
@@ -401,10 +419,6 @@ fn refusals(kubectl: &Kubectl) -> Result<(), Stop> {
             "delete namespace default",
             "Error from server (Forbidden): namespaces \"default\" is forbidden: this namespace may not be deleted",
         ),
-        (
-            "create job j --image=x",
-            "error: failed to create job: the server could not find the requested resource (post jobs.batch)",
-        ),
     ] {
         kubectl.fails(line, text)?;
     }
@@ -657,22 +671,54 @@ spec: {resourceAttributes: {verb: list, resource: pods}}
     )
 }
 
+/// Lists of them are empty, and say why; who may make one is told that it
+/// cannot be kept.
 fn unserved(kubectl: &Kubectl) -> Result<(), Stop> {
-    for (version, kind) in [
-        ("batch/v1", "Job"),
-        ("v1", "Endpoints"),
-        ("example.com/v1", "Widget"),
-    ] {
-        let manifest = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\n");
-        kubectl.write("x.yaml", &manifest)?;
-        for command in ["create", "apply"] {
-            kubectl.fails(
-                &format!("{command} -f x.yaml"),
-                &format!(
-                    "error: resource mapping not found for name: \"x\" namespace: \"\" from \"x.yaml\": no matches for kind \"{kind}\" in version \"{version}\"\nensure CRDs are installed first"
-                ),
-            )?;
-        }
+    const WARNING: &str = "Warning: this cluster does not store some of the kinds that were asked for: there are none, and none can be created";
+    const REFUSED: &str = "create is not supported on resources of kind \"jobs.batch\": this cluster does not store them";
+    kubectl.write(
+        "x.yaml",
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\n",
+    )?;
+    let refused =
+        format!("Error from server (MethodNotAllowed): error when creating \"x.yaml\": {REFUSED}");
+    kubectl.fails("create -f x.yaml", &refused)?;
+    kubectl.fails("apply -f x.yaml", &format!("{WARNING}\n{refused}"))?;
+    kubectl.fails(
+        "create job j --image=x",
+        &format!("error: failed to create job: {REFUSED}"),
+    )?;
+    kubectl.fails(
+        "get job x",
+        &format!("{WARNING}\nError from server (NotFound): jobs.batch \"x\" not found"),
+    )?;
+    let none = kubectl.ok("get jobs")?;
+    check(
+        none.stdout.is_empty()
+            && none.stderr.trim_end()
+                == format!("{WARNING}\nNo resources found in default namespace."),
+        || none.to_string(),
+    )?;
+    let all = kubectl.ok("get all")?;
+    check(
+        all.stderr.trim_end() == WARNING && names(&all) == ["service/kubernetes"],
+        || all.to_string(),
+    )?;
+    kubectl.ok("create -f x.yaml --dry-run=client")?;
+    kubectl.ok("run p --image=x")?;
+    kubectl.fails(
+        "logs p",
+        "Error from server (MethodNotAllowed): get is not supported on resources of kind \"pods/log\": this cluster does not serve it",
+    )?;
+    kubectl.write(
+        "x.yaml",
+        "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: x}\n",
+    )?;
+    for command in ["create", "apply"] {
+        kubectl.fails(
+            &format!("{command} -f x.yaml"),
+            "error: resource mapping not found for name: \"x\" namespace: \"\" from \"x.yaml\": no matches for kind \"Widget\" in version \"example.com/v1\"\nensure CRDs are installed first",
+        )?;
     }
     Ok(())
 }
@@ -816,7 +862,14 @@ fn columns(kubectl: &Kubectl) -> Result<(), Stop> {
             table.to_string()
         })?;
     }
-    let everywhere = kubectl.ok("get configmaps -A")?;
+    let mut everywhere = kubectl.ok("get configmaps -A")?;
+    // A real API server keeps things of its own there.
+    everywhere.stdout = everywhere
+        .stdout
+        .lines()
+        .filter(|line| !line.contains("apiserver"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
     check(heading(&everywhere) == "NAMESPACE NAME DATA AGE", || {
         everywhere.to_string()
     })?;
@@ -1186,6 +1239,32 @@ fn namespaces(kubectl: &Kubectl) -> Result<(), Stop> {
     )
 }
 
+const API_VERSIONS: [&str; 23] = [
+    "admissionregistration.k8s.io/v1",
+    "apiextensions.k8s.io/v1",
+    "apiregistration.k8s.io/v1",
+    "apps/v1",
+    "authentication.k8s.io/v1",
+    "authorization.k8s.io/v1",
+    "autoscaling/v1",
+    "autoscaling/v2",
+    "batch/v1",
+    "certificates.k8s.io/v1",
+    "coordination.k8s.io/v1",
+    "discovery.k8s.io/v1",
+    "events.k8s.io/v1",
+    "flowcontrol.apiserver.k8s.io/v1",
+    "networking.k8s.io/v1",
+    "node.k8s.io/v1",
+    "policy/v1",
+    "rbac.authorization.k8s.io/v1",
+    "resource.k8s.io/v1",
+    "scheduling.k8s.io/v1",
+    "storage.k8s.io/v1",
+    "storagemigration.k8s.io/v1",
+    "v1",
+];
+
 fn discovers(kubectl: &Kubectl) -> Result<(), Stop> {
     let resources = kubectl.ok("api-resources --no-headers")?;
     let lines: Vec<String> = resources
@@ -1201,6 +1280,9 @@ fn discovers(kubectl: &Kubectl) -> Result<(), Stop> {
         "secrets v1 true Secret",
         "serviceaccounts sa v1 true ServiceAccount",
         "services svc v1 true Service",
+        "endpoints ep v1 true Endpoints",
+        "horizontalpodautoscalers hpa autoscaling/v2 true HorizontalPodAutoscaler",
+        "jobs batch/v1 true Job",
         "deployments deploy apps/v1 true Deployment",
         "selfsubjectreviews authentication.k8s.io/v1 false SelfSubjectReview",
         "localsubjectaccessreviews authorization.k8s.io/v1 true LocalSubjectAccessReview",
@@ -1213,9 +1295,25 @@ fn discovers(kubectl: &Kubectl) -> Result<(), Stop> {
             format!("{expected:?} is not in: {resources}")
         })?;
     }
-    kubectl.prints(
-        "api-versions",
-        "apps/v1\nauthentication.k8s.io/v1\nauthorization.k8s.io/v1\nrbac.authorization.k8s.io/v1\nv1",
+    check(lines.len() == 71, || resources.to_string())?;
+    kubectl.prints("api-versions", &API_VERSIONS.join("\n"))?;
+    // Of what is stored nowhere, too, kubectl knows the group to ask about.
+    kubectl.ok("create role of-jobs --verb=list,watch --resource=jobs")?;
+    kubectl.ok("create rolebinding of-jobs --role=of-jobs --user=bob")?;
+    for (question, expected) in [
+        ("list jobs", true),
+        ("watch jobs.batch", true),
+        ("create jobs", false),
+        ("list cronjobs", false),
+        ("get pods --subresource=log", false),
+    ] {
+        kubectl.can_i(&format!("{question} --as=bob"), expected)?;
+    }
+    let jobs = kubectl.ok("get jobs --as=bob -o name")?;
+    check(jobs.stdout.is_empty(), || jobs.to_string())?;
+    kubectl.fails(
+        "get cronjobs --as=bob",
+        "Error from server (Forbidden): cronjobs.batch is forbidden: User \"bob\" cannot list resource \"cronjobs\" in API group \"batch\" in the namespace \"default\"",
     )?;
     kubectl.ok("version")?.says("Server Version: v1.37.")?;
     for (path, said) in [
@@ -1226,6 +1324,8 @@ fn discovers(kubectl: &Kubectl) -> Result<(), Stop> {
         ),
         ("clusterrolebinding.subjects", "FIELD: subjects <[]Subject>"),
         ("configmap", "KIND:       ConfigMap"),
+        ("job.spec.completions", "FIELD: completions <integer>"),
+        ("pod.spec.dnsPolicy", "ENUM:"),
     ] {
         kubectl.ok(&format!("explain {path}"))?.says(said)?;
     }

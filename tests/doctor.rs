@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::cluster::Kind;
 use harness::doctor::cache::Key;
 use harness::instance::Running;
 use http::Method;
@@ -13,8 +14,9 @@ use crate::ledger::{Case, Stop, case};
 use crate::programs;
 use crate::rig::{Ran, Up, block_on, check, eventually, fed, pause, program, rolecall};
 
-const USER: &str = "ada@example.com";
-const PASSWORD: &str = "H3lloW@rlD";
+/// Who is in the pool, and what they sign in with.
+pub const USER: &str = "ada@example.com";
+pub const PASSWORD: &str = "H3lloW@rlD";
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -45,23 +47,25 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// An instance, a pool with a person in a group, and a cluster that trusts it.
-struct Chain {
-    up: Up,
-    pool: String,
-    client: String,
+pub struct Chain {
+    pub up: Up,
+    pub pool: String,
+    pub client: String,
 }
 
 /// How a chain differs from the tutorial's.
-struct Setup {
-    arguments: &'static [&'static str],
-    domain: bool,
-    readable: &'static [&'static str],
-    callbacks: &'static [&'static str],
+pub struct Setup {
+    pub kind: Kind,
+    pub arguments: &'static [&'static str],
+    pub domain: bool,
+    pub readable: &'static [&'static str],
+    pub callbacks: &'static [&'static str],
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            kind: Kind::default(),
             arguments: &[],
             domain: true,
             readable: &["email"],
@@ -71,18 +75,18 @@ impl Default for Setup {
 }
 
 impl Chain {
-    fn new(setup: &Setup) -> Result<Self, Stop> {
-        let up = Up::start(setup.arguments)?;
+    pub fn new(setup: &Setup) -> Result<Self, Stop> {
+        let up = Up::start_on(setup.kind, setup.arguments)?;
         let (pool, client) = block_on(make(&up, setup))?;
         Ok(Self { up, pool, client })
     }
 
-    fn issuer(&self) -> String {
+    pub fn issuer(&self) -> String {
         format!("{}/{}", self.up.ready().issuer_base, self.pool)
     }
 
     /// The ID and the access token of the person.
-    fn tokens(&self) -> Result<(String, String), Stop> {
+    pub fn tokens(&self) -> Result<(String, String), Stop> {
         let session = self
             .up
             .login(&self.pool, &self.client, USER, PASSWORD, "")?;

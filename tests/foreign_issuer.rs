@@ -10,26 +10,27 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foundation::listen::Listener;
 use foundation::pki::Ca;
+use harness::cluster::Kind;
 use rsa::pkcs1::DecodeRsaPublicKey as _;
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::{Case, Stop, case};
+use crate::ledger::{Case, Stop, case, on_each};
 use crate::rig::{Up, check};
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    vec![
-        case(
-            "foreign_issuer::its_tokens_are_taken_once_its_ca_is_trusted",
-            trusted,
-        ),
-        case(
-            "foreign_issuer::without_its_ca_no_token_is_taken",
-            untrusted,
-        ),
-    ]
+    let mut all: Vec<Case> = on_each(
+        "foreign_issuer::its_tokens_are_taken_once_its_ca_is_trusted",
+        trusted,
+    )
+    .into();
+    all.push(case(
+        "foreign_issuer::without_its_ca_no_token_is_taken",
+        untrusted,
+    ));
+    all
 }
 
 /// An issuer of somebody else's.
@@ -154,13 +155,14 @@ pub fn claims(issuer: &Issuer) -> Value {
     })
 }
 
-fn trusted() -> Result<(), Stop> {
+fn trusted(kind: Kind) -> Result<(), Stop> {
     let issuer = Issuer::start()?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let roots = folder.path().join("roots.pem");
     std::fs::write(&roots, &issuer.ca_pem).map_err(|error| error.to_string())?;
     let roots = roots.display().to_string();
-    let up = Up::start_with(
+    let up = Up::start_on_with(
+        kind,
         &[],
         &[("SSL_CERT_FILE", roots.as_str()), ("SSL_CERT_DIR", "")],
     )?;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use harness::cluster::Kind;
 use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::rig::{check, ran};
@@ -87,6 +88,17 @@ pub fn case(
         name: name.into(),
         run: Box::new(run),
     }
+}
+
+/// The same on each kind of cluster; the embedded one's has the bare name.
+pub fn on_each(name: &'static str, run: fn(Kind) -> Result<(), Stop>) -> [Case; Kind::ALL.len()] {
+    Kind::ALL.map(|kind| {
+        let name = match kind {
+            Kind::Embedded => name.to_owned(),
+            Kind::ControlPlane => format!("{name} on a real control plane"),
+        };
+        case(name, move || run(kind))
+    })
 }
 
 impl Case {

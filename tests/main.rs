@@ -9,12 +9,14 @@
     reason = "tests wait for other processes by the machine's clock"
 )]
 
+mod attack;
 mod aws_hosts;
 mod browser;
 mod cli;
 mod cli_test;
 mod cli_up;
 mod cluster_kubectl;
+mod control_plane;
 mod docs;
 mod doctor;
 mod foreign_issuer;
@@ -35,6 +37,9 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> std::process::ExitCode {
     foundation::pki::install_provider();
+    if std::env::var_os(control_plane::PANICS).is_some() {
+        return control_plane::panic();
+    }
     harness::panics::watch();
     let mut arguments = Arguments::from_args();
     // The cases start programs on a machine of two cores.
@@ -48,6 +53,7 @@ fn main() -> std::process::ExitCode {
         docs::cases(),
         trust::cases(),
         offline::cases(),
+        attack::cases(),
         aws_hosts::cases(),
         tutorial::cases(),
         tutorial_unedited::cases(),
@@ -55,6 +61,7 @@ fn main() -> std::process::ExitCode {
         idp_aws::cases(),
         iam_tokens::cases(),
         cluster_kubectl::cases(),
+        control_plane::cases(),
         doctor::cases(),
         foreign_issuer::cases(),
         kubelogin::cases(),

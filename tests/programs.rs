@@ -43,6 +43,15 @@ pub fn kubernetes(version: &str, program: &str) -> Result<PathBuf, Missing> {
     )))
 }
 
+/// The folder with the pinned control plane of a minor.
+pub fn control_plane(version: &str) -> Result<PathBuf, Missing> {
+    for program in ["etcd", "kube-controller-manager"] {
+        kubernetes(version, program)?;
+    }
+    let server = kubernetes(version, "kube-apiserver")?;
+    Ok(server.parent().map(Path::to_owned).unwrap_or_default())
+}
+
 /// The pinned kubelogin, under the name that kubectl looks for.
 pub fn kubelogin() -> Result<PathBuf, Missing> {
     kubernetes("kubelogin", "kubectl-oidc_login")

@@ -12,7 +12,9 @@ pub fn cases() -> Vec<Case> {
         case("readme::the_tutorial", tutorial),
         case("readme::the_words_of_a_running_instance", words),
         case("readme::the_browser", browser),
+        case("readme::the_attack", attack),
         case("readme::the_scenarios", scenarios),
+        case("readme::on_a_real_control_plane", control_plane),
         case("readme::without_a_server", offline),
         case("readme::the_two_commands_stand_there", two_commands),
         case("readme::cargo_install_puts_it_on_the_path", install),
@@ -72,6 +74,15 @@ fn words() -> Result<(), Stop> {
     check(up.wait()? == Some(0), || "it did not end well".to_owned())
 }
 
+fn attack() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let both = format!("{}{}", block("tutorial")?, block("attack")?);
+    let text = under(&up, &both)?.ok()?.stdout;
+    check(text.matches("0 broken, 0 LET IN").count() == 3, || {
+        text.clone()
+    })
+}
+
 /// A browser that says what it was given, in both of the ways named.
 fn browser() -> Result<(), Stop> {
     let text = text()?;
@@ -119,6 +130,29 @@ fn scenarios() -> Result<(), Stop> {
     check(std::path::Path::new(&report).exists(), || {
         "there is no report".to_owned()
     })
+}
+
+fn control_plane() -> Result<(), Stop> {
+    let assets = programs::control_plane("v1.37")?;
+    for line in block("control-plane")?.lines() {
+        let words = line.split('#').next().unwrap_or_default();
+        let mut words = words.split_whitespace();
+        check(words.next() == Some("rolecall"), || {
+            format!("what is {line}?")
+        })?;
+        let mut command = Command::new(programs::rolecall());
+        command
+            .args(words)
+            .current_dir(programs::root())
+            .env("KUBEBUILDER_ASSETS", &assets);
+        let said = match line {
+            line if line.contains("assets") => "v1.37.2",
+            line if line.contains("skipped") => "does not follow our clock",
+            _ => "4 passed, 0 failed",
+        };
+        ran(command)?.ok()?.says(said)?;
+    }
+    Ok(())
 }
 
 fn offline() -> Result<(), Stop> {

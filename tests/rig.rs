@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use harness::cluster::Kind;
 use harness::instance::Ready;
 use harness::login::http::HttpLogin;
 use harness::login::{Login as _, Request, Session};
@@ -84,6 +85,33 @@ impl Up {
     /// Starts one with `arguments` and waits until it answers.
     pub fn start(arguments: &[&str]) -> Result<Self, Stop> {
         Self::start_with(arguments, &[])
+    }
+
+    /// As [`Up::start`], on a kind of cluster; Kubernetes' own programs are the
+    /// pinned ones.
+    pub fn start_on(kind: Kind, arguments: &[&str]) -> Result<Self, Stop> {
+        Self::start_on_with(kind, arguments, &[])
+    }
+
+    /// As [`Up::start_on`], with additions to the environment.
+    pub fn start_on_with(
+        kind: Kind,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Self, Stop> {
+        let arguments: Vec<&str> = ["--cluster", kind.name()]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        match kind {
+            Kind::Embedded => Self::start_with(&arguments, env),
+            Kind::ControlPlane => {
+                let assets = programs::control_plane("v1.37")?;
+                let assets = [("KUBEBUILDER_ASSETS", assets.to_str().unwrap_or_default())];
+                Self::start_with(&arguments, &[&assets, env].concat())
+            }
+        }
     }
 
     /// As [`Up::start`], with additions to the environment.

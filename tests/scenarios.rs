@@ -1,4 +1,5 @@
-//! Every file in `scenarios/`, by the program, on the embedded cluster.
+//! Every file in `scenarios/`, by the program: on the embedded cluster, under
+//! both kinds of names, and side by side with a real control plane.
 
 use std::process::Command;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{block_on, check, path_with, ran};
+use crate::rig::{Ran, block_on, check, path_with, ran};
 use crate::tutorial::text;
 
 /// One case a file.
@@ -24,63 +25,98 @@ pub fn cases() -> Vec<Case> {
             .display()
             .to_string();
         let again = path.clone();
+        let third = path.clone();
         [
             case(format!("scenarios::{path}"), move || passes(&path, None)),
             case(format!("scenarios::{again} under AWS' names"), move || {
                 passes(&again, Some("--aws-hosts"))
             }),
+            case(
+                format!("scenarios::{third} as on a real control plane"),
+                move || agrees(&third),
+            ),
         ]
     });
     let answers = case(
         "scenarios::every_line_of_the_tutorial_comes_from_an_answer",
         answers,
     );
-    let cannot = case(
-        "scenarios::what_a_cluster_cannot_do_is_skipped_by_its_name",
-        cannot,
-    );
-    all.chain([answers, cannot]).collect()
+    all.chain([answers]).collect()
 }
 
-/// On a cluster that has a clock of its own, as servers in other processes do.
-fn cannot() -> Result<(), Stop> {
-    let file = programs::root().join("scenarios/negatives/expired.yaml");
-    let expired = load::load(&file).map_err(|error| error.to_string())?;
-    let expired = plan::plan(expired).map_err(|error| error.to_string())?;
-    block_on(async {
-        let rig = Rig::start(Config::default())
-            .await
-            .map_err(|error| error.to_string())?;
-        let mut bench = rig
-            .bench(harness::login::Driver::Http)
-            .map_err(|why| why.to_string())?;
-        bench.capabilities.follows_our_clock = false;
-        let verdict = runner::run(expired, bench, &mut |_| ()).await;
-        rig.stop().await;
-        let reason = verdict.reason().unwrap_or_default().to_owned();
-        check(
-            verdict.word() == "skip" && reason.contains("does not follow our clock"),
-            || format!("{verdict:?}"),
-        )
-    })
+/// Those that need what a cluster in other processes cannot do, and so are
+/// skipped there by that name.
+const CANNOT: [(&str, &str); 3] = [
+    (
+        "scenarios/negatives/disabled.yaml",
+        "the control-plane cluster does not follow our clock",
+    ),
+    (
+        "scenarios/negatives/expired.yaml",
+        "the control-plane cluster does not follow our clock",
+    ),
+    (
+        "scenarios/attacks/other-algorithm.yaml",
+        "the control-plane cluster takes all nine signing algorithms",
+    ),
+];
+
+/// No step comes out differently, and nothing is skipped that could be tried.
+fn agrees(path: &str) -> Result<(), Stop> {
+    let mut command = test(path)?;
+    command
+        .args(["--cluster", "embedded,control-plane"])
+        .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?);
+    let run = ran(command)?.ok()?;
+    let events = events(&run);
+    let finished: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"] == "scenarioFinished")
+        .collect();
+    let came_out = |at: usize, cluster: &str, verdict: &str| {
+        finished[at]["cluster"] == cluster && finished[at]["verdict"] == verdict
+    };
+    let cannot = CANNOT.iter().find(|(file, _)| *file == path);
+    let real = if cannot.is_some() { "skip" } else { "pass" };
+    let ends = events.last().cloned().unwrap_or_default();
+    check(
+        finished.len() == 2
+            && came_out(0, "embedded", "pass")
+            && came_out(1, "control-plane", real)
+            && ends["differences"] == 0,
+        || run.to_string(),
+    )?;
+    match cannot {
+        Some((_, reason)) => run.says(reason).map(drop),
+        None => Ok(()),
+    }
 }
 
-fn passes(path: &str, more: Option<&str>) -> Result<(), Stop> {
+/// `rolecall test --json` of a file.
+fn test(path: &str) -> Result<Command, Stop> {
     let mut command = Command::new(programs::rolecall());
     command
         .args(["test", "--json", path])
-        .args(more)
         .current_dir(programs::root());
     // The pinned kubelogin first, for scenarios that name it as their driver.
     if let Ok(kubelogin) = programs::kubelogin() {
         command.env("PATH", path_with(&[kubelogin])?);
     }
-    let run = ran(command)?.ok()?;
-    let events: Vec<Value> = run
-        .stdout
+    Ok(command)
+}
+
+fn events(run: &Ran) -> Vec<Value> {
+    run.stdout
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+        .collect()
+}
+
+fn passes(path: &str, more: Option<&str>) -> Result<(), Stop> {
+    let mut command = test(path)?;
+    command.args(more);
+    let run = ran(command)?.ok()?;
+    let events = events(&run);
     let verdict = events
         .iter()
         .find(|event| event["event"] == "scenarioFinished")
@@ -198,14 +234,14 @@ async fn noted(
             });
         }
     };
-    let verdict = runner::run(plan, bench, &mut sink).await;
+    let verdict = runner::run(plan, bench, None, &mut sink).await;
     check(verdict.word() == "pass", || format!("{verdict:?}"))?;
     let requests = requests(&rig).await?;
     // EKS itself: the cluster was told whom to trust.
     let bench = rig
         .bench(harness::login::Driver::Http)
         .map_err(|why| why.to_string())?;
-    let path = format!("/clusters/{}/identity-provider-configs", bench.cluster);
+    let path = format!("/clusters/{}/identity-provider-configs", bench.cluster_name);
     let configs = bench.aws.eks(http::Method::GET, &path, &Value::Null).await;
     let configs = configs.map_err(|error| error.to_string())?;
     check(

@@ -1,21 +1,23 @@
 //! When a cluster begins to trust an issuer, and when it ceases to.
 
+use harness::cluster::Kind;
 use serde_json::json;
 
-use crate::ledger::{Case, Stop, case};
+use crate::ledger::{Case, Stop, on_each};
 use crate::rig::{Up, check};
 use crate::tutorial;
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    vec![case(
+    on_each(
         "trust::it_begins_when_the_configuration_is_active_and_ends_with_it",
         begins_and_ends,
-    )]
+    )
+    .into()
 }
 
-fn begins_and_ends() -> Result<(), Stop> {
-    let up = Up::start(&["--association-delay", "10m"])?;
+fn begins_and_ends(kind: Kind) -> Result<(), Stop> {
+    let up = Up::start_on(kind, &["--association-delay", "10m"])?;
     let (pool, client) = tutorial::steps_1_to_5(&up)?;
     let session = tutorial::log_in(&up, &pool, &client)?;
     let token = session.id_token.expose();

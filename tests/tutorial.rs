@@ -1,33 +1,43 @@
 //! The tutorial's commands, steps 1–7 and 9, by the real aws and kubectl.
 
+use harness::cluster::Kind;
 use harness::login::Session;
 use serde_json::Value;
 
 use crate::ledger::{Case, Stop, case};
 use crate::programs::KUBECTLS;
-use crate::rig::{Up, check};
+use crate::rig::{Up, check, eventually};
 
 const USER: &str = "test@kubedemy.io";
 const TEMPORARY: &str = "H3lloW@rlD";
 
 /// The whole way, with each kubectl.
 pub fn cases() -> Vec<Case> {
-    let modes: [(&str, &[&str]); 2] = [("", &[]), ("_under_aws_names", &["--aws-hosts"])];
+    let modes: [(&str, Kind, &[&str]); 4] = [
+        ("", Kind::Embedded, &[]),
+        ("_under_aws_names", Kind::Embedded, &["--aws-hosts"]),
+        ("_on_a_real_control_plane", Kind::ControlPlane, &[]),
+        (
+            "_on_a_real_control_plane_under_aws_names",
+            Kind::ControlPlane,
+            &["--aws-hosts"],
+        ),
+    ];
     KUBECTLS
         .iter()
         .flat_map(|version| {
-            modes.map(|(mode, arguments)| {
+            modes.map(|(mode, kind, arguments)| {
                 case(
                     format!("tutorial::steps_1_to_9_with_kubectl_{version}{mode}"),
-                    move || steps(version, arguments),
+                    move || steps(version, kind, arguments),
                 )
             })
         })
         .collect()
 }
 
-fn steps(kubectl: &'static str, arguments: &[&str]) -> Result<(), Stop> {
-    let up = Up::start(arguments)?;
+fn steps(kubectl: &'static str, kind: Kind, arguments: &[&str]) -> Result<(), Stop> {
+    let up = Up::start_on(kind, arguments)?;
     let (pool, client) = steps_1_to_5(&up)?;
     step_6(&up, &pool, &client)?;
     up.kubectl(
@@ -85,9 +95,11 @@ fn steps(kubectl: &'static str, arguments: &[&str]) -> Result<(), Stop> {
         &[&admin, "delete", "clusterrolebinding", "oidc:admins"],
     )?
     .ok()?;
-    up.kubectl(kubectl, &["auth", "can-i", "delete", "nodes"])?
-        .refused()?
-        .says("no")?;
+    // A real authorizer follows its storage by some milliseconds.
+    eventually("the binding's end is seen", || {
+        let may = up.kubectl(kubectl, &["auth", "can-i", "delete", "nodes"])?;
+        Ok(may.code == Some(1) && may.says("no").is_ok())
+    })?;
     up.kubectl(kubectl, &["get", "nodes"])?.refused()?.says(
         "nodes is forbidden: User \"test@kubedemy.io\" cannot list resource \"nodes\" in API group \"\" at the cluster scope",
     )?;

@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
@@ -29,6 +29,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's head.
 const HEADER_LIMIT: Duration = Duration::from_secs(15);
+/// How long a request's head may be: a token with thousands of groups is in
+/// there. Source: Go's `http.DefaultMaxHeaderBytes`, which kube-apiserver keeps.
+const HEADER_SIZE: u32 = 1 << 20;
 /// How long open requests may go on after the shutdown was asked for.
 const DRAIN_LIMIT: Duration = Duration::from_millis(500);
 /// Connections served at once; the rest wait in the kernel's queue.
@@ -41,6 +44,45 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// The verified client certificate chain, leaf first; empty without one.
     pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+/// A loopback port that is kept for a program which shares ports
+/// (`SO_REUSEPORT`, as kube-apiserver's `--permit-port-sharing` asks for): nobody
+/// else gets it between the moment that it is known and the one that the program
+/// listens on it.
+#[derive(Debug)]
+pub struct ReservedPort {
+    /// Bound and never listening, so that every connection is the program's.
+    _socket: TcpSocket,
+    addr: SocketAddr,
+}
+
+impl ReservedPort {
+    /// Reserves `addr`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The operating system's, with the address in it.
+    #[allow(clippy::disallowed_methods, reason = "this is the place that binds")]
+    pub fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let bind = || {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseport(true)?;
+            socket.bind(addr)?;
+            let addr = socket.local_addr()?;
+            Ok(Self {
+                _socket: socket,
+                addr,
+            })
+        };
+        bind().map_err(|error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
+        })
+    }
+
+    /// The address that is kept.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
 }
 
 /// A bound socket that does not accept yet: its address is known before
@@ -264,6 +306,7 @@ where
     builder
         .http2()
         .timer(TokioTimer::new())
+        .max_header_list_size(HEADER_SIZE)
         .max_concurrent_streams(250);
     let connection =
         builder.serve_connection_with_upgrades(io, TowerToHyperService::new(with_peer));

@@ -213,6 +213,22 @@ impl Ca {
     }
 }
 
+/// A certificate that the key in `pkcs8` signs for itself: nobody vouches for it.
+///
+/// # Errors
+/// When there is no private key in `pkcs8`.
+pub fn self_signed(
+    name: &str,
+    pkcs8: &[u8],
+    now: Timestamp,
+) -> Result<CertificateDer<'static>, Error> {
+    let key = KeyPair::try_from(pkcs8)?;
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = common_name(name, None);
+    set_validity(&mut params, now, LEAF_LIFETIME);
+    Ok(params.self_signed(&key)?.der().clone())
+}
+
 /// When certificates begin: now, by the machine's clock, whatever the rig's
 /// says. It is the clock of the clients that look at them.
 pub fn today() -> Timestamp {
@@ -348,6 +364,27 @@ pub fn client_config_with_identity(
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_client_auth_cert(vec![identity.certificate.clone()], identity.key_der())?)
+}
+
+/// As [`client_config`], with a client certificate of somebody else's to show: a
+/// chain and a private key, both PEM.
+///
+/// # Errors
+/// When they are not that, or do not belong together.
+pub fn client_config_with_pem(
+    roots: RootCertStore,
+    certificate: &str,
+    key: &str,
+) -> Result<rustls::ClientConfig, Error> {
+    let pem = |error| Error(format!("not PEM: {error}"));
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(pem)?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(pem)?;
+    Ok(rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)?)
 }
 
 /// The certificates of a PEM file as roots.

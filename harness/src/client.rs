@@ -50,18 +50,27 @@ pub fn https(
     via: Option<&str>,
 ) -> Result<reqwest::Client, Broken> {
     let broken = |error: &dyn std::fmt::Display| Broken::new("set up an HTTPS client", error);
-    let mut tls = match identity {
+    let tls = match identity {
         None => pki::client_config(roots).map_err(|e| broken(&e))?,
         Some(leaf) => pki::client_config_with_identity(roots, leaf).map_err(|e| broken(&e))?,
     };
+    over(tls, via, "")
+}
+
+/// As [`https`], over `tls`; names of `except` (as in `NO_PROXY`) go by no proxy.
+pub(crate) fn over(
+    mut tls: rustls::ClientConfig,
+    via: Option<&str>,
+    except: &str,
+) -> Result<reqwest::Client, Broken> {
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .timeout(LIMIT);
-    through(client, via, "")
+    through(client, via, except)
         .and_then(reqwest::ClientBuilder::build)
-        .map_err(|e| broken(&e))
+        .map_err(|error| Broken::new("set up an HTTPS client", error))
 }
 
 /// `client` with the proxy `via` and no other, for HTTPS; this machine's own
@@ -84,6 +93,29 @@ pub(crate) fn system_roots() -> rustls::RootCertStore {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
+}
+
+/// The machine's own roots, as PEM: from `SSL_CERT_FILE`, or where Debian, Red
+/// Hat, Alpine and macOS keep them (the list of Go's crypto/x509).
+pub(crate) fn system_roots_pem() -> String {
+    let places = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    std::env::var("SSL_CERT_FILE")
+        .into_iter()
+        .chain(places.map(str::to_owned))
+        .find_map(|place| std::fs::read_to_string(place).ok())
+        .map(|mut text| {
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text
+        })
+        .unwrap_or_default()
 }
 
 /// A client for a program of ours on loopback. It keeps no connections, so it

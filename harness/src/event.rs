@@ -1,6 +1,7 @@
 //! What the runner says while it works: the contract between it and every
 //! report.
 
+use crate::side_by_side::Difference;
 use crate::verdict::{Tally, Verdict};
 
 /// One thing that happened.
@@ -14,6 +15,8 @@ pub enum Event {
         file: String,
         /// How many steps it has.
         steps: usize,
+        /// On what, where it runs on several kinds of cluster.
+        cluster: Option<&'static str>,
     },
     /// One step is over.
     StepFinished {
@@ -38,6 +41,15 @@ pub enum Event {
         verdict: Verdict,
         /// How long it took, in real time.
         seconds: f64,
+        /// On what, where it runs on several kinds of cluster.
+        cluster: Option<&'static str>,
+    },
+    /// A step of it came out differently on several kinds of cluster.
+    Difference {
+        /// The scenario's `name`.
+        scenario: String,
+        /// What each said that not all said.
+        difference: Difference,
     },
     /// All scenarios are over.
     RunFinished {

@@ -1,21 +1,12 @@
 //! The nearest miss behind a denial, worked out from a cluster's own RBAC
 //! objects by `kube-rbac`.
 
-use kube_rbac::{Policy, User};
+use kube_rbac::{Attributes, Policy};
 use serde_json::Value;
 
-use crate::scenario::question::Question;
-
-/// The sentence about the smallest edit that would turn no into yes; nothing
-/// when the objects say yes, or no single edit does.
-pub fn nearest_miss(
-    objects: &[Value],
-    username: &str,
-    groups: &[String],
-    question: &Question,
-    group: &str,
-    resource: &str,
-) -> Option<String> {
+/// The policy that a cluster's RBAC objects make, with the rules of its
+/// aggregated roles filled in.
+pub fn policy(objects: &[Value]) -> Policy {
     let mut policy = Policy::default();
     for object in objects {
         // An object that Kubernetes stored and we cannot read is left out; the
@@ -24,10 +15,13 @@ pub fn nearest_miss(
             policy.put(object);
         }
     }
-    let user = User {
-        name: username,
-        groups,
-    };
-    let explanation = kube_rbac::explain(&policy, &question.asked_by(user, group, resource));
+    kube_rbac::aggregation::aggregate(&mut policy);
+    policy
+}
+
+/// The sentence about the smallest edit that would turn no into yes; nothing
+/// when the objects say yes, or no single edit does.
+pub fn nearest_miss(policy: &Policy, asked: &Attributes<'_>) -> Option<String> {
+    let explanation = kube_rbac::explain(policy, asked);
     explanation.nearest_miss.map(|miss| miss.sentence)
 }

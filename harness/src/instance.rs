@@ -1,7 +1,6 @@
 //! A rig that stays up for other programs: its folder, and finding it again.
 
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +13,8 @@ use crate::aws::keys::AccessKey;
 use crate::browse;
 use crate::client::{AwsClient, Endpoint};
 use crate::cluster::kubeconfig::KubeloginEntry;
+use crate::control::Control;
+use crate::files;
 use crate::process;
 use crate::rig::{self, Audit, Rig};
 
@@ -29,6 +30,12 @@ pub struct Ready {
     pub api_server: String,
     /// The ready cluster's name at EKS.
     pub cluster_name: String,
+    /// What the ready cluster is, as `--cluster` has it.
+    #[serde(default)]
+    pub cluster_kind: String,
+    /// The release that it is or answers as, for example `v1.37.2`.
+    #[serde(default)]
+    pub kubernetes: String,
     /// Where requests without a credential scope belong.
     pub region: String,
     /// Twelve digits.
@@ -223,6 +230,11 @@ impl Instance {
         self.rig.shutdown().cancelled().await;
     }
 
+    /// Returns when the ready cluster is found broken, with why.
+    pub async fn broken(&self) -> String {
+        self.rig.ready_cluster().broken().await
+    }
+
     /// Ends the rig and removes its files but the audit log.
     pub async fn stop(self) {
         // `ready.json` goes first: nobody is to find what is about to end.
@@ -242,6 +254,8 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
         other_hosts: rig.config().names.allow_other_hosts(),
         api_server: rig.ready_cluster().endpoint().to_owned(),
         cluster_name: rig.config().cluster_name.clone(),
+        cluster_kind: rig.config().cluster.name().to_owned(),
+        kubernetes: rig.ready_cluster().release().to_owned(),
         region: rig.config().region.clone(),
         account: rig.config().account.clone(),
         pid: std::process::id(),
@@ -268,7 +282,7 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
 fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
     let edge = rig.edge_ca().pem();
     let kubeconfig = rig.ready_cluster().admin_kubeconfig().render();
-    let roots = format!("{}{edge}", system_roots());
+    let roots = format!("{}{edge}", crate::client::system_roots_pem());
     let exports = process::exports_for_later(ready);
     let credentials = format!(
         "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n\n\
@@ -395,15 +409,7 @@ fn lock(dir: &Path) -> Result<File, Error> {
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), Error> {
-    // A file of an earlier run may have another mode, which `mode` leaves alone.
-    let _ = std::fs::remove_file(path);
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| file_error(path, &error))
+    files::write_private(path, text).map_err(|error| file_error(path, &error))
 }
 
 fn remove_files(dir: &Path) {
@@ -412,29 +418,6 @@ fn remove_files(dir: &Path) {
     for name in FILES {
         let _ = std::fs::remove_file(dir.join(name));
     }
-}
-
-/// The machine's own roots, as PEM: from `SSL_CERT_FILE`, or where Debian, Red
-/// Hat, Alpine and macOS keep them (the list of Go's crypto/x509).
-fn system_roots() -> String {
-    let places = [
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-        "/etc/ssl/ca-bundle.pem",
-        "/etc/ssl/cert.pem",
-    ];
-    std::env::var("SSL_CERT_FILE")
-        .into_iter()
-        .chain(places.map(str::to_owned))
-        .find_map(|place| std::fs::read_to_string(place).ok())
-        .map(|mut text| {
-            if !text.ends_with('\n') {
-                text.push('\n');
-            }
-            text
-        })
-        .unwrap_or_default()
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> Error {
@@ -500,8 +483,7 @@ impl Running {
     /// # Errors
     /// [`Error::Silent`].
     pub async fn status(&self) -> Result<Value, Error> {
-        self.control(http::Method::GET, "/_rolecall/rig/status")
-            .await
+        self.ask(http::Method::GET, "/_rolecall/rig/status").await
     }
 
     /// How somebody logs in to `cluster` (the ready one, if none is named) by
@@ -552,7 +534,7 @@ impl Running {
     /// # Errors
     /// [`Error::Silent`].
     pub async fn now(&self) -> Result<jiff::Timestamp, Error> {
-        let clock = self.control(http::Method::GET, "/_rolecall/clock").await?;
+        let clock = self.ask(http::Method::GET, "/_rolecall/clock").await?;
         let now = clock["now"].as_str().and_then(|now| now.parse().ok());
         now.ok_or_else(|| Error::Silent {
             origin: self.ready.origin.clone(),
@@ -570,7 +552,7 @@ impl Running {
     /// # Errors
     /// [`Error::Silent`].
     pub async fn outbox(&self) -> Result<Value, Error> {
-        self.control(http::Method::GET, "/_rolecall/outbox").await
+        self.ask(http::Method::GET, "/_rolecall/outbox").await
     }
 
     /// Waits until its folder is free, ten seconds at most; false when it is
@@ -596,32 +578,26 @@ impl Running {
     /// # Errors
     /// [`Error::Silent`].
     pub async fn stop(&self) -> Result<(), Error> {
-        self.control(http::Method::POST, "/_rolecall/rig/shutdown")
+        self.ask(http::Method::POST, "/_rolecall/rig/shutdown")
             .await
             .map(drop)
     }
 
-    async fn control(&self, method: http::Method, path: &str) -> Result<Value, Error> {
+    /// Its control calls.
+    pub fn control(&self) -> Control {
+        let token = self.ready.control_token.clone().into();
+        Control::new(self.http.clone(), &self.ready.origin, token)
+    }
+
+    async fn ask(&self, method: http::Method, path: &str) -> Result<Value, Error> {
         let silent = |reason: String| Error::Silent {
             origin: self.ready.origin.clone(),
             reason,
         };
-        let response = self
-            .http
-            .request(method, format!("{}{path}", self.ready.origin))
-            .bearer_auth(&self.ready.control_token)
-            .send()
-            .await
-            .map_err(|error| silent(crate::client::chain(&error)))?;
-        let status = response.status();
-        let value = response
-            .json()
-            .await
-            .map_err(|error| silent(crate::client::chain(&error)))?;
-        if status.is_success() {
-            Ok(value)
-        } else {
-            Err(silent(format!("{status}: {value}")))
+        match self.control().call(method, path, None).await {
+            Ok((status, value)) if status.is_success() => Ok(value),
+            Ok((status, value)) => Err(silent(format!("{status}: {value}"))),
+            Err(broken) => Err(silent(broken.reason)),
         }
     }
 }

@@ -6,16 +6,20 @@
 //! from scenario files ([`scenario`], [`runner`]). It knows nothing of
 //! terminals and exit codes.
 
+pub mod attack;
 pub mod aws;
 pub mod browse;
 pub mod child;
 pub mod client;
 pub mod cluster;
+pub mod control;
 pub mod doctor;
 pub mod event;
 pub mod explain;
+mod files;
 pub mod front;
 pub mod instance;
+mod launch;
 pub mod login;
 pub mod manifests;
 pub mod offline;
@@ -27,26 +31,52 @@ pub mod resources;
 pub mod rig;
 pub mod runner;
 pub mod scenario;
+pub mod side_by_side;
 pub mod verdict;
 
 use event::Event;
 use login::Driver;
 use scenario::plan::Plan;
+use side_by_side::Side;
 use verdict::{Tally, Verdict};
 
 /// Runs plans one after the other, each on a fresh rig of its own that is set
-/// up as `config` says, and says in events what came of them. `driver` is the
-/// login driver of plans that name none.
+/// up as `config` says, on each kind of cluster in `clusters`, and says in
+/// events what came of them and where the clusters' answers differ. `driver`
+/// is the login driver of plans that name none.
 pub async fn run_plans(
     plans: Vec<Plan>,
     config: &rig::Config,
+    clusters: &[cluster::Kind],
     driver: Driver,
     sink: &mut (dyn FnMut(Event) + Send),
 ) -> Tally {
     let mut tally = Tally::default();
+    let several = clusters.len() > 1;
     for plan in plans {
         let driver = plan.driver.unwrap_or(driver);
-        tally.count(&run_plan(plan, config.fresh(), driver, sink).await);
+        let name = plan.name.clone();
+        let mut sides = Vec::new();
+        for kind in clusters {
+            let config = rig::Config {
+                cluster: *kind,
+                // Answers have ids in them, which are to be the same on all.
+                seeded_ids: if several { Some(1) } else { config.seeded_ids },
+                ..config.fresh()
+            };
+            let mut side = Side::new(kind.name());
+            let label = several.then(|| kind.name());
+            let verdict = run_plan(plan.clone(), config, driver, label, &mut side, sink).await;
+            tally.count(&verdict);
+            sides.push(side);
+        }
+        for difference in side_by_side::differences(&sides) {
+            tally.differences += 1;
+            sink(Event::Difference {
+                scenario: name.clone(),
+                difference,
+            });
+        }
     }
     sink(Event::RunFinished { tally });
     tally
@@ -56,22 +86,39 @@ async fn run_plan(
     plan: Plan,
     config: rig::Config,
     driver: Driver,
+    label: Option<&'static str>,
+    side: &mut Side,
     sink: &mut (dyn FnMut(Event) + Send),
 ) -> Verdict {
     let rig = match rig::Rig::start(config).await {
         Ok(rig) => rig,
-        Err(error) => return not_run(plan, rig::NoBench::from(error), sink),
+        Err(error) => return not_run(plan, rig::NoBench::from(error), label, sink),
     };
+    let own = [
+        (rig.origin().to_owned(), "ORIGIN"),
+        (rig.ready_cluster().endpoint().to_owned(), "API SERVER"),
+    ];
     let verdict = match rig.bench(driver) {
-        Ok(bench) => runner::run(plan, bench, sink).await,
-        Err(why) => not_run(plan, why, sink),
+        Ok(bench) => {
+            let mut listen = |event: Event| {
+                side.listen(&event, &own);
+                sink(event);
+            };
+            runner::run(plan, bench, label, &mut listen).await
+        }
+        Err(why) => not_run(plan, why, label, sink),
     };
     rig.stop().await;
     verdict
 }
 
 /// Reports a plan of which no step was tried.
-fn not_run(plan: Plan, why: rig::NoBench, sink: &mut (dyn FnMut(Event) + Send)) -> Verdict {
+fn not_run(
+    plan: Plan,
+    why: rig::NoBench,
+    cluster: Option<&'static str>,
+    sink: &mut (dyn FnMut(Event) + Send),
+) -> Verdict {
     let verdict = match why {
         rig::NoBench::Missing(missing) => Verdict::Skip { missing },
         rig::NoBench::Broken(broken) => Verdict::Broken {
@@ -82,6 +129,7 @@ fn not_run(plan: Plan, why: rig::NoBench, sink: &mut (dyn FnMut(Event) + Send)) 
         name: plan.name.clone(),
         file: plan.file.clone(),
         steps: 1,
+        cluster,
     });
     sink(Event::StepFinished {
         number: 1,
@@ -95,6 +143,7 @@ fn not_run(plan: Plan, why: rig::NoBench, sink: &mut (dyn FnMut(Event) + Send)) 
         file: plan.file,
         verdict: verdict.clone(),
         seconds: 0.0,
+        cluster,
     });
     verdict
 }

@@ -12,23 +12,21 @@ use foundation::listen::Listener;
 use foundation::pki::Ca;
 use foundation::secret::Secret;
 use http::{Method, Request, Response, StatusCode, header};
-use mock_apiserver::audit;
-use mock_apiserver::authn::Egress;
+use kube_rbac::Version;
 use mock_idp::{KeyBank, MockIdp};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::eks::state::{
-    ClusterStatus, CreateCluster, Eks, Launch, NewCluster, ProviderStatus,
-};
-use crate::aws::iam_token;
+use crate::aws::eks::state::{ClusterRef, ClusterStatus, CreateCluster, Eks, ProviderStatus};
 use crate::aws::ids::Ids;
 use crate::aws::keys::AccessKeys;
 use crate::client::{AwsClient, Broken, Endpoint, KubeClient};
-use crate::cluster::Cluster;
-use crate::cluster::embedded::{self, Embedded};
+use crate::cluster::control_plane::assets;
+use crate::cluster::{Cluster, Kind};
+use crate::control;
 use crate::front::Front;
+use crate::launch::{IamWebhook, launcher};
 use crate::login::browser::{self, BrowserLogin};
 use crate::login::http::HttpLogin;
 use crate::login::kubelogin::KubeloginLogin;
@@ -65,6 +63,11 @@ pub struct Config {
     pub audit: Audit,
     /// Under which names everything is found.
     pub names: Names,
+    /// What the clusters are.
+    pub cluster: Kind,
+    /// The minor that they answer as; none: the newest, or for Kubernetes' own
+    /// programs whichever are found.
+    pub kubernetes_version: Option<Version>,
 }
 
 /// Under which names everything is found.
@@ -143,6 +146,8 @@ impl Default for Config {
                 .map_or_else(|| KeyBank::in_memory(2), KeyBank::in_folder),
             audit: Audit::Off,
             names: Names::Local,
+            cluster: Kind::default(),
+            kubernetes_version: None,
         }
     }
 }
@@ -159,6 +164,9 @@ pub enum Error {
     /// The ready cluster does not start.
     #[error("the cluster does not start: {0}")]
     Cluster(String),
+    /// There are no programs to start a cluster of.
+    #[error(transparent)]
+    Missing(#[from] assets::Missing),
     /// The seed file cannot be used.
     #[error("{path}: {reason}")]
     Seed {
@@ -182,7 +190,10 @@ pub enum NoBench {
 
 impl From<Error> for NoBench {
     fn from(error: Error) -> Self {
-        Self::Broken(Broken::new("start the rig", error))
+        match error {
+            Error::Missing(missing) => Self::Missing(missing.to_string()),
+            error => Self::Broken(Broken::new("start the rig", error)),
+        }
     }
 }
 
@@ -257,7 +268,14 @@ impl Rig {
             config.clock.clone(),
             &config.account,
             config.association_delay,
-            launcher(&config, &edge, &keys, &origin, proxy_url.as_deref())?,
+            launcher(
+                &config,
+                &edge,
+                &keys,
+                &origin,
+                &control_token,
+                proxy_url.as_deref(),
+            )?,
             ids,
             config.pins.cluster_endpoint.clone().into_iter().collect(),
         );
@@ -281,6 +299,9 @@ impl Rig {
             control: Control {
                 token: control_token.clone(),
                 eks: eks.clone(),
+                keys: keys.clone(),
+                origin: origin.clone(),
+                clock: config.clock.clone(),
                 shutdown: shutdown.clone(),
                 proxy: way.clone(),
             },
@@ -383,6 +404,7 @@ impl Rig {
         };
         let pages = Arc::new(HttpLogin::new(roots.clone(), self.proxy())?);
         Ok(Bench {
+            control: control::Control::new(http.clone(), &self.origin, self.control_token.clone()),
             aws: AwsClient::new(
                 http,
                 endpoint,
@@ -399,9 +421,9 @@ impl Rig {
             login: self.login(driver, &pages, roots)?,
             refresh: pages,
             clock: self.config.clock.clone(),
-            cluster: self.config.cluster_name.clone(),
+            cluster_name: self.config.cluster_name.clone(),
             issuer_base: self.issuer_base(),
-            capabilities: self.ready.capabilities(),
+            cluster: Arc::clone(&self.ready),
         })
     }
 
@@ -460,107 +482,8 @@ fn ready_cluster(config: &Config) -> CreateCluster {
     }
 }
 
-/// Starts embedded clusters: the first on the port that was asked for, the
-/// others on free ones.
-fn launcher(
-    config: &Config,
-    edge: &Arc<Ca>,
-    keys: &AccessKeys,
-    origin: &str,
-    proxy: Option<&str>,
-) -> std::io::Result<Launch> {
-    let audit: audit::AuditSink = match &config.audit {
-        Audit::Off => audit::AuditSink::off(),
-        Audit::File(path) => audit::AuditSink::file(path)?,
-    };
-    let first = (config.cluster_name.clone(), config.region.clone());
-    let api_port = config.api_port;
-    let (clock, edge, keys, origin) = (
-        config.clock.clone(),
-        edge.der().clone(),
-        keys.clone(),
-        origin.to_owned(),
-    );
-    let egress = proxy.map_or_else(Egress::default, |url| Egress::Proxy(url.to_owned()));
-    let aws_names = config.names != Names::Local;
-    Ok(Arc::new(move |new: NewCluster| {
-        let is_first = (&new.name, &new.region) == (&first.0, &first.1);
-        let port = if is_first { api_port } else { 0 };
-        let webhook = IamWebhook {
-            keys: keys.clone(),
-            origin: origin.clone(),
-            cluster: new.name.clone(),
-            creator: new.creator.clone(),
-            clock: clock.clone(),
-        };
-        let config = embedded::Config {
-            host: aws_names.then(|| proxy::cluster_host(&new.id, &new.region)),
-            egress: egress.clone(),
-            name: new.name,
-            clock: clock.clone(),
-            audit: audit.clone(),
-            timing: mock_apiserver::Timing::Instant,
-            issuer_cas: vec![edge.clone()],
-            webhook: Some(Arc::new(webhook)),
-        };
-        Box::pin(async move {
-            let listener = Listener::bind(loopback(port))
-                .await
-                .map_err(|error| error.to_string())?;
-            let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;
-            Ok(Arc::new(cluster) as Arc<dyn Cluster>)
-        })
-    }))
-}
-
-/// EKS' token webhook: knows the IAM tokens of our access keys.
-struct IamWebhook {
-    keys: AccessKeys,
-    origin: String,
-    cluster: String,
-    creator: String,
-    clock: Clock,
-}
-
-impl mock_apiserver::authn::TokenWebhook for IamWebhook {
-    fn review<'a>(
-        &'a self,
-        token: &'a str,
-    ) -> futures_util::future::BoxFuture<'a, Result<Option<kube_authn::User>, String>> {
-        Box::pin(async move {
-            if !iam_token::is_iam_token(token) {
-                return Ok(None);
-            }
-            let now = self.clock.now();
-            let identity = iam_token::verify(&self.keys, &self.origin, &self.cluster, token, now)?;
-            if identity.arn != self.creator {
-                return Err(format!(
-                    "{} has no access entry on this cluster",
-                    identity.arn
-                ));
-            }
-            let extra = [
-                ("accessKeyId", identity.access_key_id),
-                ("arn", identity.arn.clone()),
-                ("canonicalArn", identity.arn),
-                ("principalId", identity.user_id.clone()),
-                ("sessionName", String::new()),
-            ];
-            Ok(Some(kube_authn::User {
-                username: "kubernetes-admin".to_owned(),
-                uid: format!(
-                    "aws-iam-authenticator:{}:{}",
-                    identity.account, identity.user_id
-                ),
-                groups: vec!["system:masters".to_owned()],
-                extra: extra
-                    .into_iter()
-                    .map(|(key, value)| (key.to_owned(), vec![value]))
-                    .collect(),
-            }))
-        })
-    }
-}
+/// Longer than any TokenReview.
+const REVIEW_LIMIT: usize = 1 << 20;
 
 /// What only the rig can tell or do, under a prefix of its own and with the
 /// bearer of `ready.json`.
@@ -568,6 +491,9 @@ impl mock_apiserver::authn::TokenWebhook for IamWebhook {
 pub struct Control {
     token: Secret<String>,
     eks: Eks,
+    keys: AccessKeys,
+    origin: String,
+    clock: Clock,
     shutdown: CancellationToken,
     proxy: Option<proxy::Way>,
 }
@@ -575,6 +501,11 @@ pub struct Control {
 impl Control {
     /// Where it answers.
     pub const PREFIX: &'static str = "/_rolecall/rig/";
+
+    /// Where the API server of a cluster posts TokenReviews of IAM tokens.
+    pub fn token_review_path(region: &str, cluster: &str) -> String {
+        format!("{}clusters/{region}/{cluster}/token-review", Self::PREFIX)
+    }
 
     /// Answers one control request.
     pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
@@ -589,18 +520,37 @@ impl Control {
                 &json!({"error": "control calls need the bearer that ready.json holds"}),
             );
         }
-        let path = request.uri().path().trim_start_matches(Self::PREFIX);
-        match (request.method(), path) {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().trim_start_matches(Self::PREFIX);
+        match (&parts.method, path) {
             (&Method::GET, "status") => answer(StatusCode::OK, &self.status()),
             (&Method::POST, "shutdown") => {
                 self.shutdown.cancel();
                 answer(StatusCode::OK, &json!({"stopping": true}))
             }
-            _ => answer(
-                StatusCode::NOT_FOUND,
-                &json!({"error": format!("there is no control call {} {path}", request.method())}),
-            ),
+            (method, path) => match self.webhook(path) {
+                Some(webhook) if method == Method::POST => review(&webhook, body).await,
+                _ => answer(
+                    StatusCode::NOT_FOUND,
+                    &json!({"error": format!("there is no control call {method} {path}")}),
+                ),
+            },
         }
+    }
+
+    /// The token webhook behind `clusters/REGION/NAME/token-review`.
+    fn webhook(&self, path: &str) -> Option<IamWebhook> {
+        let ["clusters", region, name, "token-review"] = path.split('/').collect::<Vec<_>>()[..]
+        else {
+            return None;
+        };
+        let record = self.eks.get(&ClusterRef::new(region, name)).ok()?;
+        Some(IamWebhook::new(
+            &self.keys,
+            &self.origin,
+            &self.clock,
+            &record.new,
+        ))
     }
 
     fn status(&self) -> Value {
@@ -655,6 +605,20 @@ impl Control {
     }
 }
 
+async fn review(webhook: &IamWebhook, body: Body) -> Response<Body> {
+    let bytes = axum::body::to_bytes(body, REVIEW_LIMIT).await;
+    let review = bytes
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    match review {
+        Some(review) => answer(StatusCode::OK, &webhook.answer(&review)),
+        None => answer(
+            StatusCode::BAD_REQUEST,
+            &json!({"error": "the body is no TokenReview"}),
+        ),
+    }
+}
+
 fn answer(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
@@ -665,7 +629,7 @@ fn answer(status: StatusCode, body: &Value) -> Response<Body> {
     response
 }
 
-fn loopback(port: u16) -> SocketAddr {
+pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 

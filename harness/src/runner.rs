@@ -13,30 +13,38 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foundation::clock::{Clock, Stopwatch, pause};
 use foundation::secret::Secret;
 use http::{Method, StatusCode};
+use kube_rbac::{Policy, User};
+use mock_idp::forge::Forgery;
 use serde_json::{Value, json};
 
 use crate::client::{As, AwsClient, AwsError, Broken, KubeClient, Refused};
-use crate::cluster::Capabilities;
+use crate::cluster::Cluster;
+use crate::control::{Control, NotForged, Order};
 use crate::event::Event;
 use std::sync::Arc;
 
 use crate::login::http::HttpLogin;
 use crate::login::{self, Login, Refusal, Session};
 use crate::resources::Resources;
-use crate::scenario::file::v1::{self, LoginOutcome, TokenKind};
+use crate::scenario::file::v1::{self, LoginOutcome};
 use crate::scenario::plan::{
     Action, Expectation, KUBELOGIN_CALLBACKS, Outcome, Person, Plan, PlannedStep, PoolRef,
+    TokenKind,
 };
 use crate::scenario::question::{Question, Target};
 use crate::verdict::Verdict;
 
 /// What people choose when they are asked for a new password.
 const NEW_PASSWORD: &str = "Rolecall-1!changed";
+/// How long an association may take: kube-apiserver gives a reload a minute.
+const PROVIDER_LIMIT: Duration = Duration::from_secs(90);
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
 /// What a runner works on: the two APIs, the pages, and the clock.
 pub struct Bench {
+    /// The provider's control calls, which forge tokens.
+    pub control: Control,
     /// Cognito and EKS.
     pub aws: AwsClient,
     /// The cluster.
@@ -48,11 +56,11 @@ pub struct Bench {
     /// The time line that everything of the rig follows.
     pub clock: Clock,
     /// The cluster's name at EKS.
-    pub cluster: String,
+    pub cluster_name: String,
     /// `ISSUER` of a pool's id.
     pub issuer_base: String,
-    /// What the cluster cannot do.
-    pub capabilities: Capabilities,
+    /// The cluster itself: what it cannot do, and whether it still works.
+    pub cluster: Arc<dyn Cluster>,
 }
 
 /// Why a step is not a pass; becomes a [`Verdict`].
@@ -91,8 +99,14 @@ impl From<Trouble> for Verdict {
 
 type Details = Vec<String>;
 
-/// Runs `plan` and reports to `sink`; returns the scenario's verdict.
-pub async fn run(plan: Plan, target: Bench, sink: &mut (dyn FnMut(Event) + Send)) -> Verdict {
+/// Runs `plan` and reports to `sink`; returns the scenario's verdict. `label`
+/// is the cluster's kind, where there are several.
+pub async fn run(
+    plan: Plan,
+    target: Bench,
+    label: Option<&'static str>,
+    sink: &mut (dyn FnMut(Event) + Send),
+) -> Verdict {
     sink(Event::ScenarioStarted {
         name: plan.name.clone(),
         file: plan.file.clone(),
@@ -101,8 +115,10 @@ pub async fn run(plan: Plan, target: Bench, sink: &mut (dyn FnMut(Event) + Send)
             .iter()
             .filter(|step| !step.title.is_empty())
             .count(),
+        cluster: label,
     });
     let started = Stopwatch::start();
+    let cluster = Arc::clone(&target.cluster);
     let mut runner = Runner::new(target);
     let mut worst = Verdict::Pass;
     let mut number = 0;
@@ -114,11 +130,18 @@ pub async fn run(plan: Plan, target: Bench, sink: &mut (dyn FnMut(Event) + Send)
             essential,
         } = step;
         let mut details = Details::new();
-        let verdict = match runner.step(action, &mut details).await {
+        let outcome = tokio::select! {
+            biased;
+            // What a broken cluster answers, or does not, is no verdict.
+            why = cluster.broken() => Err(Trouble::Broken(why)),
+            outcome = runner.step(action, &mut details) => outcome,
+        };
+        let verdict = match outcome {
             Ok(()) => Verdict::Pass,
             Err(trouble) => trouble.into(),
         };
-        let stop = verdict != Verdict::Pass && essential;
+        let broken = matches!(verdict, Verdict::Broken { .. });
+        let stop = broken || verdict != Verdict::Pass && essential;
         worst = worst.worst(verdict.clone());
         if !title.is_empty() {
             number += 1;
@@ -139,6 +162,7 @@ pub async fn run(plan: Plan, target: Bench, sink: &mut (dyn FnMut(Event) + Send)
         file: plan.file,
         verdict: worst.clone(),
         seconds: started.elapsed().as_secs_f64(),
+        cluster: label,
     });
     worst
 }
@@ -151,22 +175,28 @@ struct Pool {
 
 struct Runner {
     target: Bench,
+    /// What the cluster was told last.
+    trust: v1::Trust,
     pools: BTreeMap<PoolRef, Pool>,
     passwords: BTreeMap<Person, String>,
     sessions: BTreeMap<Person, Session>,
     provider: Option<String>,
     resources: Option<Resources>,
+    /// When an RBAC object was written last.
+    rbac_changed: Option<Stopwatch>,
 }
 
 impl Runner {
     fn new(target: Bench) -> Self {
         Self {
             target,
+            trust: v1::Trust::default(),
             pools: BTreeMap::new(),
             passwords: BTreeMap::new(),
             sessions: BTreeMap::new(),
             provider: None,
             resources: None,
+            rbac_changed: None,
         }
     }
 
@@ -194,13 +224,11 @@ impl Runner {
                 namespace,
             } => self.delete(&resource, &name, &namespace, details).await,
             Action::Advance(by) => {
-                let Capabilities {
-                    name,
-                    follows_our_clock,
-                } = self.target.capabilities;
-                if !follows_our_clock {
+                let capabilities = self.target.cluster.capabilities();
+                if !capabilities.follows_our_clock {
                     return Err(Trouble::Skip(format!(
-                        "the {name} cluster does not follow our clock"
+                        "the {} cluster does not follow our clock",
+                        capabilities.name
                     )));
                 }
                 self.target
@@ -419,7 +447,7 @@ impl Runner {
         }
         let base = format!(
             "/clusters/{}/identity-provider-configs",
-            self.target.cluster
+            self.target.cluster_name
         );
         self.eks(
             Method::POST,
@@ -432,6 +460,7 @@ impl Runner {
             .await?;
         details.push(format!("{name} is {}", status.as_deref().unwrap_or("gone")));
         self.provider = Some(name);
+        self.trust = trust;
         Ok(())
     }
 
@@ -441,7 +470,7 @@ impl Runner {
         })?;
         let base = format!(
             "/clusters/{}/identity-provider-configs",
-            self.target.cluster
+            self.target.cluster_name
         );
         let config = json!({"identityProviderConfig": {"type": "oidc", "name": name}});
         self.eks(Method::POST, &format!("{base}/disassociate"), &config)
@@ -480,7 +509,7 @@ impl Runner {
             if done(status.as_deref()) {
                 return Ok(status);
             }
-            if watch.elapsed() > Duration::from_secs(30) {
+            if watch.elapsed() > PROVIDER_LIMIT {
                 return Err(Trouble::Broken(format!(
                     "the identity provider configuration stays {}",
                     status.as_deref().unwrap_or("absent")
@@ -488,8 +517,12 @@ impl Runner {
             }
             // The clock does what on AWS a quarter of an hour does; what is
             // left is the cluster fetching the keys, in real time.
-            let _ = self.target.clock.advance(Duration::from_secs(1));
-            pause(Duration::from_millis(3)).await;
+            if self.target.cluster.capabilities().follows_our_clock {
+                let _ = self.target.clock.advance(Duration::from_secs(1));
+                pause(Duration::from_millis(3)).await;
+            } else {
+                pause(Duration::from_millis(100)).await;
+            }
         }
     }
 
@@ -522,6 +555,7 @@ impl Runner {
         if status != StatusCode::CREATED {
             return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
         }
+        self.note_change(&path);
         if let Some(text) = describe_binding(&answer) {
             details.push(text);
         }
@@ -553,8 +587,15 @@ impl Runner {
         if !status.is_success() {
             return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
         }
+        self.note_change(&path);
         details.push(format!("{status}").to_lowercase());
         Ok(())
+    }
+
+    fn note_change(&mut self, path: &str) {
+        if path.contains("/apis/rbac.authorization.k8s.io/") {
+            self.rbac_changed = Some(Stopwatch::start());
+        }
     }
 
     async fn resources(&mut self) -> Result<&Resources, Trouble> {
@@ -593,6 +634,7 @@ impl Runner {
                 TokenKind::Access => session.access_token.ok_or_else(|| {
                     Trouble::Skip("this login driver gets to see no access token".to_owned())
                 })?,
+                TokenKind::Forged(word) => self.forged(word, &session).await?,
             };
             self.ask_the_cluster(e, token, details, &mut wrong).await?;
         }
@@ -601,6 +643,33 @@ impl Runner {
         } else {
             Err(Trouble::Fail(wrong.join("; ")))
         }
+    }
+
+    /// The person's token with one thing changed, by the provider itself.
+    async fn forged(&self, word: Forgery, session: &Session) -> Result<Secret<String>, Trouble> {
+        let capabilities = self.target.cluster.capabilities();
+        if capabilities.takes_all_algorithms && word == Forgery::OtherAlgorithm {
+            return Err(Trouble::Skip(format!(
+                "the {} cluster takes all nine signing algorithms, where EKS takes RS256 alone",
+                capabilities.name
+            )));
+        }
+        let order = Order {
+            word,
+            id: &session.id_token,
+            access: session.access_token.as_ref(),
+            username_claim: Some(self.trust.username.as_deref().unwrap_or("sub")),
+            groups_claim: self.trust.groups.as_deref(),
+        };
+        let forged = self.target.control.forge(&order).await;
+        let forged = forged.map_err(|why| match why {
+            NotForged::Impossible(missing) => Trouble::Skip(missing),
+            NotForged::Broken(broken) => broken.into(),
+        })?;
+        let first = forged.into_iter().next();
+        first
+            .map(|forged| forged.token)
+            .ok_or_else(|| Trouble::Broken(format!("the provider forged no token for {word}")))
     }
 
     async fn expect_refused_login(
@@ -661,7 +730,7 @@ impl Runner {
             identity.compare(expected, wrong);
         }
         for question in &e.can {
-            let answer = self.may(&who, question).await?;
+            let answer = self.may(&who, &identity, question).await?;
             details.push(answer.line(question));
             if !answer.allowed {
                 let why = self.explain(&identity, question).await?;
@@ -672,7 +741,7 @@ impl Runner {
             }
         }
         for question in &e.cannot {
-            let answer = self.may(&who, question).await?;
+            let answer = self.may(&who, &identity, question).await?;
             let mut reason = answer.reason.clone();
             if !answer.allowed {
                 let why = self.explain(&identity, question).await?;
@@ -721,7 +790,37 @@ impl Runner {
         Ok(reason.to_owned())
     }
 
-    async fn may(&mut self, who: &As, question: &Question) -> Result<Answer, Trouble> {
+    /// What the cluster says, once it has taken note of what was written: a
+    /// real one's authorizer follows its storage by some milliseconds, and an
+    /// answer from before would be taken for one about now.
+    async fn may(
+        &mut self,
+        who: &As,
+        identity: &Identity,
+        question: &Question,
+    ) -> Result<Answer, Trouble> {
+        let settles = self.target.cluster.capabilities().settles;
+        loop {
+            let answer = self.ask(who, question).await?;
+            let fresh = |changed: &Stopwatch| changed.elapsed() < settles;
+            if !self.rbac_changed.as_ref().is_some_and(fresh)
+                || self.stored(identity, question).await? == answer.allowed
+            {
+                return Ok(answer);
+            }
+            pause(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the objects say that the cluster hands out.
+    async fn stored(&mut self, identity: &Identity, question: &Question) -> Result<bool, Trouble> {
+        let policy = self.policy().await?;
+        let (group, resource) = self.resolve(question).await?;
+        let user = identity.as_user();
+        Ok(kube_rbac::decide(&policy, &question.asked_by(user, &group, &resource)).allowed)
+    }
+
+    async fn ask(&mut self, who: &As, question: &Question) -> Result<Answer, Trouble> {
         let spec = match &question.target {
             Target::Path(path) => json!({
                 "nonResourceAttributes": {"verb": question.verb, "path": path},
@@ -780,12 +879,20 @@ impl Runner {
         identity: &Identity,
         question: &Question,
     ) -> Result<Option<String>, Trouble> {
+        let policy = self.policy().await?;
+        let (group, resource) = self.resolve(question).await?;
+        let asked = question.asked_by(identity.as_user(), &group, &resource);
+        Ok(crate::explain::nearest_miss(&policy, &asked))
+    }
+
+    /// The RBAC objects that the cluster hands out.
+    async fn policy(&self) -> Result<Policy, Trouble> {
         let mut objects = Vec::new();
-        for plural in [
-            "clusterroles",
-            "clusterrolebindings",
-            "roles",
-            "rolebindings",
+        for (plural, kind) in [
+            ("clusterroles", "ClusterRole"),
+            ("clusterrolebindings", "ClusterRoleBinding"),
+            ("roles", "Role"),
+            ("rolebindings", "RoleBinding"),
         ] {
             let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
             let (status, mut list) = self
@@ -799,31 +906,14 @@ impl Runner {
                     Refused::of(status, &list)
                 )));
             }
-            let kind = list["kind"]
-                .as_str()
-                .unwrap_or_default()
-                .trim_end_matches("List")
-                .to_owned();
-            for item in list["items"]
-                .as_array_mut()
-                .map(std::mem::take)
-                .unwrap_or_default()
-            {
-                let mut item = item;
-                item["kind"] = Value::from(kind.as_str());
+            let items = list["items"].as_array_mut().map(std::mem::take);
+            objects.extend(items.into_iter().flatten().map(|mut item| {
+                item["kind"] = Value::from(kind);
                 item["apiVersion"] = Value::from("rbac.authorization.k8s.io/v1");
-                objects.push(item);
-            }
+                item
+            }));
         }
-        let (group, resource) = self.resolve(question).await?;
-        Ok(crate::explain::nearest_miss(
-            &objects,
-            &identity.username,
-            &identity.all_groups,
-            question,
-            &group,
-            &resource,
-        ))
+        Ok(crate::explain::policy(&objects))
     }
 
     async fn expect_rules(
@@ -833,6 +923,26 @@ impl Runner {
         details: &mut Details,
         wrong: &mut Vec<String>,
     ) -> Result<(), Trouble> {
+        let settles = self.target.cluster.capabilities().settles;
+        let fresh = |changed: &Stopwatch| changed.elapsed() < settles;
+        let mut rows = self.rules(who).await?;
+        while !expected.iter().all(|row| rows.contains(row))
+            && self.rbac_changed.as_ref().is_some_and(fresh)
+        {
+            pause(Duration::from_millis(20)).await;
+            rows = self.rules(who).await?;
+        }
+        details.extend(rows.iter().map(|row| format!("may {row}")));
+        for row in expected {
+            if !rows.contains(row) {
+                wrong.push(format!("the list of rules has no row {row:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// As `kubectl auth can-i --list` shows them.
+    async fn rules(&self, who: &As) -> Result<Vec<String>, Trouble> {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
             "spec": {"namespace": "default"},
@@ -843,14 +953,7 @@ impl Runner {
             .review(who, AUTHORIZATION, "selfsubjectrulesreviews", &review)
             .await?
             .map_err(|refused| Trouble::Fail(refused.to_string()))?;
-        let rows = rule_rows(&answer);
-        details.extend(rows.iter().map(|row| format!("may {row}")));
-        for row in expected {
-            if !rows.contains(row) {
-                wrong.push(format!("the list of rules has no row {row:?}"));
-            }
-        }
-        Ok(())
+        Ok(rule_rows(&answer))
     }
 }
 
@@ -894,6 +997,13 @@ impl Identity {
                 .cloned()
                 .collect(),
             all_groups,
+        }
+    }
+
+    fn as_user(&self) -> User<'_> {
+        User {
+            name: &self.username,
+            groups: &self.all_groups,
         }
     }
 

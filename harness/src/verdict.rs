@@ -74,6 +74,8 @@ pub struct Tally {
     pub skipped: usize,
     /// The rig failed.
     pub broken: usize,
+    /// Steps that came out differently on several kinds of cluster.
+    pub differences: usize,
 }
 
 impl Tally {

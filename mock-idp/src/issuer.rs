@@ -283,9 +283,14 @@ pub struct AccessToken {
 
 /// A token's `iss`, not verified: it names the keys to verify with.
 pub fn unverified_issuer(token: &str) -> Option<String> {
+    Some(unverified_claim(token, "iss")?.as_str()?.to_owned())
+}
+
+/// A claim of a token, not verified.
+pub(crate) fn unverified_claim(token: &str, name: &str) -> Option<Value> {
     let claims = token.split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-    Some(claims.get("iss")?.as_str()?.to_owned())
+    claims.get(name).cloned()
 }
 
 /// Reads back an access token that `keys` of `pool` signed.

@@ -100,6 +100,7 @@ impl KeyBank {
             id: Arc::new(id?),
             access: Arc::new(access?),
             retired: Vec::new(),
+            gone: None,
         })
     }
 
@@ -314,6 +315,9 @@ impl KeyRing {
         let mut new = self.draw().await?;
         if keep {
             new.retired = old.published().cloned().collect();
+            new.gone.clone_from(&old.gone);
+        } else {
+            new.gone = Some(Arc::clone(&old.id));
         }
         if let Some(keys) = self.keys.get() {
             keys.store(Arc::new(new));
@@ -467,5 +471,7 @@ mod tests {
         let last = ring.keys().await.expect("keys");
         assert_eq!(last.published().count(), 2);
         assert!(last.by_kid(before.id.kid()).is_none());
+        let gone = last.gone.as_ref().expect("the one before");
+        assert_eq!(gone.kid(), after.id.kid());
     }
 }

@@ -8,6 +8,7 @@ pub mod address;
 pub mod config;
 pub mod domain;
 pub mod flow;
+pub mod forge;
 pub mod issuer;
 pub mod keybank;
 pub mod seed;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use harness::cluster::Version;
 use harness::rig::{Names, Pins};
 
 /// As in `0.1.0 (0123456789abcdef)`.
@@ -51,12 +52,17 @@ pub enum Command {
     Audit(Json),
     /// Says why a login fails: issuer, certificate, keys, token, mapping, cluster, kubelogin.
     Doctor(Box<Doctor>),
+    /// Sends forged tokens to a cluster and says what was let in.
+    Attack(Box<Attack>),
     /// Says how tokens become identities, without a server.
     #[command(subcommand)]
     Authn(Authn),
     /// Says what RBAC files allow, without a server.
     #[command(subcommand)]
     Rbac(Rbac),
+    /// Kubernetes' own programs, for --cluster control-plane.
+    #[command(subcommand)]
+    Assets(Assets),
     /// Stops the running instance.
     Down(Instance),
     /// Prints completions for a shell.
@@ -182,6 +188,52 @@ pub struct Doctor {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rolecall attack`.
+#[derive(Args)]
+pub struct Attack {
+    /// Where.
+    #[command(flatten)]
+    pub instance: Instance,
+    /// The cluster, where the instance has several.
+    #[arg(long, value_name = "NAME", conflicts_with = "kubeconfig")]
+    pub cluster: Option<String>,
+    /// Who logs in for the real token that everything is made of.
+    #[arg(long, value_name = "NAME", requires = "password", conflicts_with_all = ["token", "kubeconfig"])]
+    pub user: Option<String>,
+    /// Their password; - reads standard input.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "user",
+        allow_hyphen_values = true
+    )]
+    pub password: Option<String>,
+    /// A file with a real token, in place of a login; - reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub token: Option<PathBuf>,
+    /// A file with the access token of the same login.
+    #[arg(long, value_name = "FILE", requires = "token")]
+    pub access_token: Option<PathBuf>,
+    /// Attack the cluster of this kubeconfig, and no instance's: without what only the issuer can forge.
+    #[arg(long, value_name = "FILE", requires = "token")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of it other than the current one.
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    pub context: Option<String>,
+    /// The CA of the token's issuer, which is asked for its public keys.
+    #[arg(long, value_name = "FILE", requires = "kubeconfig")]
+    pub ca: Option<PathBuf>,
+    /// Say what came of every token.
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The forged tokens to try, such as expired or alg-none [default: all].
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
 }
 
 /// `rolecall authn`.
@@ -326,6 +378,12 @@ pub struct Test {
     /// Who logs in for the people of scenarios that do not say.
     #[arg(long, value_enum, default_value_t)]
     pub driver: DriverName,
+    /// On which clusters; with several, how their answers differ is shown, too.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "embedded")]
+    pub cluster: Vec<ClusterName>,
+    /// The minor that they answer as.
+    #[arg(long, value_name = "VERSION", value_parser = version())]
+    pub kubernetes_version: Option<Version>,
     /// Run everything under AWS' own host names.
     #[arg(long)]
     pub aws_hosts: bool,
@@ -352,6 +410,42 @@ impl Test {
             Names::Local
         }
     }
+}
+
+/// What stands in the chain as "the cluster".
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClusterName {
+    /// Our own API server, in this process.
+    #[default]
+    Embedded,
+    /// Kubernetes' own programs, as child processes (see `rolecall assets`).
+    ControlPlane,
+}
+
+impl From<ClusterName> for harness::cluster::Kind {
+    fn from(name: ClusterName) -> Self {
+        match name {
+            ClusterName::Embedded => Self::Embedded,
+            ClusterName::ControlPlane => Self::ControlPlane,
+        }
+    }
+}
+
+/// `rolecall assets`.
+#[derive(Subcommand)]
+pub enum Assets {
+    /// Says which of Kubernetes' programs are found where.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Builds etcd, kube-apiserver and kube-controller-manager out of Kubernetes' own modules; needs Go.
+    Build {
+        /// Of which minor.
+        #[arg(long, value_name = "VERSION", value_parser = version(), default_value_t)]
+        kubernetes_version: Version,
+    },
 }
 
 /// A login driver.
@@ -394,6 +488,12 @@ pub struct Up {
     /// The AWS account's number.
     #[arg(long, default_value = "123456789012", value_parser = account)]
     pub account: String,
+    /// What the cluster is.
+    #[arg(long, value_enum, default_value_t)]
+    pub cluster: ClusterName,
+    /// The Kubernetes minor that it answers as.
+    #[arg(long, value_name = "VERSION", value_parser = version())]
+    pub kubernetes_version: Option<Version>,
     /// The cluster that stands ready.
     #[arg(long, default_value = "kubedemy", value_parser = cluster_name)]
     pub cluster_name: String,
@@ -490,6 +590,13 @@ impl Up {
         }
         Ok(pins)
     }
+}
+
+/// The minors, in help and completion, too.
+fn version() -> impl clap::builder::TypedValueParser<Value = Version> {
+    use clap::builder::TypedValueParser as _;
+    clap::builder::PossibleValuesParser::new(["1.34", "1.35", "1.36", "1.37"])
+        .try_map(|text| text.parse::<Version>())
 }
 
 /// Whatever else there is would be an option to the browser, or a search.

@@ -1,13 +1,11 @@
 //! `rolecall doctor`.
 
-use std::io::Read as _;
-
 use harness::doctor::{Error, Finding, Given, Level, Mapping, Request, Surroundings, examine};
 use harness::report::terminal;
 use serde_json::json;
 
 use crate::arguments::Doctor;
-use crate::{Stop, output};
+use crate::{Stop, input, output};
 
 pub async fn doctor(options: Doctor) -> Result<u8, Stop> {
     let json = options.json;
@@ -67,18 +65,9 @@ fn request(options: Doctor) -> Result<Request, Stop> {
 
 /// `-` is standard input, where a token is in nobody's history.
 fn token(given: String) -> Result<String, Stop> {
-    if given != "-" {
-        return Ok(given.trim().to_owned());
+    if given == "-" {
+        input::standard("--token")
+    } else {
+        Ok(given.trim().to_owned())
     }
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .take(1 << 20)
-        .read_to_string(&mut text)
-        .map_err(|error| Stop::usage(format!("--token -: {error}")))?;
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Stop::usage("--token -: nothing came on standard input"));
-    }
-    Ok(text.to_owned())
 }

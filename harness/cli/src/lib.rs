@@ -5,7 +5,10 @@
 //! failed.
 
 mod arguments;
+mod assets;
+mod attack;
 mod doctor;
+mod input;
 mod offline;
 mod output;
 mod running;
@@ -94,11 +97,13 @@ async fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Outbox(options) => running::outbox(options).await,
         Command::Audit(options) => running::audit(options),
         Command::Doctor(options) => doctor::doctor(*options).await,
+        Command::Attack(options) => attack::attack(*options).await,
         Command::Authn(Authn::Explain(options)) => offline::explain_tokens(options),
         Command::Authn(Authn::Validate(options)) => offline::validate(&options),
         Command::Authn(Authn::Convert(options)) => offline::convert(&options),
         Command::Rbac(Rbac::Can(options)) => offline::rights(*options, false),
         Command::Rbac(Rbac::Explain(options)) => offline::rights(*options, true),
+        Command::Assets(command) => assets::assets(command).await,
         Command::Down(options) => running::down(options).await,
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use harness::cluster::Kind;
+use harness::cluster::control_plane::assets;
 use harness::event::Event;
 use harness::login::Driver;
 use harness::report::{json, junit::Junit, terminal};
@@ -28,7 +30,8 @@ pub async fn demo(options: Demo) -> Result<u8, Stop> {
         }
     };
     let config = rig::Config::default();
-    let tally = harness::run_plans(vec![plan], &config, Driver::Http, &mut show).await;
+    let clusters = [Kind::Embedded];
+    let tally = harness::run_plans(vec![plan], &config, &clusters, Driver::Http, &mut show).await;
     if !options.json && tally.failed + tally.broken == 0 {
         output::print(
             "\nNext: `rolecall up` and, in another terminal, `rolecall shell`; or write a scenario and `rolecall test` it.\n",
@@ -56,9 +59,16 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
     };
     let config = rig::Config {
         names: options.names(),
+        kubernetes_version: options.kubernetes_version,
         ..rig::Config::default()
     };
-    let tally = harness::run_plans(plans, &config, options.driver.into(), &mut show).await;
+    let clusters: Vec<Kind> = options.cluster.iter().copied().map(Kind::from).collect();
+    if clusters.contains(&Kind::ControlPlane) {
+        // Before anything runs, rather than a skip for each scenario.
+        assets::find(options.kubernetes_version).map_err(Stop::rig)?;
+    }
+    let driver = options.driver.into();
+    let tally = harness::run_plans(plans, &config, &clusters, driver, &mut show).await;
     for file in &options.report {
         let xml = junit.xml().map_err(Stop::rig)?;
         std::fs::write(file, xml)
@@ -87,13 +97,13 @@ fn plans(paths: &[PathBuf]) -> Result<Vec<harness::scenario::plan::Plan>, Stop> 
     }
 }
 
-/// 0 as expected, 1 not as expected, 3 the rig failed (or, with `no_skip`,
-/// something was skipped).
+/// 0 as expected, 1 not as expected or not the same on all clusters, 3 the rig
+/// failed (or, with `no_skip`, something was skipped).
 fn exit_code(tally: &Tally, no_skip: bool) -> u8 {
     if tally.broken > 0 || (no_skip && tally.skipped > 0) {
         RIG
     } else {
-        u8::from(tally.failed > 0)
+        u8::from(tally.failed + tally.differences > 0)
     }
 }
 
@@ -108,6 +118,7 @@ mod tests {
             failed,
             skipped,
             broken,
+            differences: 0,
         }
     }
 

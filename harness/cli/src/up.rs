@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use harness::cluster::Kind;
 use harness::instance::{Error, Instance, Ready};
 use harness::process::quote;
 use harness::rig;
@@ -29,8 +30,13 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
         seeded_ids: options.seeded_ids,
         seed: options.seed.clone(),
         names: options.names(),
+        cluster: options.cluster.into(),
+        kubernetes_version: options.kubernetes_version,
         ..rig::Config::default()
     };
+    if config.cluster != Kind::Embedded {
+        eprintln!("rolecall: starting a {} cluster", config.cluster.name());
+    }
     // Asked for before the first file is written: a signal that comes early
     // must find somebody who cleans up.
     let mut signals = Signals::new().map_err(Stop::rig)?;
@@ -54,18 +60,24 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
                 "origin": instance.ready().origin,
                 "apiServer": instance.ready().api_server,
                 "pid": instance.ready().pid,
+                "clusterKind": instance.ready().cluster_kind,
+                "kubernetes": instance.ready().kubernetes,
                 "proxy": instance.ready().proxy,
             })
         ));
     } else {
         output::print(&table(instance.ready(), &options));
     }
-    tokio::select! {
-        () = signals.next() => {}
-        () = instance.asked_to_stop() => {}
-    }
+    let broken = tokio::select! {
+        () = signals.next() => None,
+        () = instance.asked_to_stop() => None,
+        why = instance.broken() => Some(why),
+    };
     instance.stop().await;
-    Ok(0)
+    match broken {
+        None => Ok(0),
+        Some(why) => Err(Stop::rig(format!("the cluster broke: {why}"))),
+    }
 }
 
 fn table(ready: &Ready, options: &Up) -> String {
@@ -80,7 +92,10 @@ fn table(ready: &Ready, options: &Up) -> String {
         ("hosted pages", pages),
         (
             "cluster",
-            format!("{} at {}", ready.cluster_name, ready.api_server),
+            format!(
+                "{} at {}, {} {}",
+                ready.cluster_name, ready.api_server, ready.cluster_kind, ready.kubernetes
+            ),
         ),
         ("CA, kubeconfig, audit log", dir.clone()),
     ];

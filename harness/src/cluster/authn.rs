@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use kube_authn::config::{AuthenticationConfiguration, OidcFlags};
+use kube_authn::config::{
+    AuthenticationConfiguration, JwtAuthenticator, OidcFlags, PrefixedClaimOrExpression,
+};
+use serde_json::{Map, Value, json};
 
 /// An OIDC issuer as EKS' identity provider configuration (and kube-apiserver's
 /// `--oidc-*` flags) describe it.
@@ -65,4 +68,41 @@ pub fn render(trust: &Trust) -> Result<Rendered, String> {
         configuration,
         signing_algs: Some(flags.signing_algs),
     })
+}
+
+/// What flags can say as a configuration file, a document without what is
+/// empty (`apiserver.config.k8s.io/v1`).
+pub fn document(configuration: &AuthenticationConfiguration) -> Value {
+    let jwt: Vec<Value> = configuration.jwt.iter().map(entry).collect();
+    json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "jwt": jwt,
+    })
+}
+
+/// An entry that flags stand for, which has neither CEL nor a uid.
+fn entry(jwt: &JwtAuthenticator) -> Value {
+    let prefixed =
+        |one: &PrefixedClaimOrExpression| json!({"claim": one.claim, "prefix": one.prefix});
+    let mut issuer = json!({"url": jwt.issuer.url, "audiences": jwt.issuer.audiences});
+    if !jwt.issuer.certificate_authority.is_empty() {
+        issuer["certificateAuthority"] = json!(jwt.issuer.certificate_authority);
+    }
+    let mut entry = Map::new();
+    entry.insert("issuer".to_owned(), issuer);
+    let rules: Vec<Value> = jwt
+        .claim_validation_rules
+        .iter()
+        .map(|rule| json!({"claim": rule.claim, "requiredValue": rule.required_value}))
+        .collect();
+    if !rules.is_empty() {
+        entry.insert("claimValidationRules".to_owned(), Value::from(rules));
+    }
+    let mut mappings = json!({"username": prefixed(&jwt.claim_mappings.username)});
+    if !jwt.claim_mappings.groups.claim.is_empty() {
+        mappings["groups"] = prefixed(&jwt.claim_mappings.groups);
+    }
+    entry.insert("claimMappings".to_owned(), mappings);
+    Value::Object(entry)
 }

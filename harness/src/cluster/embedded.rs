@@ -2,19 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use foundation::clock::Clock;
 use foundation::listen::Listener;
 use foundation::pki::{Ca, Leaf};
-use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 use mock_apiserver::ApiServer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::authn::{self, Trust};
-use super::kubeconfig::{Credential, Kubeconfig};
-use super::{Capabilities, Cluster, TrustError};
+use super::kubeconfig::Kubeconfig;
+use super::{Capabilities, Cluster, TrustError, serving_names};
 
 /// How an embedded cluster is started.
 pub struct Config {
@@ -22,6 +22,8 @@ pub struct Config {
     pub name: String,
     /// The host of its endpoint, where that is another than its address.
     pub host: Option<String>,
+    /// The Kubernetes minor that it answers as.
+    pub version: kube_rbac::Version,
     /// The time line it lives on.
     pub clock: Clock,
     /// Where its requests are recorded.
@@ -39,6 +41,7 @@ pub struct Config {
 /// A running embedded cluster.
 pub struct Embedded {
     name: String,
+    version: kube_rbac::Version,
     endpoint: String,
     address: SocketAddr,
     ca_pem: String,
@@ -57,17 +60,12 @@ impl Embedded {
     pub fn start(listener: Listener, config: Config) -> Result<Self, foundation::pki::Error> {
         let now = foundation::pki::today();
         let ca = Ca::new(&format!("rolecall cluster {}", config.name), now)?;
-        let mut names = vec![
-            "127.0.0.1",
-            "localhost",
-            "kubernetes",
-            "kubernetes.default.svc",
-        ];
-        names.extend(config.host.as_deref());
-        let serving = ca.issue_server(&names, now)?;
+        let serving = ca.issue_server(&serving_names(config.host.as_deref()), now)?;
         let admin = ca.issue_client("kubernetes-admin", Some("system:masters"), now)?;
         let tls = serving.server_config_with_client_auth(&ca)?;
         let server = ApiServer::new(mock_apiserver::Config {
+            policy: kube_rbac::bootstrap::policy(config.version),
+            version: config.version,
             clock: config.clock,
             audit: config.audit,
             timing: config.timing,
@@ -84,6 +82,7 @@ impl Embedded {
         let task = tokio::spawn(listener.serve(tls, server.service(), shutdown.clone()));
         Ok(Self {
             name: config.name,
+            version: config.version,
             endpoint,
             address,
             ca_pem: ca.pem().to_owned(),
@@ -117,20 +116,15 @@ impl Cluster for Embedded {
     }
 
     fn admin_kubeconfig(&self) -> Kubeconfig {
-        Kubeconfig {
-            name: self.name.clone(),
-            server: self.endpoint.clone(),
-            ca_pem: self.ca_pem.clone(),
-            user: "kubernetes-admin".to_owned(),
-            credential: Credential::ClientCertificate {
-                certificate: self.admin.certificate_pem.clone(),
-                key: Secret::new(self.admin.key_pem()),
-            },
-        }
+        Kubeconfig::of_admin(&self.name, &self.endpoint, &self.ca_pem, &self.admin)
     }
 
     fn admin(&self) -> &Leaf {
         &self.admin
+    }
+
+    fn release(&self) -> &str {
+        self.version.release()
     }
 
     fn trust<'a>(&'a self, trust: Option<&'a Trust>) -> BoxFuture<'a, Result<(), TrustError>> {
@@ -155,8 +149,11 @@ impl Cluster for Embedded {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            follows_our_clock: true,
             name: "embedded",
+            follows_our_clock: true,
+            takes_all_algorithms: false,
+            cached_for: Duration::ZERO,
+            settles: Duration::ZERO,
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use foundation::pki::Leaf;
 use foundation::secret::Secret;
 use serde_json::{Value, json};
 
@@ -40,6 +41,20 @@ pub enum Credential {
 }
 
 impl Kubeconfig {
+    /// That of the administrator whose certificate is `admin`.
+    pub fn of_admin(name: &str, server: &str, ca_pem: &str, admin: &Leaf) -> Self {
+        Self {
+            name: name.to_owned(),
+            server: server.to_owned(),
+            ca_pem: ca_pem.to_owned(),
+            user: "kubernetes-admin".to_owned(),
+            credential: Credential::ClientCertificate {
+                certificate: admin.certificate_pem.clone(),
+                key: Secret::new(admin.key_pem()),
+            },
+        }
+    }
+
     /// The file's text, YAML as `kubectl config` writes it.
     pub fn render(&self) -> String {
         let base64 = |pem: &str| STANDARD.encode(pem);

@@ -1,15 +1,18 @@
 //! What can stand in the chain as "the cluster", behind one trait.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use foundation::pki::Leaf;
 use futures_util::future::BoxFuture;
 
 pub mod authn;
+pub mod control_plane;
 pub mod embedded;
 pub mod kubeconfig;
 
 use authn::Trust;
+pub use kube_rbac::Version;
 use kubeconfig::Kubeconfig;
 
 /// A running cluster that can be told whom to trust.
@@ -29,6 +32,9 @@ pub trait Cluster: Send + Sync {
     /// The administrator's client certificate.
     fn admin(&self) -> &Leaf;
 
+    /// The release that it is, or answers as: for example `v1.37.2`.
+    fn release(&self) -> &str;
+
     /// Makes the cluster trust the tokens of one issuer (`None`: of nobody)
     /// and returns when it does: a token of that issuer with a junk signature
     /// then fails for its signature.
@@ -41,18 +47,90 @@ pub trait Cluster: Send + Sync {
     /// What it cannot do.
     fn capabilities(&self) -> Capabilities;
 
+    /// Returns when the cluster is found broken, with why and the end of a log;
+    /// as long as it works it does not.
+    fn broken(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
+
     /// Stops it; nothing of it is left running.
     fn stop(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What can stand in the chain as "the cluster".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Our own API server, in this process.
+    #[default]
+    Embedded,
+    /// Kubernetes' own, as child processes.
+    ControlPlane,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Embedded, Self::ControlPlane];
+
+    /// As `--cluster` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::ControlPlane => "control-plane",
+        }
+    }
 }
 
 /// What a kind of cluster can and cannot do; scenarios that need more are
 /// skipped with that reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Whether it follows the clock that it was handed.
-    pub follows_our_clock: bool,
     /// The kind's name, for reports.
     pub name: &'static str,
+    /// Whether it follows the clock that it was handed. Where it does not, a
+    /// token of another time is forged at the identity provider instead.
+    pub follows_our_clock: bool,
+    /// Whether it takes all nine signing algorithms, where EKS takes RS256 alone:
+    /// an API server's configuration file has no word for them.
+    pub takes_all_algorithms: bool,
+    /// How long a token that was accepted goes on being so, whatever happens.
+    pub cached_for: Duration,
+    /// How long after a change of RBAC objects its answers may still be those
+    /// from before it.
+    pub settles: Duration,
+}
+
+impl Capabilities {
+    /// What it cannot do, a sentence each.
+    pub fn limits(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        if !self.follows_our_clock {
+            limits.push("its clock does not follow ours".to_owned());
+        }
+        if self.takes_all_algorithms {
+            limits.push("it takes all nine signing algorithms, where EKS takes RS256".to_owned());
+        }
+        if !self.cached_for.is_zero() {
+            limits.push(format!(
+                "a token that it accepted it accepts for {} s more",
+                self.cached_for.as_secs()
+            ));
+        }
+        if !self.settles.is_zero() {
+            limits.push("a change of RBAC takes effect a moment later".to_owned());
+        }
+        limits
+    }
+}
+
+/// The names in an API server's certificate; `host` is its public one.
+fn serving_names(host: Option<&str>) -> Vec<&str> {
+    let own = [
+        "127.0.0.1",
+        "localhost",
+        "kubernetes",
+        "kubernetes.default.svc",
+    ];
+    own.into_iter().chain(host).collect()
 }
 
 /// Why a cluster does not trust an issuer.
@@ -64,4 +142,7 @@ pub enum TrustError {
     /// The configuration is in force, but the issuer does not answer.
     #[error("the issuer's keys cannot be had: {0}")]
     IssuerUnreachable(String),
+    /// The cluster is not what it should be.
+    #[error("{0}")]
+    Broken(String),
 }

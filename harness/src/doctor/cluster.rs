@@ -3,6 +3,7 @@
 use foundation::pki;
 use foundation::secret::Secret;
 use kube_authn::User;
+use rustls::RootCertStore;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, excerpt};
@@ -22,6 +23,56 @@ pub struct Server {
     pub unverified: bool,
 }
 
+/// Why no token is sent to an API server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoots {
+    /// Anybody could be there.
+    #[error(
+        "{0} was not asked: the kubeconfig does not verify its certificate, and a token is not sent to just anybody"
+    )]
+    Unverified(String),
+    /// Whose certificates are to be trusted cannot be read.
+    #[error("the kubeconfig's CA of {url} cannot be read: {reason}")]
+    Unreadable {
+        /// The API server.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Server {
+    /// Whose certificates are trusted there.
+    ///
+    /// # Errors
+    /// [`NoRoots`].
+    pub fn roots(&self) -> Result<RootCertStore, NoRoots> {
+        let url = self.url.trim_end_matches('/').to_owned();
+        if self.unverified || !url.starts_with("https://") {
+            return Err(NoRoots::Unverified(url));
+        }
+        match self.ca_pem.as_deref().map(pki::roots_from_pem) {
+            None => Ok(crate::client::system_roots()),
+            Some(Ok(roots)) => Ok(roots),
+            Some(Err(error)) => Err(NoRoots::Unreadable {
+                url,
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// The way there: the kubeconfig's own proxy, or else `otherwise`.
+    pub fn way(&self, otherwise: &Proxy) -> Proxy {
+        match &self.proxy {
+            Some(url) => Proxy {
+                url: Some(url.clone()),
+                except: String::new(),
+            },
+            None => otherwise.clone(),
+        }
+    }
+}
+
 const CHECK: &str = "cluster";
 
 /// Asks the API server whom it takes the bearer for, in the way that kubectl
@@ -33,32 +84,25 @@ pub async fn ask(
     proxy: &Proxy,
 ) -> Finding {
     let url = server.url.trim_end_matches('/');
-    if server.unverified || !url.starts_with("https://") {
-        return Finding::warning(
-            CHECK,
-            format!(
-                "{url} was not asked: the kubeconfig does not verify its certificate, and a token is not sent to just anybody"
-            ),
-            "put certificate-authority-data in the place of insecure-skip-tls-verify",
-        );
-    }
-    let roots = match server.ca_pem.as_deref().map(pki::roots_from_pem) {
-        None => crate::client::system_roots(),
-        Some(Ok(roots)) => roots,
-        Some(Err(error)) => {
+    let roots = match server.roots() {
+        Ok(roots) => roots,
+        Err(why @ NoRoots::Unverified(_)) => {
+            return Finding::warning(
+                CHECK,
+                why.to_string(),
+                "put certificate-authority-data in the place of insecure-skip-tls-verify",
+            );
+        }
+        Err(why) => {
             return Finding::problem(
                 CHECK,
-                format!("the kubeconfig's CA of {url} cannot be read: {error}"),
+                why.to_string(),
                 "write the kubeconfig anew, for example with aws eks update-kubeconfig",
             );
         }
     };
     let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-    let own = server.proxy.clone().map(|url| Proxy {
-        url: Some(url),
-        except: String::new(),
-    });
-    let answer = match web::client(roots, own.as_ref().unwrap_or(proxy)) {
+    let answer = match web::client(roots, &server.way(proxy)) {
         Err(broken) => Err(Trouble::Other(broken.to_string())),
         Ok(client) => {
             let request = client

@@ -67,7 +67,7 @@ impl Finding {
 }
 
 /// `text`, as much of it as fits into a sentence.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     const MOST: usize = 200;
     let text = text.trim();
     if text.chars().count() <= MOST {

@@ -22,6 +22,17 @@ pub struct Kubeconfig {
     pub exec: Option<Exec>,
     /// Its token.
     pub token: Option<Secret<String>>,
+    /// Its client certificate.
+    pub certificate: Option<Certificate>,
+}
+
+/// A client certificate with its key, both PEM.
+#[derive(Clone, Debug, Default)]
+pub struct Certificate {
+    /// The chain, leaf first.
+    pub chain: String,
+    /// The private key.
+    pub key: Secret<String>,
 }
 
 /// A program that fetches credentials. Its arguments may hold secrets.
@@ -74,7 +85,38 @@ fn parse(file: &Value, path: &Path, context: Option<&str>) -> Result<Kubeconfig,
         token: entries["token"]
             .as_str()
             .map(|token| token.to_owned().into()),
+        certificate: certificate(entries, folder),
     })
+}
+
+/// One that cannot be read is as good as none: it is not what logs in here.
+fn certificate(user: &Value, folder: &Path) -> Option<Certificate> {
+    let read = |name| pem(user, name, folder).ok().flatten();
+    Some(Certificate {
+        chain: read("client-certificate")?,
+        key: read("client-key")?.into(),
+    })
+}
+
+/// What stands in `NAME-data`, or else in the file that `NAME` names.
+fn pem(entry: &Value, name: &str, folder: &Path) -> Result<Option<String>, String> {
+    let data = format!("{name}-data");
+    if let Some(base64) = entry[&data].as_str().filter(|data| !data.is_empty()) {
+        let bytes = STANDARD.decode(base64.trim()).ok();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        return match text {
+            Some(text) => Ok(Some(text)),
+            None => Err(format!("its {data} is no base64 of a PEM file")),
+        };
+    }
+    let Some(file) = entry[name].as_str() else {
+        return Ok(None);
+    };
+    let file = folder.join(file);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => Err(format!("{}: {error}", file.display())),
+    }
 }
 
 fn entry<'a>(file: &'a Value, list: &str, part: &str, name: &str) -> Result<&'a Value, String> {
@@ -85,24 +127,9 @@ fn entry<'a>(file: &'a Value, list: &str, part: &str, name: &str) -> Result<&'a 
 }
 
 fn server(cluster: &Value, folder: &Path) -> Result<Server, String> {
-    let data = cluster["certificate-authority-data"].as_str();
-    let file = cluster["certificate-authority"].as_str();
-    let ca_pem = match (data.filter(|data| !data.is_empty()), file) {
-        (Some(data), _) => {
-            let bytes = STANDARD.decode(data.trim()).ok();
-            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-            Some(text.ok_or("its certificate-authority-data is no base64 of a PEM file")?)
-        }
-        (None, Some(file)) => {
-            let file = folder.join(file);
-            let text = std::fs::read_to_string(&file);
-            Some(text.map_err(|error| format!("{}: {error}", file.display()))?)
-        }
-        (None, None) => None,
-    };
     Ok(Server {
         url: cluster["server"].as_str().unwrap_or_default().to_owned(),
-        ca_pem,
+        ca_pem: pem(cluster, "certificate-authority", folder)?,
         proxy: cluster["proxy-url"]
             .as_str()
             .filter(|url| !url.is_empty())

@@ -4,19 +4,19 @@
 //! cluster are looked at in the same way.
 
 pub mod cache;
-mod cluster;
+pub(crate) mod cluster;
 mod difference;
 mod finding;
-mod issuer;
+pub(crate) mod issuer;
 mod keys;
-mod kubeconfig;
+pub(crate) mod kubeconfig;
 mod kubelogin;
-mod pool;
-mod request;
+pub(crate) mod pool;
+pub(crate) mod request;
 #[cfg(test)]
 mod tests;
-mod token;
-mod web;
+pub(crate) mod token;
+pub(crate) mod web;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ use keys::Keys;
 use kubeconfig::Kubeconfig;
 use kubelogin::Beside;
 
+pub(crate) use finding::excerpt;
 pub use finding::{Finding, Level};
 pub use request::{Error, Given, Mapping, Request, examine};
 pub use web::Proxy;

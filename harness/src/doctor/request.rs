@@ -264,7 +264,8 @@ fn rig(error: impl std::fmt::Display) -> Error {
     Error::Rig(error.to_string())
 }
 
-fn trust_of(provider: &Value) -> Trust {
+/// Whom a cluster trusts, as an instance's status tells it.
+pub fn trust_of(provider: &Value) -> Trust {
     let text = |name: &str| provider[name].as_str().map(str::to_owned);
     let required = provider["requiredClaims"].as_object().into_iter().flatten();
     Trust {
@@ -327,11 +328,14 @@ fn elsewhere(request: &Request, kubeconfig: &Kubeconfig) -> Finding {
 /// The ready cluster, by the administrator's kubeconfig; no credential of it
 /// is used. Nobody chose it, so it is asked in the way that leads to it.
 fn admins_server(running: &Running, cluster: &Value) -> Option<Server> {
-    let admin = kubeconfig::read(&running.ready().paths.admin_kubeconfig, None).ok()?;
-    is_at(cluster, &admin.server).then(|| Server {
-        proxy: running.ready().proxy.clone(),
-        ..admin.server
-    })
+    Some(admin(running, cluster)?.server)
+}
+
+/// The administrator's kubeconfig, where it is one of this cluster.
+pub fn admin(running: &Running, cluster: &Value) -> Option<Kubeconfig> {
+    let mut admin = kubeconfig::read(&running.ready().paths.admin_kubeconfig, None).ok()?;
+    admin.server.proxy.clone_from(&running.ready().proxy);
+    is_at(cluster, &admin.server).then_some(admin)
 }
 
 fn read_kubeconfig(request: &Request, findings: &mut Vec<Finding>) -> Option<Kubeconfig> {

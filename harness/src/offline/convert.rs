@@ -4,9 +4,9 @@
 use kube_authn::Algorithm;
 use kube_authn::config::{
     AuthenticationConfiguration, ClaimOrExpression, JwtAuthenticator, OidcFlags,
-    PrefixedClaimOrExpression,
 };
-use serde_json::{Map, Value, json};
+
+use crate::cluster::authn::document;
 
 /// One spelling in the place of the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,42 +199,6 @@ fn parse(
         *slot = value;
     }
     Ok(flags)
-}
-
-/// A configuration as a document, without what is empty.
-fn document(configuration: &AuthenticationConfiguration) -> Value {
-    let jwt: Vec<Value> = configuration.jwt.iter().map(entry).collect();
-    json!({
-        "apiVersion": "apiserver.config.k8s.io/v1",
-        "kind": "AuthenticationConfiguration",
-        "jwt": jwt,
-    })
-}
-
-/// An entry that flags stand for, which has neither CEL nor a uid.
-fn entry(jwt: &JwtAuthenticator) -> Value {
-    let prefixed =
-        |one: &PrefixedClaimOrExpression| json!({"claim": one.claim, "prefix": one.prefix});
-    let mut issuer = json!({"url": jwt.issuer.url, "audiences": jwt.issuer.audiences});
-    if !jwt.issuer.certificate_authority.is_empty() {
-        issuer["certificateAuthority"] = json!(jwt.issuer.certificate_authority);
-    }
-    let mut entry = Map::new();
-    entry.insert("issuer".to_owned(), issuer);
-    let rules: Vec<Value> = jwt
-        .claim_validation_rules
-        .iter()
-        .map(|rule| json!({"claim": rule.claim, "requiredValue": rule.required_value}))
-        .collect();
-    if !rules.is_empty() {
-        entry.insert("claimValidationRules".to_owned(), Value::from(rules));
-    }
-    let mut mappings = json!({"username": prefixed(&jwt.claim_mappings.username)});
-    if !jwt.claim_mappings.groups.claim.is_empty() {
-        mappings["groups"] = prefixed(&jwt.claim_mappings.groups);
-    }
-    entry.insert("claimMappings".to_owned(), mappings);
-    Value::Object(entry)
 }
 
 #[cfg(test)]

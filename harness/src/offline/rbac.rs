@@ -126,8 +126,8 @@ impl Rights {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
         let named = |error: String| format!("{kind} {name:?}: {error}");
-        let faults =
-            kube_rbac::validate::create(object).map_err(|error| named(error.to_string()))?;
+        let faults = kube_rbac::validate::create(self.version, object)
+            .map_err(|error| named(error.to_string()))?;
         if !faults.is_empty() {
             return Err(named(FieldError::join(&faults)));
         }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use kube_authn::User;
 
+use crate::attack::{Attempt, Outcome, Report};
 use crate::event::Event;
 use crate::offline::authn::{Fault, Judgement};
 use crate::offline::rbac::Answer;
@@ -54,6 +55,45 @@ pub fn answer(user: &User, question: &Question, answer: &Answer, why: bool) -> V
     value
 }
 
+/// What came of an attack.
+pub fn attack(report: &Report) -> Value {
+    let words: Vec<Value> = report.attempts.iter().map(attempt).collect();
+    json!({
+        "target": report.target,
+        "person": identity(&report.person),
+        "sent": report.sent(),
+        "refused": report.count(Outcome::Refused),
+        "acceptedAsByKubernetes": report.count(Outcome::AsKubernetes),
+        "letIn": report.count(Outcome::LetIn),
+        "broken": report.count(Outcome::Broken),
+        "askedTheForger": report.lured,
+        "words": words,
+    })
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    let tokens: Vec<Value> = attempt
+        .rows
+        .iter()
+        .map(|row| {
+            json!({
+                "variant": row.variant,
+                "outcome": row.outcome.words(),
+                "status": row.status,
+                "identity": row.user.as_ref().map(identity),
+                "error": row.why,
+            })
+        })
+        .collect();
+    json!({
+        "word": attempt.word.word(),
+        "expected": if attempt.accepted_by_kubernetes().is_some() { "accepted" } else { "refused" },
+        "reason": attempt.accepted_by_kubernetes(),
+        "tokens": tokens,
+        "leftOut": attempt.left_out,
+    })
+}
+
 fn identity(user: &User) -> Value {
     json!({
         "username": user.username, "uid": user.uid,
@@ -64,9 +104,15 @@ fn identity(user: &User) -> Value {
 /// The line for an event, without its end.
 pub fn render(event: &Event) -> String {
     let value = match event {
-        Event::ScenarioStarted { name, file, steps } => json!({
-            "event": "scenarioStarted", "name": name, "file": file, "steps": steps,
-        }),
+        Event::ScenarioStarted {
+            name,
+            file,
+            steps,
+            cluster,
+        } => on(
+            json!({"event": "scenarioStarted", "name": name, "file": file, "steps": steps}),
+            *cluster,
+        ),
         Event::StepFinished {
             number,
             title,
@@ -85,16 +131,45 @@ pub fn render(event: &Event) -> String {
             file,
             verdict,
             seconds,
+            cluster,
         } => with_verdict(
-            json!({"event": "scenarioFinished", "name": name, "file": file, "seconds": seconds}),
+            on(
+                json!({
+                    "event": "scenarioFinished", "name": name, "file": file,
+                    "seconds": seconds,
+                }),
+                *cluster,
+            ),
             verdict,
         ),
+        Event::Difference {
+            scenario,
+            difference,
+        } => {
+            let sides: Vec<Value> = difference
+                .sides
+                .iter()
+                .map(|(cluster, answers)| json!({"cluster": cluster, "answers": answers}))
+                .collect();
+            json!({
+                "event": "difference", "scenario": scenario, "title": difference.title,
+                "sides": sides,
+            })
+        }
         Event::RunFinished { tally } => json!({
             "event": "runFinished", "passed": tally.passed, "failed": tally.failed,
             "skipped": tally.skipped, "broken": tally.broken,
+            "differences": tally.differences,
         }),
     };
     value.to_string()
+}
+
+fn on(mut value: Value, cluster: Option<&str>) -> Value {
+    if let Some(cluster) = cluster {
+        value["cluster"] = Value::from(cluster);
+    }
+    value
 }
 
 fn with_verdict(mut value: Value, verdict: &Verdict) -> Value {

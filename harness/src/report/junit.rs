@@ -26,7 +26,12 @@ impl Junit {
     /// Takes in one event.
     pub fn listen(&mut self, event: &Event) {
         match event {
-            Event::ScenarioStarted { name, .. } => self.suite = Some(TestSuite::new(name)),
+            Event::ScenarioStarted { name, cluster, .. } => {
+                self.suite = Some(TestSuite::new(match cluster {
+                    Some(cluster) => format!("{name} ({cluster})"),
+                    None => name.clone(),
+                }));
+            }
             Event::StepFinished {
                 title,
                 verdict,
@@ -46,6 +51,17 @@ impl Junit {
                     suite.set_time(Duration::from_secs_f64(*seconds));
                     self.report.add_test_suite(suite);
                 }
+            }
+            Event::Difference {
+                scenario,
+                difference,
+            } => {
+                let verdict = Verdict::Fail {
+                    because: difference.to_string(),
+                };
+                let mut suite = TestSuite::new(format!("{scenario} (differences)"));
+                suite.add_test_case(TestCase::new(&difference.title, status(&verdict)));
+                self.report.add_test_suite(suite);
             }
             Event::RunFinished { .. } => {}
         }
@@ -83,6 +99,7 @@ mod tests {
             name: "s".to_owned(),
             file: "s.yaml".to_owned(),
             steps: 2,
+            cluster: None,
         });
         for verdict in [
             Verdict::Fail {
@@ -105,6 +122,7 @@ mod tests {
             file: "s.yaml".to_owned(),
             verdict: Verdict::Pass,
             seconds: 0.2,
+            cluster: None,
         });
         let xml = junit.xml().expect("XML");
         assert!(

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::attack::{Attempt, Outcome, Report};
 use crate::doctor::{Finding, Level};
 use crate::event::Event;
 use crate::offline::authn::{Fault, Judgement};
@@ -31,10 +32,16 @@ pub enum Detail {
 /// reach the terminal's controls.
 pub fn render(event: &Event, style: Style, detail: Detail) -> String {
     match event {
-        Event::ScenarioStarted { name, file, .. } if detail == Detail::Full => {
+        Event::ScenarioStarted {
+            name,
+            file,
+            cluster,
+            ..
+        } if detail == Detail::Full => {
             format!(
-                "{}  {}\n",
+                "{}{}  {}\n",
                 paint(style, BOLD, &printable(name)),
+                on(*cluster),
                 paint(style, DIM, &printable(file))
             )
         }
@@ -50,9 +57,10 @@ pub fn render(event: &Event, style: Style, detail: Detail) -> String {
             file,
             verdict,
             seconds,
+            cluster,
         } => {
             let (mark, colour) = mark(verdict);
-            let name = printable(name);
+            let name = format!("{}{}", printable(name), on(*cluster));
             let took = format!("{}, {}", printable(file), duration(*seconds));
             let took = paint(style, DIM, &took);
             let gap = if detail == Detail::Full { "\n" } else { "" };
@@ -61,6 +69,10 @@ pub fn render(event: &Event, style: Style, detail: Detail) -> String {
                 paint(style, colour, &format!("{mark} {}", verdict.word()))
             )
         }
+        Event::Difference { difference, .. } => {
+            let text = printable_lines(&difference.to_string());
+            format!("  {} {text}", paint(style, MAGENTA, "≠"))
+        }
         Event::RunFinished { tally } => {
             let mut text = format!("\n{} passed, {} failed", tally.passed, tally.failed);
             if tally.skipped > 0 {
@@ -68,6 +80,9 @@ pub fn render(event: &Event, style: Style, detail: Detail) -> String {
             }
             if tally.broken > 0 {
                 let _ = write!(text, ", {} broken", tally.broken);
+            }
+            if tally.differences > 0 {
+                let _ = write!(text, ", {} steps differ", tally.differences);
             }
             text.push('\n');
             text
@@ -216,6 +231,88 @@ pub fn answer(question: &Question, answer: &Answer, why: bool, style: Style) -> 
     text
 }
 
+/// The text for a forged word: a line, and beneath it the tokens that were let
+/// in or told nothing; with [`Detail::Full`], every token.
+pub fn attempt(attempt: &Attempt, style: Style, detail: Detail) -> String {
+    let counted: Vec<(Outcome, usize)> = Outcome::ALL
+        .iter()
+        .map(|outcome| (*outcome, attempt.count(*outcome)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    let (mark, colour) = counted
+        .iter()
+        .map(|(outcome, _)| outcome_mark(*outcome))
+        .next_back()
+        .unwrap_or(("-", YELLOW));
+    let counts: Vec<String> = counted
+        .iter()
+        .map(|(outcome, count)| format!("{count} {}", outcome.words()))
+        .collect();
+    let counts = if counts.is_empty() {
+        "left out".to_owned()
+    } else {
+        counts.join(", ")
+    };
+    let why = match attempt.accepted_by_kubernetes() {
+        Some(reason) if attempt.count(Outcome::AsKubernetes) > 0 => reason,
+        _ => attempt.rows.first().map_or("", |row| row.why.as_str()),
+    };
+    let mut text = format!(
+        "{} {:20} {counts}  {}\n",
+        paint(style, colour, mark),
+        attempt.word.word(),
+        paint(style, DIM, &printable(why))
+    );
+    for row in &attempt.rows {
+        let (mark, colour) = outcome_mark(row.outcome);
+        if detail == Detail::Full || matches!(row.outcome, Outcome::LetIn | Outcome::Broken) {
+            let line = format!("{mark} {}: {row}", row.variant);
+            let _ = writeln!(text, "    {}", paint(style, colour, &printable(&line)));
+        }
+    }
+    for why in &attempt.left_out {
+        let _ = writeln!(text, "    {}", paint(style, DIM, &printable(why)));
+    }
+    text
+}
+
+/// The text for the end of an attack.
+pub fn attack(report: &Report, style: Style) -> String {
+    let counts: Vec<String> = Outcome::ALL
+        .iter()
+        .map(|outcome| format!("{} {}", report.count(*outcome), outcome.words()))
+        .collect();
+    let mut text = format!(
+        "\n{} forged tokens of {} sent to {}: {}",
+        report.sent(),
+        printable(&report.person.username),
+        printable(&report.target),
+        counts.join(", ")
+    );
+    match report.left_out() {
+        0 => {}
+        1 => text.push_str("; 1 word left out"),
+        words => {
+            let _ = write!(text, "; {words} words left out");
+        }
+    }
+    text.push('\n');
+    for path in &report.lured {
+        let line = format!("✗ the cluster asked the forger for {path}");
+        let _ = writeln!(text, "{}", paint(style, RED, &printable(&line)));
+    }
+    text
+}
+
+fn outcome_mark(outcome: Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Refused => ("✓", GREEN),
+        Outcome::AsKubernetes => ("=", GREEN),
+        Outcome::Broken => ("!", MAGENTA),
+        Outcome::LetIn => ("✗", RED),
+    }
+}
+
 const BOLD: &str = "1";
 const DIM: &str = "2";
 const RED: &str = "31";
@@ -249,6 +346,19 @@ fn printable(text: &str) -> String {
         }
         all
     })
+}
+
+fn printable_lines(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("{}\n", printable(line)))
+        .collect()
+}
+
+/// On what a scenario runs, where it runs on several.
+fn on(cluster: Option<&str>) -> String {
+    cluster
+        .map(|cluster| format!(" on {cluster}"))
+        .unwrap_or_default()
 }
 
 fn duration(seconds: f64) -> String {
@@ -290,6 +400,7 @@ mod tests {
             name: "\u{1b}[31mred".to_owned(),
             file: "a\nb".to_owned(),
             steps: 1,
+            cluster: None,
         };
         let text = render(&started, Style::Plain, Detail::Full);
         assert_eq!(text, "\\u{1b}[31mred  a\\nb\n");

@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mock_idp::forge::Forgery;
 use serde_json::{Map, Value, json};
 
-use super::file::v1::{self, LoginOutcome, TokenKind};
+use super::file::v1::{self, LoginOutcome};
 use super::load::Loaded;
 use super::question::Question;
 use crate::login::Driver;
 
 /// A scenario, ready to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// What it claims.
     pub name: String,
@@ -25,7 +26,7 @@ pub struct Plan {
 }
 
 /// One thing to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedStep {
     /// In a few words.
     pub title: String,
@@ -54,7 +55,7 @@ pub struct Person {
 }
 
 /// What the runner knows how to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// A Cognito operation about a pool. `UserPoolId` is filled in, and
     /// `ClientId` of what comes back is kept.
@@ -145,6 +146,18 @@ pub struct Expectation {
     pub rules: Vec<String>,
     /// Claims of the ID token.
     pub claims: BTreeMap<String, Value>,
+}
+
+/// Which token is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenKind {
+    /// The ID token.
+    #[default]
+    Id,
+    /// The access token, by mistake.
+    Access,
+    /// One made of the ID token.
+    Forged(Forgery),
 }
 
 /// What is wrong with a scenario, all of it.
@@ -524,6 +537,17 @@ impl Planner {
                 .filter_map(|text| Question::parse(text).map_err(|p| problems.push(p)).ok())
                 .collect()
         };
+        let token = match expect.token.as_deref() {
+            None | Some("id") => TokenKind::Id,
+            Some("access") => TokenKind::Access,
+            Some(word) => match forgery(word, &["id", "access"]) {
+                Ok(forgery) => TokenKind::Forged(forgery),
+                Err(problem) => {
+                    self.problems.push(format!("token: {problem}"));
+                    TokenKind::default()
+                }
+            },
+        };
         let can = questions(&expect.can, &mut self.problems);
         let cannot = questions(&expect.cannot, &mut self.problems);
         for who in expect.who.as_slice() {
@@ -537,7 +561,7 @@ impl Planner {
                 new_password: expect.new_password.clone(),
                 scope: expect.scope.clone(),
                 redirect_uri: expect.redirect_uri.clone(),
-                token: expect.token,
+                token,
                 cluster: expect.cluster,
                 because: expect.because.clone(),
                 is: expect.is.clone(),
@@ -625,8 +649,9 @@ impl Expectation {
         }
         if let Some(status) = self.cluster {
             let token = match self.token {
-                TokenKind::Id => "",
-                TokenKind::Access => " for the access token",
+                TokenKind::Id => String::new(),
+                TokenKind::Access => " for the access token".to_owned(),
+                TokenKind::Forged(word) => format!(" for the forged token {word}"),
             };
             parts.push(format!("gets {status} from the cluster{token}"));
         }
@@ -777,6 +802,20 @@ fn delete(text: &str) -> Result<Action, String> {
     })
 }
 
+/// Reads the word for a forged token; `others` may have been meant as well.
+///
+/// # Errors
+/// A sentence with what may have been meant.
+pub fn forgery(word: &str, others: &[&'static str]) -> Result<Forgery, String> {
+    word.parse().map_err(|unknown| {
+        let words = Forgery::ALL.iter().map(|forgery| forgery.word());
+        match closest(word, words.chain(others.iter().copied())) {
+            Some(meant) => format!("{unknown}; did you mean {meant}?"),
+            None => format!("{unknown}"),
+        }
+    })
+}
+
 /// The name among `names` that is at most a third of its letters away.
 pub fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     names
@@ -874,6 +913,7 @@ expect:
   - {{ who: adda@example.com, can: [get pods] }}
   - {{ who: ada@example.com }}
   - {{ who: ada@example.com, can: [get] }}
+  - {{ who: ada@example.com, token: expird, cluster: 401 }}
 steps:
   - removeFromGroup: {{ who: ada@example.com, group: admin }}
   - advance: soon
@@ -887,11 +927,12 @@ steps:
             "asks nothing",
             "names no resource",
             "did you mean admins?",
+            "token: there is no forged token called \"expird\"; did you mean expired?",
             "not a duration",
             "delete: \"clusterrolebinding\" is not understood",
         ] {
             assert!(text.contains(needle), "{needle} in {text}");
         }
-        assert_eq!(invalid.problems.len(), 7);
+        assert_eq!(invalid.problems.len(), 8);
     }
 }

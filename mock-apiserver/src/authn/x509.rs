@@ -3,8 +3,9 @@
 //! has verified it against the cluster's CA already, and refuses others
 //! during the handshake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use kube_authn::{CREDENTIAL_ID_KEY, User};
 use sha2::{Digest, Sha256};
@@ -13,12 +14,33 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// The attribute that carries a user's uid (apimachinery, `apis/asn1`).
 const UID: &str = "1.3.6.1.4.1.57683.2";
 
+/// Certificates whose users are remembered: each request of a connection has
+/// the same one, and reading it takes a tenth of answering.
+const REMEMBERED: usize = 64;
+
+type Read = Result<Option<User>, String>;
+
 /// The user of a certificate: its common name, its organizations as groups.
 /// `None` where it has no common name.
 ///
 /// # Errors
 /// A sentence for a certificate that cannot be read.
-pub fn user(der: &[u8]) -> Result<Option<User>, String> {
+pub fn user(der: &[u8]) -> Read {
+    static KNOWN: LazyLock<Mutex<HashMap<Vec<u8>, Read>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(read) = known.get(der) {
+        return read.clone();
+    }
+    // Who comes with new ones without end has them read anew.
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    let read = read(der);
+    known.insert(der.to_vec(), read.clone());
+    read
+}
+
+fn read(der: &[u8]) -> Read {
     let (_, certificate) = X509Certificate::from_der(der)
         .map_err(|error| format!("x509: malformed certificate: {error}"))?;
     let subject = certificate.subject();

@@ -4,10 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{
-    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey,
+    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaEncoding, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -55,20 +57,28 @@ impl Key {
         &self.exponent
     }
 
-    /// Signs with RS256. Only [`crate::issuer`] calls this.
+    /// Signs with RS256. Only [`crate::issuer`] and [`crate::forge`] call this.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.sign_by(&RSA_PKCS1_SHA256, message)
+    }
+
+    /// Signs by another scheme, which no pool does: for [`crate::forge`] alone.
+    pub(crate) fn sign_by(&self, scheme: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         // Blinding takes its randomness from aws-lc itself, so neither the
         // generator nor the length can be wrong here.
         self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
+            .sign(scheme, &SystemRandom::new(), message, &mut signature)
             .expect("an RSA-2048 key signs any message");
         signature
+    }
+
+    /// The private key as PKCS #8.
+    ///
+    /// # Errors
+    /// When aws-lc cannot write it, which it can.
+    pub(crate) fn pkcs8(&self) -> Result<Pkcs8V1Der<'static>, Unspecified> {
+        self.pair.as_der()
     }
 
     /// Whether `signature` is this key's over `message`.
@@ -98,7 +108,7 @@ fn components(der: &[u8]) -> (&[u8], &[u8]) {
 
 /// The contents of the first element, and what follows it. The DER is our
 /// own, so it is well-formed.
-fn element(der: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn element(der: &[u8]) -> (&[u8], &[u8]) {
     let (length, start) = match der[1] {
         short @ ..0x80 => (usize::from(short), 2),
         long => {
@@ -119,6 +129,9 @@ pub struct PoolKeys {
     pub access: Arc<Key>,
     /// Keys no longer used that are still published.
     pub retired: Vec<Arc<Key>>,
+    /// The last key of ID tokens that is no longer published: what it signed is
+    /// good for nothing, and a forgery is signed with it.
+    pub gone: Option<Arc<Key>>,
 }
 
 impl PoolKeys {

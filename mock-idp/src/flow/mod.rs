@@ -7,6 +7,7 @@ pub mod account;
 pub mod admin;
 pub mod authorize;
 pub mod exchange;
+mod forging;
 mod ids;
 pub mod page;
 pub mod sign_in;
@@ -21,6 +22,7 @@ pub use authorize::{
     AuthorizeParams, AuthorizeRefusal, AuthorizeRequest, LogoutParams, LogoutTarget, PageError,
 };
 pub use exchange::{ClientAuth, TokenRequest};
+pub use forging::Forge;
 pub use page::{Page, Paged};
 pub use sign_in::{
     AuthFlow, AuthOutcome, Authenticated, InitiateAuth, NewPasswordAnswer, NewPasswordChallenge,
@@ -33,6 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foundation::clock::Clock;
 use foundation::secret::Secret;
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use crate::address::Address;
 use crate::config::{Config, Pins};
@@ -42,6 +45,7 @@ use crate::domain::keys::PoolKeys;
 use crate::domain::message::Message;
 use crate::domain::token::TokenSet;
 use crate::domain::{Client, ClientId, Error, Pool, PoolId, User};
+use crate::forge::Stranger;
 use crate::issuer::{Mint, mint};
 use crate::keybank::KeyBank;
 use crate::store::{Memory, Store};
@@ -59,6 +63,7 @@ struct Inner {
     pins: Mutex<Pins>,
     ids: Ids,
     keybank: KeyBank,
+    stranger: OnceCell<Arc<Stranger>>,
     control_token: Secret<String>,
     store: Box<dyn Store>,
 }
@@ -83,6 +88,7 @@ impl Idp {
             pins: Mutex::new(config.pins),
             ids: Ids::new(config.seed),
             keybank: config.keybank,
+            stranger: OnceCell::new(),
             control_token: config.control_token,
             store: Box::new(Memory::new()),
         }))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use foundation::clock::Clock;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use kube_rbac::Version;
 
 use super::Error;
 use crate::aws::ids::Ids;
@@ -49,6 +50,8 @@ pub struct NewCluster {
     pub creator: String,
     /// Its own service account issuer.
     pub oidc_issuer: String,
+    /// The Kubernetes minor that was asked for, where we have it.
+    pub version: Option<Version>,
 }
 
 /// The EKS of one instance. Cheap to clone.
@@ -277,6 +280,7 @@ impl Eks {
                 oidc_issuer: format!("https://oidc.eks.{region}.amazonaws.com/id/{id}"),
                 id,
                 creator: creator.to_owned(),
+                version: request.version.as_deref().and_then(|v| v.parse().ok()),
             },
             created_at: self.0.clock.now(),
             version: request.version,

@@ -220,9 +220,9 @@ pub struct Expect {
     pub scope: Option<String>,
     /// Come back to this URI; default: kubelogin's.
     pub redirect_uri: Option<String>,
-    /// Which of the person's tokens is shown to the cluster; default: `id`.
-    #[serde(default)]
-    pub token: TokenKind,
+    /// Which token is shown to the cluster: the person's `id` (the default) or
+    /// `access` token, or a forged one, such as `expired`.
+    pub token: Option<String>,
     /// The status of a request to the cluster: 200 or 401.
     pub cluster: Option<u16>,
     /// Part of the reason of a refusal: the page's, TokenReview's, or the explanation's.
@@ -251,17 +251,6 @@ pub enum LoginOutcome {
     Ok,
     /// Without.
     Refused,
-}
-
-/// Which token is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TokenKind {
-    /// The ID token.
-    #[default]
-    Id,
-    /// The access token, by mistake.
-    Access,
 }
 
 /// A Kubernetes identity.

@@ -1,6 +1,7 @@
-// dump-schema writes what the embedded API server embeds of Kubernetes: the
-// OpenAPI and discovery documents of the resources it serves and the
-// descriptors of their protobuf encoding.
+// dump-schema writes what the embedded API server embeds of Kubernetes:
+// discovery and OpenAPI of everything that Kubernetes serves by itself in
+// stable versions, and the descriptors of the protobuf encoding of what is
+// stored.
 //
 //	go run ./cmd/dump-schema mock-apiserver/data/v1.37
 package main
@@ -15,20 +16,11 @@ import (
 	"strings"
 )
 
-// group is a group version that is served, and the resources of it.
-type group struct {
-	name, version string // name "" is the core group
-	short         string // names its files
-	resources     []string
-}
+// stable are the versions that are on by default.
+var stable = regexp.MustCompile(`^v\d+$`)
 
-var groups = []group{
-	{"", "v1", "api-v1", []string{"namespaces", "pods", "nodes", "configmaps", "secrets", "services", "serviceaccounts"}},
-	{"apps", "v1", "apps-v1", []string{"deployments"}},
-	{"rbac.authorization.k8s.io", "v1", "rbac-v1", []string{"clusterrolebindings", "clusterroles", "rolebindings", "roles"}},
-	{"authentication.k8s.io", "v1", "authentication-v1", []string{"selfsubjectreviews", "tokenreviews"}},
-	{"authorization.k8s.io", "v1", "authorization-v1", []string{"localsubjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews"}},
-}
+// groupVersion is one that is served; the group "" is the core group.
+type groupVersion struct{ group, version string }
 
 func main() {
 	if len(os.Args) != 2 {
@@ -59,24 +51,27 @@ func dump(folder string) error {
 		return os.WriteFile(filepath.Join(folder, name), append(data, '\n'), 0o644)
 	}
 
-	patchMeta := map[string]bool{}
-	for _, g := range groups {
-		document, err := openAPI(api, g, patchMeta)
-		if err != nil {
-			return err
-		}
-		if err := write("openapi-"+g.short+".json", document); err != nil {
-			return err
-		}
-	}
-	if err := discovery(api, write); err != nil {
+	resources, served, err := discovery(api)
+	if err != nil {
 		return err
 	}
-	descriptors := describe()
-	if err := write("protobuf.json", descriptors); err != nil {
+	if err := write("resources.json", resources); err != nil {
 		return err
 	}
-	return checkPatchMeta(patchMeta)
+	documents, schemas, err := openAPI(api, served)
+	if err != nil {
+		return err
+	}
+	if err := write("openapi-paths.json", documents); err != nil {
+		return err
+	}
+	if err := write("openapi-schemas.json", schemas); err != nil {
+		return err
+	}
+	if err := write("protobuf.json", describe()); err != nil {
+		return err
+	}
+	return checkPatchMeta(patchMeta(schemas))
 }
 
 func read(path string) (map[string]any, error) {
@@ -91,157 +86,66 @@ func read(path string) (map[string]any, error) {
 	return v, nil
 }
 
-func (g group) file(suffix string) string {
-	if g.name == "" {
-		return "api__" + g.version + suffix
-	}
-	return "apis__" + g.name + "__" + g.version + suffix
+// file names the group version's file among Kubernetes' own.
+func (g groupVersion) file(suffix string) string {
+	return strings.ReplaceAll(g.path(), "/", "__") + suffix
 }
 
-func (g group) serves(resource string) bool {
-	resource, _, _ = strings.Cut(resource, "/")
-	for _, r := range g.resources {
-		if r == resource {
-			return true
-		}
+// path is where the group version is served.
+func (g groupVersion) path() string {
+	if g.group == "" {
+		return "api/" + g.version
 	}
-	return false
+	return "apis/" + g.group + "/" + g.version
 }
 
-// openAPI gives the group's document with the paths of the served resources
-// and the schemas that can be reached from them.
-func openAPI(api string, g group, patchMeta map[string]bool) (map[string]any, error) {
-	document, err := read(filepath.Join(api, "openapi-spec", "v3", g.file("_openapi.json")))
-	if err != nil {
-		return nil, err
-	}
-	// PREFIX/, perhaps namespaces/{namespace}/, RESOURCE and the rest. Watches
-	// by path are deprecated and proxies are not served.
-	pattern := regexp.MustCompile(`^/apis?(?:/[^/]+)?/v1/(?:namespaces/\{namespace\}/)?([a-z]+)(/.*)?$`)
-	paths := map[string]any{}
-	for path, item := range document["paths"].(map[string]any) {
-		m := pattern.FindStringSubmatch(path)
-		if m != nil && m[1] == "watch" || strings.Contains(path, "/proxy") {
-			continue
-		}
-		if strings.Count(path, "/") > 1 && (m == nil || g.serves(m[1])) {
-			paths[path] = item
-		}
-	}
-	document["paths"] = paths
-
-	components := document["components"].(map[string]any)
-	all := components["schemas"].(map[string]any)
-	schemas := map[string]any{}
-	var reach func(v any)
-	reach = func(v any) {
-		switch v := v.(type) {
-		case []any:
-			for _, e := range v {
-				reach(e)
-			}
-		case map[string]any:
-			if ref, ok := v["$ref"].(string); ok {
-				name := ref[strings.LastIndex(ref, "/")+1:]
-				if _, seen := schemas[name]; !seen {
-					schemas[name] = all[name]
-					reach(all[name])
-				}
-			}
-			for _, e := range v {
-				reach(e)
-			}
-		}
-	}
-	reach(paths)
-	components["schemas"] = schemas
-	for name, schema := range schemas {
-		properties, _ := schema.(map[string]any)["properties"].(map[string]any)
-		for field, p := range properties {
-			p := p.(map[string]any)
-			strategy, _ := p["x-kubernetes-patch-strategy"].(string)
-			key, _ := p["x-kubernetes-patch-merge-key"].(string)
-			if strategy != "" || key != "" {
-				patchMeta[name+" "+field+" "+strategy+" "+key] = true
-			}
-		}
-	}
-	return document, nil
-}
-
-func discovery(api string, write func(string, any) error) error {
+// discovery gives everything in stable versions in the aggregated form, with
+// the hashes that only the plain form has, and which group versions there are.
+func discovery(api string) (map[string]any, []groupVersion, error) {
 	in := func(name string) (map[string]any, error) { return read(filepath.Join(api, "discovery", name)) }
 
-	for _, g := range groups {
-		list, err := in(g.file(".json"))
-		if err != nil {
-			return err
-		}
-		list["resources"] = filter(list["resources"], func(r map[string]any) bool { return g.serves(r["name"].(string)) })
-		if err := write("discovery-"+g.short+".json", list); err != nil {
-			return err
-		}
-		if g.name == "" {
-			if err := write("aggregated_discovery_api.json", aggregated(list)); err != nil {
-				return err
-			}
-		}
-	}
-
-	byName := func(name string) *group {
-		for i := range groups {
-			if name != "" && groups[i].name == name {
-				return &groups[i]
-			}
-		}
-		return nil
-	}
-	list, err := in("apis.json")
-	if err != nil {
-		return err
-	}
-	list["groups"] = filter(list["groups"], func(g map[string]any) bool { return byName(g["name"].(string)) != nil })
-	if err := write("discovery-apis.json", list); err != nil {
-		return err
-	}
-	list, err = in("aggregated_v2.json")
-	if err != nil {
-		return err
-	}
-	list["items"] = filter(list["items"], func(item map[string]any) bool {
-		g := byName(item["metadata"].(map[string]any)["name"].(string))
-		if g == nil {
-			return false
-		}
-		item["versions"] = filter(item["versions"], func(v map[string]any) bool { return v["version"] == g.version })
-		for _, v := range item["versions"].([]any) {
-			v := v.(map[string]any)
-			v["resources"] = filter(v["resources"], func(r map[string]any) bool { return g.serves(r["resource"].(string)) })
-		}
-		return true
-	})
-	if err := write("aggregated_discovery.json", list); err != nil {
-		return err
-	}
-
-	// What there is beyond that, in stable versions: for the names alone.
 	core, err := in("api__v1.json")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	all := aggregated(core)
-	list, err = in("aggregated_v2.json")
+	list, err := in("aggregated_v2.json")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	stable := regexp.MustCompile(`^v\d+$`)
 	list["items"] = filter(list["items"], func(item map[string]any) bool {
 		versions := filter(item["versions"], func(v map[string]any) bool { return stable.MatchString(v["version"].(string)) })
 		item["versions"] = versions
 		return len(versions) > 0
 	})
 	all["items"] = append(all["items"].([]any), list["items"].([]any)...)
-	return write("resources.json", all)
+
+	var served []groupVersion
+	for _, item := range all["items"].([]any) {
+		item := item.(map[string]any)
+		group, _ := item["metadata"].(map[string]any)["name"].(string)
+		for _, v := range item["versions"].([]any) {
+			v := v.(map[string]any)
+			g := groupVersion{group, v["version"].(string)}
+			served = append(served, g)
+			plain, err := in(g.file(".json"))
+			if err != nil {
+				return nil, nil, err
+			}
+			hashes := map[any]any{}
+			for _, r := range plain["resources"].([]any) {
+				r := r.(map[string]any)
+				hashes[r["name"]] = r["storageVersionHash"]
+			}
+			for _, r := range v["resources"].([]any) {
+				r := r.(map[string]any)
+				if hash := hashes[r["resource"]]; hash != nil {
+					r["storageVersionHash"] = hash
+				}
+			}
+		}
+	}
+	return all, served, nil
 }
 
 func filter(list any, keep func(map[string]any) bool) []any {

@@ -19,6 +19,7 @@ import (
 
 	"k8s.io/apiserver/pkg/apis/apiserver"
 	apiservervalidation "k8s.io/apiserver/pkg/apis/apiserver/validation"
+	kubeauthenticator "k8s.io/apiserver/pkg/authentication/authenticator"
 	authenticationcel "k8s.io/apiserver/pkg/authentication/cel"
 	"k8s.io/apiserver/plugin/pkg/authenticator/token/oidc"
 	_ "k8s.io/kubernetes/pkg/features" // registers the feature gates
@@ -29,12 +30,6 @@ import (
 //
 //go:linkname loadAuthenticationConfigFromData k8s.io/kubernetes/pkg/kubeapiserver/options.loadAuthenticationConfigFromData
 func loadAuthenticationConfigFromData(data []byte) (*apiserver.AuthenticationConfiguration, error)
-
-// Makes the first use of another issuer's distributed claim wait for that
-// issuer's discovery, which a server does beside the request.
-//
-//go:linkname synchronizeTokenIDVerifierForTest k8s.io/apiserver/plugin/pkg/authenticator/token/oidc.synchronizeTokenIDVerifierForTest
-var synchronizeTokenIDVerifierForTest bool
 
 type testCase struct {
 	ID    json.RawMessage     `json:"id"`
@@ -51,11 +46,13 @@ type testCase struct {
 	DisallowedIssuers []string `json:"disallowedIssuers"`
 }
 
-// response is what an issuer of distributed claims answers.
+// response is what an issuer of distributed claims answers; with 401 to a request
+// that has not the Authorization that it says, if it says so.
 type response struct {
-	Status      int    `json:"status"`
-	ContentType string `json:"contentType"`
-	Body        string `json:"body"`
+	Status        int     `json:"status"`
+	ContentType   string  `json:"contentType"`
+	Body          string  `json:"body"`
+	Authorization *string `json:"authorization"`
 }
 
 type flags struct {
@@ -90,6 +87,30 @@ type authenticator struct {
 	now    time.Time
 	cancel context.CancelFunc
 	err    error
+	// Whether it goes on trying to discover an issuer, which is of no use for
+	// the next case.
+	waits bool
+}
+
+// answer waits for the discovery of another issuer, of a distributed claim, to
+// succeed or fail for the first time; a server answers meanwhile.
+func (a *authenticator) answer(token string) (*kubeauthenticator.Response, bool, error) {
+	undiscovered.forget()
+	for {
+		response, ok, err := a.AuthenticateToken(context.Background(), token)
+		if err == nil {
+			return response, ok, nil
+		}
+		_, issuer, found := strings.Cut(err.Error(), "verifier not initialized for issuer: ")
+		if !found {
+			return response, ok, err
+		}
+		if undiscovered.has(issuer) {
+			a.waits = true
+			return response, ok, err
+		}
+		runtime.Gosched()
+	}
 }
 
 type oracle struct {
@@ -101,7 +122,6 @@ type oracle struct {
 const keep = 4096
 
 func newOracle() *oracle {
-	synchronizeTokenIDVerifierForTest = true
 	return &oracle{
 		compiler:       authenticationcel.NewDefaultCompiler(),
 		authenticators: map[[sha256.Size]byte]*authenticator{},
@@ -141,7 +161,7 @@ func (o *oracle) answer(line []byte) (v verdict) {
 		return verdict{ID: c.ID, Result: "invalid-config", Error: a.err.Error()}
 	}
 	a.now = now
-	response, ok, err := a.AuthenticateToken(context.Background(), c.Token)
+	response, ok, err := a.answer(c.Token)
 	if err != nil {
 		return verdict{ID: c.ID, Result: "rejected", Error: err.Error()}
 	}
@@ -224,7 +244,10 @@ func (o *oracle) authenticator(c *testCase) *authenticator {
 	}
 	key := [sha256.Size]byte(h.Sum(nil))
 	if a, ok := o.authenticators[key]; ok {
-		return a
+		if !a.waits {
+			return a
+		}
+		a.cancel()
 	}
 	if len(o.authenticators) >= keep {
 		for _, a := range o.authenticators {
@@ -338,6 +361,9 @@ func (i *issuer) RoundTrip(req *http.Request) (*http.Response, error) {
 			answer.ContentType = other.ContentType
 		}
 		answer.Body = other.Body
+		if other.Authorization != nil && *other.Authorization != req.Header.Get("Authorization") {
+			answer.Status = http.StatusUnauthorized
+		}
 	}
 	return &http.Response{
 		Status:     fmt.Sprintf("%d %s", answer.Status, http.StatusText(answer.Status)),

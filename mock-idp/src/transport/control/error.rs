@@ -62,6 +62,9 @@ impl IntoResponse for ControlError {
             Self::Refused(error @ Error::ResourceNotFound(_)) => {
                 (StatusCode::NOT_FOUND, "not_found", error.to_string())
             }
+            Self::Refused(error @ (Error::InvalidParameter(_) | Error::NotAuthorized(_))) => {
+                (StatusCode::BAD_REQUEST, "bad_request", error.to_string())
+            }
             Self::Refused(error) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",

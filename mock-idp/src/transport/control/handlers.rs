@@ -9,14 +9,15 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use serde::de::DeserializeOwned;
 
 use super::Control;
 use super::error::ControlError;
-use super::wire::{self, ClockState, Health, MoveClock, Outbox, Requests, Rotated};
+use super::wire::{self, ClockState, Forge, Forged, Health, MoveClock, Outbox, Requests, Rotated};
 use crate::domain::PoolId;
 
-/// Longer than any body of a control call.
-const BODY_LIMIT: usize = 4096;
+/// Longer than any body of a control call, two tokens in it.
+const BODY_LIMIT: usize = 256 << 10;
 
 /// Lets through who knows the control token, and nobody else near any path
 /// under the prefix.
@@ -63,14 +64,8 @@ pub(crate) async fn move_clock(
     State(control): State<Control>,
     body: Body,
 ) -> Result<Json<ClockState>, ControlError> {
-    let bytes = axum::body::to_bytes(body, BODY_LIMIT)
-        .await
-        .map_err(|_| ControlError::BadBody("the body is too long".to_owned()))?;
-    let wanted: MoveClock = serde_json::from_slice(&bytes).map_err(|error| {
-        ControlError::BadBody(format!(
-            "{error}; expected {{\"advance\": \"1h 30m\"}} or {{\"set\": \"2026-11-23T21:00:00Z\"}}"
-        ))
-    })?;
+    let expected = r#"{"advance": "1h 30m"} or {"set": "2026-11-23T21:00:00Z"}"#;
+    let wanted: MoveClock = read(body, expected).await?;
     match wanted {
         MoveClock::Advance(by) => {
             let by = Duration::try_from(by).map_err(|_| {
@@ -114,6 +109,29 @@ async fn new_keys(
         access_token_kid: keys.access.kid().to_owned(),
         retired: keys.retired.iter().map(|k| k.kid().to_owned()).collect(),
     }))
+}
+
+/// `POST /forge`: a real token in, forged ones out.
+pub(crate) async fn forge(
+    State(control): State<Control>,
+    body: Body,
+) -> Result<Json<Forged>, ControlError> {
+    let wanted: Forge = read(body, r#"{"word": "expired", "token": "…"}"#).await?;
+    let command = wanted.into_command();
+    let command = command.map_err(|unknown| ControlError::BadBody(unknown.to_string()))?;
+    let forged = control.idp.forge(command).await?;
+    Ok(Json(Forged {
+        tokens: forged.into_iter().map(wire::Variant::from).collect(),
+    }))
+}
+
+/// Reads a body, or says what was expected.
+async fn read<T: DeserializeOwned>(body: Body, expected: &str) -> Result<T, ControlError> {
+    let bytes = axum::body::to_bytes(body, BODY_LIMIT)
+        .await
+        .map_err(|_| ControlError::BadBody("the body is too long".to_owned()))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ControlError::BadBody(format!("{error}; expected {expected}")))
 }
 
 /// `GET /outbox`.

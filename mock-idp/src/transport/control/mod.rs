@@ -1,5 +1,5 @@
-//! What a test needs and no real provider has: the clock, key rotation, the
-//! outbox, the last requests, a fresh start. All of it is under one reserved
+//! What a test needs and no real provider has: the clock, key rotation, forged
+//! tokens, the outbox, the last requests, a fresh start. All of it is under one reserved
 //! prefix and behind one bearer token.
 
 mod error;
@@ -41,6 +41,7 @@ pub(crate) fn routes(idp: Idp, recorder: Recorder) -> Router {
             "/_rolecall/pools/{pool}/keys/replace",
             post(handlers::replace_keys),
         )
+        .route("/_rolecall/forge", post(handlers::forge))
         .route(
             "/_rolecall/outbox",
             get(handlers::outbox).delete(handlers::clear_outbox),

@@ -49,6 +49,7 @@ async fn nothing_under_the_prefix_answers_without_the_token(#[case] authorizatio
         (Method::POST, "/reset"),
         (Method::POST, "/pools/x/keys/rotate"),
         (Method::POST, "/pools/x/keys/replace"),
+        (Method::POST, "/forge"),
         (Method::GET, "/no/such/call"),
         (Method::GET, ""),
         (Method::GET, "/"),
@@ -201,4 +202,54 @@ async fn it_says_that_it_is_well() {
     let answer = call(&Rig::new(), Method::GET, "/health", "").await;
     assert_eq!(answer.json()["status"], "ok");
     assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+/// The forged tokens of an ID token of the tutorial's user.
+async fn forge(rig: &Rig, word: &str, more: &str) -> Answer {
+    let code = rig.code(&rig.query()).await;
+    let token = rig.exchange(&code).await.json()["id_token"].clone();
+    let body = format!(r#"{{"word":"{word}","token":{token}{more}}}"#);
+    call(rig, Method::POST, "/forge", &body).await
+}
+
+#[tokio::test]
+async fn a_forged_token_is_one_word() {
+    let rig = Rig::new();
+    let answer = forge(&rig, "expired", "").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let forged = answer.json();
+    assert_eq!(forged["tokens"][0]["variant"], "an hour ago");
+    let token = forged["tokens"][0]["token"].as_str().expect("a token");
+    let exp = crate::issuer::unverified_claim(token, "exp").expect("exp");
+    let now = rig.idp.clock().now().as_second();
+    assert_eq!(exp.as_i64(), Some(now - 3600));
+
+    let nameless = forge(&rig, "missing-username", r#","username_claim":"sub""#).await;
+    let token = nameless.json()["tokens"][0]["token"].clone();
+    let token = token.as_str().expect("a token");
+    let claim = |name| crate::issuer::unverified_claim(token, name);
+    assert!(claim("sub").is_none() && claim("email").is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_forged_is_said_so() {
+    let rig = Rig::new();
+    for (word, says) in [
+        ("expird", "there is no forged token called"),
+        ("access-token", "the access token of the same login"),
+        ("der-signature", "only ECDSA's signatures have two forms"),
+    ] {
+        let answer = forge(&rig, word, "").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{word}");
+        let message = answer.json()["message"].to_string();
+        assert!(message.contains(says), "{message}");
+    }
+    for body in [
+        r#"{"word":"expired"}"#,
+        r#"{"word":"expired","token":"a.b.c"}"#,
+        r#"{"word":"expired","token":"e30.eyJpc3MiOiJodHRwczovL3gifQ.x"}"#,
+    ] {
+        let answer = call(&rig, Method::POST, "/forge", body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+    }
 }

@@ -5,6 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::message::{self, Medium, Occasion};
+use crate::flow;
+use crate::forge::{self, UnknownWord};
 use crate::transport::recorder::Recorded;
 
 /// `GET /_rolecall/clock`, and the answer to moving it.
@@ -75,6 +77,58 @@ pub(crate) struct Rotated {
     pub access_token_kid: String,
     /// Ids of former keys that are still published.
     pub retired: Vec<String>,
+}
+
+/// `POST /_rolecall/forge`: what is to be forged, out of what.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forge {
+    /// What is changed, such as `expired`.
+    pub word: String,
+    /// Somebody's ID token.
+    pub token: String,
+    /// The access token of the same login, which `access-token` needs.
+    pub access_token: Option<String>,
+    /// The claim that the cluster names users by; default `email` or `sub`.
+    pub username_claim: Option<String>,
+    /// The claim that the cluster takes groups from; default `cognito:groups`.
+    pub groups_claim: Option<String>,
+}
+
+impl Forge {
+    /// # Errors
+    /// There is no such word.
+    pub(crate) fn into_command(self) -> Result<flow::Forge, UnknownWord> {
+        Ok(flow::Forge {
+            word: self.word.parse()?,
+            id: self.token.into(),
+            access: self.access_token.map(Into::into),
+            username_claim: self.username_claim,
+            groups_claim: self.groups_claim,
+        })
+    }
+}
+
+/// All the forms of a forged token; the first is what the word means by itself.
+#[derive(Serialize)]
+pub(crate) struct Forged {
+    pub tokens: Vec<Variant>,
+}
+
+/// One of them.
+#[derive(Serialize)]
+pub(crate) struct Variant {
+    pub variant: String,
+    pub token: String,
+}
+
+impl From<forge::Forged> for Variant {
+    fn from(forged: forge::Forged) -> Self {
+        Self {
+            variant: forged.variant,
+            token: forged.token.expose().clone(),
+        }
+    }
 }
 
 /// `GET /_rolecall/requests`: the last ones, oldest first.

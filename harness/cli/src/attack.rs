@@ -1,0 +1,85 @@
+//! `rolecall attack`.
+
+use std::path::Path;
+
+use harness::attack::{self, Attempt, Error, Outcome, Person, Report, Request};
+use harness::doctor::Surroundings;
+use harness::report::{json, terminal};
+
+use crate::arguments::Attack;
+use crate::{RIG, Stop, input, output};
+
+pub async fn attack(options: Attack) -> Result<u8, Stop> {
+    let (json, verbose) = (options.json, options.verbose);
+    let prepared = attack::prepare(request(options)?).await;
+    let (target, forger, words) = prepared.map_err(|error| match error {
+        Error::Usage(text) => Stop::usage(text),
+        Error::Rig(text) => Stop::rig(text),
+    })?;
+    let style = output::style();
+    let detail = if verbose {
+        terminal::Detail::Full
+    } else {
+        terminal::Detail::Brief
+    };
+    let mut show = |attempt: &Attempt| {
+        if !json {
+            output::print(&terminal::attempt(attempt, style, detail));
+        }
+    };
+    let report = attack::attack(&target, &forger, &words, &mut show).await;
+    let report = report.map_err(Stop::rig)?;
+    output::print(&if json {
+        format!("{}\n", json::attack(&report))
+    } else {
+        terminal::attack(&report, style)
+    });
+    Ok(exit_code(&report))
+}
+
+/// 0 nothing was let in, 1 something was, 3 something was not answered.
+fn exit_code(report: &Report) -> u8 {
+    if report.count(Outcome::Broken) > 0 {
+        RIG
+    } else {
+        u8::from(report.count(Outcome::LetIn) > 0 || !report.lured.is_empty())
+    }
+}
+
+fn request(options: Attack) -> Result<Request, Stop> {
+    let person = match (options.user, options.password, &options.token) {
+        (Some(user), Some(password), _) => {
+            let password = if password == "-" {
+                input::standard("--password")?
+            } else {
+                password
+            };
+            Person::LogsIn(user, password.into())
+        }
+        (_, _, Some(file)) => Person::Token(token("--token", file)?.into()),
+        _ => Person::Nobody,
+    };
+    let access = options.access_token.as_ref();
+    Ok(Request {
+        dir: options.instance.dir,
+        cluster: options.cluster,
+        person,
+        access: access
+            .map(|file| token("--access-token", file).map(Into::into))
+            .transpose()?,
+        kubeconfig: options.kubeconfig,
+        context: options.context,
+        ca: options.ca,
+        words: options.words,
+        surroundings: Surroundings::of(harness::process::environment()),
+    })
+}
+
+fn token(option: &str, file: &Path) -> Result<String, Stop> {
+    if file.as_os_str() == "-" {
+        return input::standard(option);
+    }
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Stop::usage(format!("{option} {}: {error}", file.display())))?;
+    Ok(text.trim().to_owned())
+}

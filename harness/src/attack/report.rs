@@ -1,0 +1,201 @@
+//! What came of an attack.
+
+use std::fmt;
+
+use kube_authn::User;
+use mock_idp::forge::Forgery;
+
+use super::kubernetes;
+use super::target::Answer;
+use crate::doctor::excerpt;
+
+/// What a cluster did with a forged token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It was refused.
+    Refused,
+    /// It was accepted, and Kubernetes accepts it, too.
+    AsKubernetes,
+    /// Nothing was learnt.
+    Broken,
+    /// It was accepted.
+    LetIn,
+}
+
+impl Outcome {
+    /// All of them, from the best to the worst: to be let in at one door is to
+    /// be let in.
+    pub const ALL: [Self; 4] = [Self::Refused, Self::AsKubernetes, Self::Broken, Self::LetIn];
+
+    /// One word, or a few.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::AsKubernetes => "accepted as by Kubernetes",
+            Self::LetIn => "LET IN",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// One forged token.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Which form of the word.
+    pub variant: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The HTTP status, where it was shown as a bearer and answered.
+    pub status: Option<u16>,
+    /// Whom it was taken for.
+    pub user: Option<User>,
+    /// The API server's reason, or why nothing was learnt.
+    pub why: String,
+}
+
+/// What came of it, in a sentence.
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.outcome.words())?;
+        if let Some(user) = &self.user {
+            write!(f, " as {:?}", excerpt(&user.username))?;
+        }
+        if !self.why.is_empty() {
+            write!(f, ": {}", self.why)?;
+        }
+        Ok(())
+    }
+}
+
+/// One word, in all its forms.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The word.
+    pub word: Forgery,
+    /// The tokens that were sent.
+    pub rows: Vec<Row>,
+    /// What was not, and why.
+    pub left_out: Vec<String>,
+}
+
+impl Attempt {
+    pub(super) fn new(word: Forgery) -> Self {
+        Self {
+            word,
+            rows: Vec::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    pub(super) fn without(word: Forgery, why: String) -> Self {
+        Self {
+            left_out: vec![why],
+            ..Self::new(word)
+        }
+    }
+
+    /// Why Kubernetes accepts it; none where it is to be refused.
+    pub fn accepted_by_kubernetes(&self) -> Option<&'static str> {
+        kubernetes::accepts(self.word)
+    }
+
+    /// How many of its tokens came out like this.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.rows
+            .iter()
+            .filter(|row| row.outcome == outcome)
+            .count()
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.count(Outcome::Broken) > 0
+    }
+
+    pub(super) fn leave_out(&mut self, what: String) {
+        self.left_out.push(what);
+    }
+
+    /// Notes what came of one token, at both doors.
+    pub(super) fn add(
+        &mut self,
+        variant: String,
+        shown: Option<Answer>,
+        reviewed: Option<Answer>,
+        person: &User,
+    ) {
+        if shown.is_none() && reviewed.is_none() {
+            self.leave_out(format!(
+                "{variant}: it cannot stand in a header, and nobody is there who may ask about it"
+            ));
+            return;
+        }
+        let status = match &shown {
+            Some(Answer::Refused { status, .. } | Answer::Accepted { status, .. }) => Some(*status),
+            _ => None,
+        };
+        let mut row = Row {
+            variant,
+            outcome: Outcome::Refused,
+            status,
+            user: None,
+            why: String::new(),
+        };
+        // The review's words come last: they are the reason.
+        for answer in [shown, reviewed].into_iter().flatten() {
+            match answer {
+                Answer::Accepted { user, .. } => {
+                    let outcome = self.judge(&user, person);
+                    row.outcome = row.outcome.max(outcome);
+                    row.user.get_or_insert(user);
+                }
+                Answer::Refused { why, .. } => row.why = why,
+                Answer::Broken(why) => {
+                    row.outcome = row.outcome.max(Outcome::Broken);
+                    row.why = why;
+                }
+            }
+        }
+        self.rows.push(row);
+    }
+
+    fn judge(&self, user: &User, person: &User) -> Outcome {
+        let same = user.username == person.username || kubernetes::renames(self.word);
+        match self.accepted_by_kubernetes() {
+            Some(_) if same => Outcome::AsKubernetes,
+            _ => Outcome::LetIn,
+        }
+    }
+}
+
+/// A whole attack.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The API server.
+    pub target: String,
+    /// Whom it takes the bearer of the real token for.
+    pub person: User,
+    /// Every word.
+    pub attempts: Vec<Attempt>,
+    /// What the cluster asked the forger for, of whom a token said that it has
+    /// keys. Only a cluster on this machine finds the way.
+    pub lured: Vec<String>,
+}
+
+impl Report {
+    /// How many tokens there were.
+    pub fn sent(&self) -> usize {
+        self.attempts.iter().map(|attempt| attempt.rows.len()).sum()
+    }
+
+    /// How many tokens came out like this.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        let all = self.attempts.iter();
+        all.map(|attempt| attempt.count(outcome)).sum()
+    }
+
+    /// The words of which nothing was sent.
+    pub fn left_out(&self) -> usize {
+        let all = self.attempts.iter();
+        all.filter(|attempt| attempt.rows.is_empty()).count()
+    }
+}

@@ -1,0 +1,248 @@
+//! Starts clusters of the kind that a rig is set up with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use foundation::clock::Clock;
+use foundation::listen::Listener;
+use foundation::pki::Ca;
+use foundation::secret::Secret;
+use futures_util::future::BoxFuture;
+use kube_rbac::Version;
+use mock_apiserver::audit::AuditSink;
+use mock_apiserver::authn::Egress;
+use rustls::pki_types::CertificateDer;
+use serde_json::{Value, json};
+
+use crate::aws::eks::state::{ClusterRef, Launch, NewCluster};
+use crate::aws::iam_token;
+use crate::aws::keys::AccessKeys;
+use crate::cluster::control_plane::assets::{self, Programs};
+use crate::cluster::control_plane::{self, ControlPlane};
+use crate::cluster::embedded::{self, Embedded};
+use crate::cluster::{Cluster, Kind};
+use crate::proxy;
+use crate::rig::{Audit, Config, Control, Error, Names, loopback};
+
+/// What a cluster needs of the rig around it.
+#[derive(Clone)]
+struct Surroundings {
+    clock: Clock,
+    keys: AccessKeys,
+    origin: String,
+    edge_pem: String,
+    edge: CertificateDer<'static>,
+    control_token: Secret<String>,
+    proxy: Option<String>,
+    aws_names: bool,
+    version: Option<Version>,
+    /// The cluster that stands ready, and its port.
+    first: (ClusterRef, u16),
+}
+
+/// Starts clusters: the first on the port that was asked for, the others on
+/// free ones.
+///
+/// # Errors
+/// A file for the audit log, or the programs, cannot be had.
+pub fn launcher(
+    config: &Config,
+    edge: &Ca,
+    keys: &AccessKeys,
+    origin: &str,
+    control_token: &Secret<String>,
+    proxy: Option<&str>,
+) -> Result<Launch, Error> {
+    let around = Surroundings {
+        clock: config.clock.clone(),
+        keys: keys.clone(),
+        origin: origin.to_owned(),
+        edge_pem: edge.pem().to_owned(),
+        edge: edge.der().clone(),
+        control_token: control_token.clone(),
+        proxy: proxy.map(str::to_owned),
+        aws_names: config.names != Names::Local,
+        version: config.kubernetes_version,
+        first: (
+            ClusterRef::new(&config.region, &config.cluster_name),
+            config.api_port,
+        ),
+    };
+    match config.cluster {
+        Kind::Embedded => {
+            let audit = match &config.audit {
+                Audit::Off => AuditSink::off(),
+                Audit::File(path) => AuditSink::file(path)?,
+            };
+            Ok(Arc::new(move |new| {
+                Box::pin(around.clone().embedded(new, audit.clone()))
+            }))
+        }
+        Kind::ControlPlane => {
+            let audit = match &config.audit {
+                Audit::Off => None,
+                Audit::File(path) => Some(path.clone()),
+            };
+            let programs = assets::find(config.kubernetes_version)?;
+            Ok(Arc::new(move |new| {
+                Box::pin(
+                    around
+                        .clone()
+                        .control_plane(new, programs.clone(), audit.clone()),
+                )
+            }))
+        }
+    }
+}
+
+impl Surroundings {
+    async fn embedded(self, new: NewCluster, audit: AuditSink) -> Result<Arc<dyn Cluster>, String> {
+        let webhook = IamWebhook::new(&self.keys, &self.origin, &self.clock, &new);
+        let (host, port) = (self.host(&new), self.port(&new));
+        let config = embedded::Config {
+            host,
+            version: new.version.or(self.version).unwrap_or_default(),
+            name: new.name,
+            audit,
+            egress: self.proxy.map_or_else(Egress::default, Egress::Proxy),
+            timing: mock_apiserver::Timing::Instant,
+            issuer_cas: vec![self.edge],
+            webhook: Some(Arc::new(webhook)),
+            clock: self.clock,
+        };
+        let listener = Listener::bind(loopback(port))
+            .await
+            .map_err(|error| error.to_string())?;
+        let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;
+        Ok(Arc::new(cluster))
+    }
+
+    async fn control_plane(
+        self,
+        new: NewCluster,
+        programs: Programs,
+        audit: Option<PathBuf>,
+    ) -> Result<Arc<dyn Cluster>, String> {
+        let programs = match new.version {
+            Some(version) if version != programs.version => {
+                assets::find(Some(version)).map_err(|missing| missing.to_string())?
+            }
+            _ => programs,
+        };
+        let (host, port) = (self.host(&new), self.port(&new));
+        let path = Control::token_review_path(&new.region, &new.name);
+        let config = control_plane::Config {
+            host,
+            port,
+            audit,
+            name: new.name,
+            issuer_roots: format!("{}{}", crate::client::system_roots_pem(), self.edge_pem),
+            proxy: self.proxy,
+            webhook: Some(control_plane::Webhook {
+                url: format!("{}{path}", self.origin),
+                ca_pem: self.edge_pem,
+                token: self.control_token,
+            }),
+        };
+        let cluster = ControlPlane::start(&programs, config).await?;
+        Ok(Arc::new(cluster))
+    }
+
+    fn host(&self, new: &NewCluster) -> Option<String> {
+        self.aws_names
+            .then(|| proxy::cluster_host(&new.id, &new.region))
+    }
+
+    fn port(&self, new: &NewCluster) -> u16 {
+        let (first, port) = &self.first;
+        let is_first = *first == ClusterRef::new(&new.region, &new.name);
+        if is_first { *port } else { 0 }
+    }
+}
+
+/// EKS' token webhook: knows the IAM tokens of our access keys.
+pub struct IamWebhook {
+    keys: AccessKeys,
+    origin: String,
+    cluster: String,
+    creator: String,
+    clock: Clock,
+}
+
+impl IamWebhook {
+    /// That of the cluster `new`.
+    pub fn new(keys: &AccessKeys, origin: &str, clock: &Clock, new: &NewCluster) -> Self {
+        Self {
+            keys: keys.clone(),
+            origin: origin.to_owned(),
+            cluster: new.name.clone(),
+            creator: new.creator.clone(),
+            clock: clock.clone(),
+        }
+    }
+
+    /// Answers a TokenReview (`authentication.k8s.io/v1`), as a webhook does.
+    pub fn answer(&self, review: &Value) -> Value {
+        let token = review["spec"]["token"].as_str().unwrap_or_default();
+        let status = match self.judge(token) {
+            Ok(Some(user)) => json!({
+                "authenticated": true,
+                "user": {
+                    "username": user.username,
+                    "uid": user.uid,
+                    "groups": user.groups,
+                    "extra": user.extra,
+                },
+            }),
+            Ok(None) => json!({"authenticated": false}),
+            Err(error) => json!({"authenticated": false, "error": error}),
+        };
+        json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "status": status,
+        })
+    }
+
+    fn judge(&self, token: &str) -> Result<Option<kube_authn::User>, String> {
+        if !iam_token::is_iam_token(token) {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let identity = iam_token::verify(&self.keys, &self.origin, &self.cluster, token, now)?;
+        if identity.arn != self.creator {
+            return Err(format!(
+                "{} has no access entry on this cluster",
+                identity.arn
+            ));
+        }
+        let extra = [
+            ("accessKeyId", identity.access_key_id),
+            ("arn", identity.arn.clone()),
+            ("canonicalArn", identity.arn),
+            ("principalId", identity.user_id.clone()),
+            ("sessionName", String::new()),
+        ];
+        Ok(Some(kube_authn::User {
+            username: "kubernetes-admin".to_owned(),
+            uid: format!(
+                "aws-iam-authenticator:{}:{}",
+                identity.account, identity.user_id
+            ),
+            groups: vec!["system:masters".to_owned()],
+            extra: extra
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), vec![value]))
+                .collect(),
+        }))
+    }
+}
+
+impl mock_apiserver::authn::TokenWebhook for IamWebhook {
+    fn review<'a>(
+        &'a self,
+        token: &'a str,
+    ) -> BoxFuture<'a, Result<Option<kube_authn::User>, String>> {
+        Box::pin(std::future::ready(self.judge(token)))
+    }
+}

@@ -1,0 +1,484 @@
+//! `rolecall attack`: on clusters that let nobody in, and on servers that let in
+//! whoever comes.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use foundation::listen::Listener;
+use foundation::pki::Ca;
+use harness::attack::Forgery;
+use harness::cluster::Kind;
+use harness::offline::authn::Judge;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::doctor::{Chain, PASSWORD, Setup, USER};
+use crate::ledger::{Case, Stop, case, on_each};
+use crate::programs;
+use crate::rig::{Ran, block_on, check, fed};
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    let mut all = vec![
+        case(
+            "attack::a_cluster_by_its_kubeconfig_alone_without_what_only_the_issuer_can_forge",
+            by_kubeconfig,
+        ),
+        case(
+            "attack::who_lets_everybody_in_is_told_so_and_so_is_who_asks_the_forger",
+            let_in,
+        ),
+        case(
+            "attack::who_refuses_everybody_has_proven_nothing",
+            refuses_all,
+        ),
+        case("attack::who_does_not_answer_has_refused_nothing", no_answer),
+        case("attack::what_is_missing_is_usage", usage),
+        case("attack::every_word_stands_in_a_scenario", words),
+        case(
+            "attack::every_forged_token_gets_kubernetes_own_verdict",
+            oracle,
+        ),
+    ];
+    all.extend(on_each("attack::nothing_is_let_in", nothing));
+    all
+}
+
+/// `rolecall attack`, in a folder of its own. No token is ever printed.
+fn attack(folder: &Path, arguments: &[&str], input: &str) -> Result<Ran, Stop> {
+    let mut command = Command::new(programs::rolecall());
+    command
+        .arg("attack")
+        .args(arguments)
+        .current_dir(folder)
+        .env("RUST_LOG", "trace");
+    let mut ran = fed(command, input)?;
+    for said in [&ran.stdout, &ran.stderr] {
+        check(!said.contains("eyJ"), || "a token was printed".to_owned())?;
+        check(!said.contains(PASSWORD), || {
+            "a password was printed".to_owned()
+        })?;
+    }
+    // The log was for the secrets alone.
+    if ran.code != Some(2) {
+        let log = std::mem::take(&mut ran.stderr);
+        let own = log.lines().filter(|line| line.starts_with("rolecall: "));
+        ran.stderr = own.collect();
+    }
+    Ok(ran)
+}
+
+fn word<'a>(report: &'a Value, word: &str) -> Result<&'a Value, Stop> {
+    let mut words = report["words"].as_array().into_iter().flatten();
+    let found = words.find(|one| one["word"] == word);
+    found.ok_or_else(|| Stop::Fail(format!("{word} is not in the report")))
+}
+
+fn tokens(word: &Value) -> impl Iterator<Item = &Value> {
+    word["tokens"].as_array().into_iter().flatten()
+}
+
+/// The words of which nothing was sent.
+fn left_out(report: &Value) -> Vec<&str> {
+    let words = report["words"].as_array().into_iter().flatten();
+    words
+        .filter(|one| tokens(one).next().is_none())
+        .filter_map(|one| one["word"].as_str())
+        .collect()
+}
+
+fn nothing(kind: Kind) -> Result<(), Stop> {
+    let chain = Chain::new(&Setup {
+        kind,
+        ..Setup::default()
+    })?;
+    let dir = chain.up.ready().dir.clone();
+    let login = ["--dir", &dir, "--user", USER, "--password", "-"];
+    let folder = chain.up.scratch();
+    let ran = attack(folder, &[&login[..], &["--json"]].concat(), PASSWORD)?.ok()?;
+    let report = ran.json()?;
+    check(report["person"]["username"] == USER, || ran.to_string())?;
+    check(
+        report["letIn"] == 0 && report["broken"] == 0 && report["askedTheForger"] == json!([]),
+        || ran.to_string(),
+    )?;
+    check(report["sent"].as_u64() > Some(500), || ran.to_string())?;
+    // The person's e-mail was never verified, and the pool signs by RS256.
+    let left = left_out(&report);
+    check(left == ["no-email-verified", "der-signature"], || {
+        format!("{left:?}")
+    })?;
+    // Every reason is the API server's own.
+    let expired = word(&report, "expired")?;
+    let reasons: Vec<&str> = tokens(expired)
+        .filter_map(|one| one["error"].as_str())
+        .collect();
+    check(
+        reasons.len() == 2
+            && reasons
+                .iter()
+                .all(|why| why.contains("oidc: token is expired")),
+        || format!("{reasons:?}"),
+    )?;
+    // And what Kubernetes accepts is accepted: the cluster is not just strict.
+    let spare = word(&report, "spare-bits")?;
+    let accepted = |one: &Value| {
+        one["outcome"] == "accepted as by Kubernetes" && one["identity"]["username"] == USER
+    };
+    check(
+        spare["expected"] == "accepted" && tokens(spare).all(accepted),
+        || spare.to_string(),
+    )?;
+    // Line breaks come by review alone, and are accepted there.
+    let white = word(&report, "white-space")?;
+    let reviewed = |one: &&Value| one["status"].is_null() && !one["identity"].is_null();
+    check(tokens(white).filter(reviewed).count() == 2, || {
+        white.to_string()
+    })?;
+    // For people, and only some of them.
+    let some = [&login[..], &["tampered", "alg-none", "--verbose"]].concat();
+    let told = attack(folder, &some, PASSWORD)?
+        .ok()?
+        .says("✓ alg-none")?
+        .says("✓ exp ten years later: refused: [invalid bearer token, oidc: verify token: failed")?
+        .says("0 broken, 0 LET IN")?;
+    check(!told.stdout.contains('\u{1b}'), || told.to_string())?;
+    check(!told.stdout.contains("expired"), || told.to_string())
+}
+
+fn by_kubeconfig() -> Result<(), Stop> {
+    let chain = Chain::new(&Setup::default())?;
+    let (id, _) = chain.tokens()?;
+    let paths = &chain.up.ready().paths;
+    let kubeconfig = paths.admin_kubeconfig.display().to_string();
+    let ca = paths.ca.display().to_string();
+    let folder = chain.up.scratch();
+    let flags = ["--kubeconfig", &kubeconfig, "--token", "-", "--json"];
+    let ran = attack(folder, &[&flags[..], &["--ca", &ca]].concat(), &id)?.ok()?;
+    let report = ran.json()?;
+    check(
+        report["letIn"] == 0 && report["sent"].as_u64() > Some(300),
+        || ran.to_string(),
+    )?;
+    let mut expected: BTreeSet<&str> = Forgery::ALL
+        .iter()
+        .filter(|word| word.takes_the_issuer())
+        .map(|word| word.word())
+        .collect();
+    expected.extend(["der-signature", "access-token"]);
+    let left: BTreeSet<&str> = left_out(&report).into_iter().collect();
+    check(left == expected, || format!("{left:?}"))?;
+    let why = &word(&report, "expired")?["leftOut"][0];
+    check(why == "only the issuer's own key can sign it", || {
+        why.to_string()
+    })?;
+    // Without the issuer's CA its keys are not known; the rest goes on.
+    let report = attack(folder, &flags, &id)?.ok()?.json()?;
+    let why = word(&report, "hmac-with-public-key")?["leftOut"][0].to_string();
+    check(why.contains("is not signed by"), || why.clone())?;
+    check(tokens(word(&report, "wrong-key")?).count() == 2, || {
+        report.to_string()
+    })
+}
+
+/// A server that takes itself for an API server.
+struct Impostor {
+    kubeconfig: PathBuf,
+    shutdown: CancellationToken,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Impostor {
+    /// Starts one that answers to a bearer with a status; its kubeconfig is put
+    /// into `folder`.
+    fn start(
+        folder: &Path,
+        judge: impl Fn(&str) -> StatusCode + Clone + Send + Sync + 'static,
+    ) -> Result<Self, Stop> {
+        let text = |error: &dyn std::fmt::Display| Stop::Fail(error.to_string());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| text(&error))?;
+        let now = foundation::pki::today();
+        let ca = Ca::new("an impostor", now).map_err(|error| text(&error))?;
+        let leaf = ca
+            .issue_server(&["127.0.0.1"], now)
+            .map_err(|error| text(&error))?;
+        let tls = leaf.server_config().map_err(|error| text(&error))?;
+        let listener = runtime
+            .block_on(Listener::bind(([127, 0, 0, 1], 0).into()))
+            .map_err(|error| text(&error))?;
+        let kubeconfig = folder.join("impostor.kubeconfig");
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "x",
+            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+            "users": [{"name": "x", "user": {}}],
+            "clusters": [{"name": "x", "cluster": {
+                "server": format!("https://{}", listener.addr()),
+                "certificate-authority-data": STANDARD.encode(ca.pem()),
+            }}],
+        });
+        std::fs::write(&kubeconfig, config.to_string()).map_err(|error| text(&error))?;
+        let answer = move |headers: http::HeaderMap| async move {
+            let bearer = headers.get(http::header::AUTHORIZATION);
+            let bearer = bearer
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
+            let status = judge(bearer.trim_start_matches("Bearer "));
+            let body = if status == StatusCode::CREATED {
+                json!({"status": {"userInfo": {"username": USER, "groups": ["everybody"]}}})
+            } else {
+                json!({"message": "no"})
+            };
+            (status, body.to_string())
+        };
+        let router = axum::Router::new().route(
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            axum::routing::post(answer),
+        );
+        let shutdown = CancellationToken::new();
+        runtime.spawn(listener.serve(tls, router, shutdown.clone()));
+        Ok(Self {
+            kubeconfig,
+            shutdown,
+            _runtime: runtime,
+        })
+    }
+
+    fn attacked(&self, folder: &Path, token: &str, more: &[&str]) -> Result<Ran, Stop> {
+        let kubeconfig = self.kubeconfig.display().to_string();
+        let flags = ["--kubeconfig", &kubeconfig, "--token", "-"];
+        attack(folder, &[&flags[..], more].concat(), token)
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// Nobody's token, of the right shape.
+fn token() -> String {
+    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = encode(json!({"alg": "RS256", "kid": "k"}));
+    let claims = json!({"iss": "https://issuer.invalid", "sub": "ada", "exp": 1_900_000_000});
+    format!(
+        "{header}.{}.{}",
+        encode(claims),
+        URL_SAFE_NO_PAD.encode([0xfb; 256])
+    )
+}
+
+fn folder() -> Result<tempfile::TempDir, Stop> {
+    tempfile::tempdir().map_err(|error| Stop::Fail(error.to_string()))
+}
+
+/// Goes where the token says that its keys are.
+fn fetch_keys(bearer: &str) {
+    let header = URL_SAFE_NO_PAD.decode(bearer.split('.').next().unwrap_or_default());
+    let header: Value = serde_json::from_slice(&header.unwrap_or_default()).unwrap_or_default();
+    let Some(rest) = header["jku"]
+        .as_str()
+        .and_then(|url| url.strip_prefix("http://"))
+    else {
+        return;
+    };
+    let (host, path) = rest.split_once('/').unwrap_or_default();
+    let Ok(mut stream) = TcpStream::connect(host) else {
+        return;
+    };
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let _ = stream.write_all(request.as_bytes());
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+fn let_in() -> Result<(), Stop> {
+    let folder = folder()?;
+    let everybody = Impostor::start(folder.path(), |bearer| {
+        fetch_keys(bearer);
+        StatusCode::CREATED
+    })?;
+    let ran = everybody.attacked(folder.path(), &token(), &["--json"])?;
+    check(ran.code == Some(1), || ran.to_string())?;
+    let report = ran.json()?;
+    check(report["refused"] == 0 && report["broken"] == 0, || {
+        ran.to_string()
+    })?;
+    let none = word(&report, "alg-none")?;
+    check(
+        tokens(none).all(|one| one["outcome"] == "LET IN" && one["identity"]["username"] == USER),
+        || none.to_string(),
+    )?;
+    let asked = report["askedTheForger"].as_array().map(Vec::len);
+    check(asked == Some(2), || report["askedTheForger"].to_string())?;
+    let ran = everybody.attacked(folder.path(), &token(), &["alg-none", "remote-key"])?;
+    check(ran.code == Some(1), || ran.to_string())?;
+    ran.says("✗ alg-none")?
+        .says(&format!("✗ \"None\": LET IN as \"{USER}\""))?
+        .says("✗ the cluster asked the forger for /jku")
+        .map(drop)
+}
+
+fn refuses_all() -> Result<(), Stop> {
+    let folder = folder()?;
+    let nobody = Impostor::start(folder.path(), |_| StatusCode::UNAUTHORIZED)?;
+    let ran = nobody.attacked(folder.path(), &token(), &[])?;
+    check(ran.code == Some(3), || ran.to_string())?;
+    ran.says("nothing was proven: the real token is refused: 401 no")
+        .map(drop)
+}
+
+fn no_answer() -> Result<(), Stop> {
+    let folder = folder()?;
+    let real = token();
+    let known = real.clone();
+    let broken = Impostor::start(folder.path(), move |bearer| {
+        if bearer == known {
+            StatusCode::CREATED
+        } else {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    })?;
+    let ran = broken.attacked(folder.path(), &real, &["alg-none"])?;
+    check(ran.code == Some(3), || ran.to_string())?;
+    ran.says("! alg-none")?.says("7 broken").map(drop)
+}
+
+fn usage() -> Result<(), Stop> {
+    let empty = folder()?;
+    let refused = |arguments: &[&str], says: &str| {
+        let ran = attack(empty.path(), arguments, "")?;
+        check(ran.code == Some(2), || ran.to_string())?;
+        ran.says(says).map(drop)
+    };
+    refused(&[], "no instance is running")?;
+    refused(&["expird"], "did you mean expired?")?;
+    refused(&["--user", USER], "--password")?;
+    refused(&["--kubeconfig", "x"], "--token")?;
+    refused(&["--kubeconfig", "x", "--token", "/nowhere"], "/nowhere")?;
+    let chain = Chain::new(&Setup::default())?;
+    let dir = chain.up.ready().dir.as_str();
+    refused(&["--dir", dir], "--user and --password")?;
+    refused(
+        &["--dir", dir, "--user", USER, "--password", "wrong"],
+        "cannot log in",
+    )?;
+    refused(
+        &[
+            "--dir",
+            dir,
+            "--cluster",
+            "other",
+            "--user",
+            USER,
+            "--password",
+            "x",
+        ],
+        "there is no cluster other",
+    )
+}
+
+/// But the one that takes a token of another algorithm than Cognito's.
+fn words() -> Result<(), Stop> {
+    let mut text = String::new();
+    let files = std::fs::read_dir(programs::root().join("scenarios/attacks"));
+    for file in files.map_err(|error| error.to_string())? {
+        let file = file.map_err(|error| error.to_string())?.path();
+        text += &std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    }
+    let missing: Vec<&str> = Forgery::ALL
+        .iter()
+        .map(|word| word.word())
+        .filter(|word| !text.contains(&format!("token: {word},")))
+        .collect();
+    check(missing == ["der-signature"], || format!("{missing:?}"))
+}
+
+/// Asks Kubernetes' own code about each form of each word, and ours.
+fn oracle() -> Result<(), Stop> {
+    let oracle = programs::kubernetes("v1.37", "oracle-authn")?;
+    let chain = Chain::new(&Setup::default())?;
+    let (id, access) = chain.tokens()?;
+    let mut forged = Vec::new();
+    for word in Forgery::ALL {
+        let order = json!({"word": word.word(), "token": id, "access_token": access});
+        // What cannot be made of this token is another case's matter.
+        let Ok(answer) = chain.up.control("POST", "forge", &order) else {
+            continue;
+        };
+        let all = answer["tokens"].as_array().cloned().unwrap_or_default();
+        let named = |one: &Value| {
+            let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+            (format!("{word}, {}", text("variant")), text("token"))
+        };
+        forged.extend(all.iter().map(named));
+    }
+    check(forged.len() > 500, || format!("{} tokens", forged.len()))?;
+    let jwt = json!({
+        "issuer": {"url": chain.issuer(), "audiences": [chain.client]},
+        "claimMappings": {
+            "username": {"claim": "email", "prefix": ""},
+            "groups": {"claim": "cognito:groups", "prefix": "oidc:"},
+        },
+    });
+    let keys = published(&chain)?;
+    let now = jiff::Timestamp::now();
+    let questions: String = forged
+        .iter()
+        .map(|(_, token)| json!({"now": now.to_string(), "token": token, "keys": keys, "jwt": jwt}))
+        .map(|question| format!("{question}\n"))
+        .collect();
+    let answered = fed(Command::new(oracle), &questions)?.ok()?;
+    let config = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+        "jwt": [jwt],
+    });
+    let judge = Judge::new(&config.to_string(), keys.as_bytes()).map_err(|e| e.to_string())?;
+    check(answered.stdout.lines().count() == forged.len(), || {
+        "the oracle ended early".to_owned()
+    })?;
+    for ((name, token), line) in forged.iter().zip(answered.stdout.lines()) {
+        let theirs: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let error = theirs["error"].as_str().unwrap_or(match &theirs["result"] {
+            result if result == "not-mine" => "invalid bearer token",
+            _ => "",
+        });
+        let ours = judge.judge(token, Some(now));
+        let user = ours.user.as_ref().map(|user| user.username.as_str());
+        // The process' own clock stands behind a time that it reads.
+        let same = without_monotonic(error) == ours.error;
+        check(same && theirs["user"]["username"].as_str() == user, || {
+            format!("{name}: {} and {line}", ours.error)
+        })?;
+    }
+    Ok(())
+}
+
+/// An error text without Go's `m=+0.1`.
+fn without_monotonic(text: &str) -> String {
+    match text.split_once(" m=+") {
+        None => text.to_owned(),
+        Some((start, rest)) => {
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+            format!("{start}{rest}")
+        }
+    }
+}
+
+fn published(chain: &Chain) -> Result<String, Stop> {
+    let url = format!("{}/.well-known/jwks.json", chain.issuer());
+    let http = chain.up.https()?;
+    block_on(async {
+        let answer = http.get(url).send().await.map_err(|e| e.to_string())?;
+        Ok(answer.text().await.map_err(|e| e.to_string())?)
+    })
+}

@@ -1,0 +1,334 @@
+//! Kubernetes' own programs as children: found, started, watched, and gone.
+//! What they answer is in the suites that run on each kind of cluster.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::cluster::Kind;
+use serde_json::Value;
+
+use crate::cli_up::marked;
+use crate::ledger::{Case, Missing, Stop, case};
+use crate::programs;
+use crate::rig::{Up, check, eventually, ran};
+
+/// The three, as `/proc/PID/comm` has them.
+const PROGRAMS: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller"];
+/// Whatever an instance starts has this in its environment.
+const MARK: &str = "ROLECALL_TEST_MARK";
+/// What makes the test binary start a cluster and panic.
+pub const PANICS: &str = "ROLECALL_TEST_PANICS";
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    let mut all = Vec::new();
+    for program in PROGRAMS {
+        for (signal, word) in [("KILL", "killed"), ("STOP", "hung")] {
+            all.push(case(
+                format!("control_plane::{program}_{word}_is_noticed_within_5_s"),
+                move || noticed(program, signal),
+            ));
+        }
+    }
+    for signal in ["INT", "TERM", "HUP", "KILL"] {
+        all.push(case(
+            format!(
+                "control_plane::nothing_is_left_after_sig{}",
+                signal.to_lowercase()
+            ),
+            move || gone(signal),
+        ));
+    }
+    all.extend([
+        case(
+            "control_plane::nothing_is_left_after_a_panic",
+            gone_by_panic,
+        ),
+        case(
+            "control_plane::a_scenario_on_a_broken_one_is_broken",
+            broken,
+        ),
+        case(
+            "control_plane::without_programs_it_says_how_to_get_them",
+            missing,
+        ),
+        case(
+            "control_plane::a_version_that_is_not_there_is_named",
+            versions,
+        ),
+        case(
+            "control_plane::assets_build_makes_what_is_found_then",
+            builds,
+        ),
+        case("control_plane::it_listens_on_loopback_alone", loopback),
+    ]);
+    all
+}
+
+/// An instance on a control plane whose every process is known by a mark.
+struct Marked {
+    up: Up,
+    folder: tempfile::TempDir,
+}
+
+impl Marked {
+    fn start() -> Result<Self, Stop> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mark = folder.path().display().to_string();
+        let assets = programs::control_plane("v1.37")?;
+        let up = Up::start_with(
+            &["--cluster", Kind::ControlPlane.name()],
+            &[
+                ("KUBEBUILDER_ASSETS", assets.to_str().unwrap_or_default()),
+                (MARK, &mark),
+                ("TMPDIR", &mark),
+            ],
+        )?;
+        let marked = Self { up, folder };
+        for program in PROGRAMS {
+            marked.process(program)?;
+        }
+        Ok(marked)
+    }
+
+    fn mark(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+
+    /// The process of a program.
+    fn process(&self, program: &str) -> Result<u32, Stop> {
+        process(&self.mark(), program)?
+            .ok_or_else(|| Stop::Fail(format!("no {program} is running")))
+    }
+
+    /// Nothing that it started, and no folder, is there any more.
+    fn is_gone(&self) -> Result<(), Stop> {
+        eventually("nothing is left", || {
+            let folders = std::fs::read_dir(self.folder.path()).map_err(|e| e.to_string())?;
+            Ok(marked(&self.mark())?.is_empty() && folders.count() == 0)
+        })
+    }
+}
+
+fn process(mark: &str, program: &str) -> Result<Option<u32>, Stop> {
+    let comm = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    let is = |pid: &u32| comm(pid).is_ok_and(|comm| comm.trim() == program);
+    Ok(marked(mark)?.into_iter().find(is))
+}
+
+fn send(signal: &str, pid: u32) -> Result<(), Stop> {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{signal}")).arg(pid.to_string());
+    ran(kill)?.ok().map(drop)
+}
+
+fn noticed(program: &str, signal: &str) -> Result<(), Stop> {
+    let mut marked = Marked::start()?;
+    send(signal, marked.process(program)?)?;
+    let since = Instant::now();
+    let code = marked.up.wait()?;
+    let took = since.elapsed();
+    let log = marked.up.log();
+    check(code == Some(3), || format!("exit code {code:?}: {log}"))?;
+    check(took < Duration::from_secs(5), || format!("after {took:?}"))?;
+    let said = match signal {
+        "KILL" => "ended (signal: 9 (SIGKILL)); the end of its log:",
+        _ => "does not answer: ",
+    };
+    let named = format!("the cluster broke: {program}");
+    check(log.contains(&named) && log.contains(said), || {
+        format!("{named:?} and {said:?} are not in {log}")
+    })?;
+    marked.is_gone()
+}
+
+fn gone(signal: &str) -> Result<(), Stop> {
+    let mut marked = Marked::start()?;
+    let code = marked.up.signal(signal)?;
+    let wanted = if signal == "KILL" { None } else { Some(0) };
+    check(code == wanted, || format!("exit code {code:?}"))?;
+    marked.is_gone()
+}
+
+/// This very binary, which starts a cluster and panics.
+fn gone_by_panic() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mark = folder.path().display().to_string();
+    let mut child = Command::new(std::env::current_exe().map_err(|error| error.to_string())?)
+        .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?)
+        .env(PANICS, "1")
+        .env(MARK, &mark)
+        .env("TMPDIR", &mark)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let status = child.wait().map_err(|error| error.to_string())?;
+    check(status.code() == Some(101), || {
+        format!("it was to panic with its cluster up: {status}")
+    })?;
+    eventually("nothing is left", || {
+        let folders = std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?;
+        Ok(marked(&mark)?.is_empty() && folders.count() == 0)
+    })
+}
+
+/// What the test binary does where [`PANICS`] is set.
+pub fn panic() -> std::process::ExitCode {
+    let config = harness::rig::Config {
+        cluster: Kind::ControlPlane,
+        ..harness::rig::Config::default()
+    };
+    crate::rig::block_on(async {
+        match harness::rig::Rig::start(config).await {
+            Ok(rig) => panic!("with {} up", rig.ready_cluster().endpoint()),
+            Err(_) => std::process::ExitCode::FAILURE,
+        }
+    })
+}
+
+/// Killed while the scenario waits for the association, which takes its time.
+fn broken() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let path = |name: &str| folder.path().join(name);
+    let mark = folder.path().display().to_string();
+    let out = std::fs::File::create(path("events")).map_err(|error| error.to_string())?;
+    let mut child = Command::new(programs::rolecall())
+        .args(["test", "--json", "--cluster", "control-plane"])
+        .arg(format!("--report=junit={}", path("junit.xml").display()))
+        .arg("scenarios/tutorial.yaml")
+        .current_dir(programs::root())
+        .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?)
+        .env(MARK, &mark)
+        .stdout(out)
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let events = || std::fs::read_to_string(path("events")).unwrap_or_default();
+    eventually("the client is made", || {
+        Ok(events().contains("create app client"))
+    })?;
+    let etcd = process(&mark, "etcd")?.ok_or_else(events)?;
+    send("KILL", etcd)?;
+    let status = child.wait().map_err(|error| error.to_string())?;
+    let last = events()
+        .lines()
+        .rev()
+        .find(|line| line.contains("stepFinished"))
+        .and_then(|line| serde_json::from_str::<Value>(line).ok())
+        .unwrap_or_default();
+    check(
+        status.code() == Some(3)
+            && last["verdict"] == "broken"
+            && last["reason"].to_string().contains("etcd ended (signal: 9"),
+        || format!("{status}: {}", events()),
+    )?;
+    let junit = std::fs::read_to_string(path("junit.xml")).map_err(|error| error.to_string())?;
+    check(
+        junit.contains("<error ") && !junit.contains("<failure"),
+        || junit.clone(),
+    )
+}
+
+/// `rolecall` where no program of Kubernetes' is to be found.
+fn bare(folder: &std::path::Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(programs::rolecall());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env("PATH", "/usr/bin:/bin")
+        .env("XDG_CACHE_HOME", folder)
+        .env_remove("KUBEBUILDER_ASSETS");
+    command
+}
+
+fn missing() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let tutorial = programs::root().join("scenarios/tutorial.yaml");
+    let tutorial = tutorial.display().to_string();
+    for arguments in [
+        &["up", "--cluster", "control-plane"][..],
+        &["test", "--cluster", "embedded,control-plane", &tutorial],
+    ] {
+        let run = ran(bare(folder.path(), arguments))?;
+        check(run.code == Some(3), || run.to_string())?;
+        run.says("kube-apiserver was not found in KUBEBUILDER_ASSETS, on PATH or in ")?
+            .says("`rolecall assets build` makes it")?;
+    }
+    let list = ran(bare(folder.path(), &["assets", "list"]))?;
+    check(list.code == Some(1), || list.to_string())?;
+    list.says("`rolecall assets build --kubernetes-version 1.35`")
+        .map(drop)
+}
+
+fn versions() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let assets = programs::control_plane("v1.37")?;
+    let wanted = [
+        "up",
+        "--cluster",
+        "control-plane",
+        "--kubernetes-version",
+        "1.35",
+    ];
+    let mut command = bare(folder.path(), &wanted);
+    command.env("KUBEBUILDER_ASSETS", &assets);
+    let run = ran(command)?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says("kube-apiserver 1.35 was not found")?
+        .says("kube-apiserver is v1.37.2")?
+        .says("`rolecall assets build --kubernetes-version 1.35`")?;
+    let mut list = bare(folder.path(), &["assets", "list", "--json"]);
+    list.env("KUBEBUILDER_ASSETS", &assets);
+    let list = ran(list)?.ok()?;
+    let newest: Value = serde_json::from_str(list.stdout.lines().next().unwrap_or_default())
+        .map_err(|error| format!("{error}: {list}"))?;
+    check(
+        newest["release"] == "v1.37.2"
+            && newest["kubeApiserver"] == assets.join("kube-apiserver").display().to_string(),
+        || newest.to_string(),
+    )
+}
+
+/// With Go's own caches, so that it takes the linker's time alone.
+fn builds() -> Result<(), Stop> {
+    programs::control_plane("v1.37")?;
+    let go = |name: &str| -> Result<String, Stop> {
+        let mut command = Command::new("go");
+        command.args(["env", name]);
+        let run = ran(command).map_err(|_| Missing("no go on PATH".to_owned()))?;
+        Ok(run.ok()?.stdout.trim().to_owned())
+    };
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut command = bare(folder.path(), &["assets", "build"]);
+    command
+        .env("GOCACHE", go("GOCACHE")?)
+        .env("GOMODCACHE", go("GOMODCACHE")?)
+        .env("GOPROXY", "off")
+        .env("PATH", format!("{}/bin:/usr/bin:/bin", go("GOROOT")?));
+    ran(command)?
+        .ok()?
+        .says("kubernetes etcd etcd: built in")?
+        .says("kubernetes v1.37 kube-apiserver: built in")?
+        .says("kubernetes v1.37 kube-controller-manager: built in")?;
+    let list = ran(bare(folder.path(), &["assets", "list"]))?.ok()?;
+    list.says("rolecall/kubernetes/v1.37/bin/kube-apiserver")
+        .map(drop)
+}
+
+fn loopback() -> Result<(), Stop> {
+    let marked = Marked::start()?;
+    let mut strangers = Vec::new();
+    let mut ports = 0;
+    for program in PROGRAMS {
+        for one in crate::cli_up::listening(marked.process(program)?)? {
+            ports += 1;
+            if one.address != crate::cli_up::LOOPBACK {
+                strangers.push(format!("{program}: {one:?}"));
+            }
+        }
+    }
+    check(strangers.is_empty(), || format!("{strangers:?}"))?;
+    // The API server's and the controllers'; etcd has none.
+    check(ports == 2, || format!("{ports} ports"))
+}

@@ -1,0 +1,157 @@
+//! Answers and audit events without what no two servers have in common.
+
+use serde_json::{Map, Value, json};
+
+/// What one server made of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The status, or why there is none.
+    pub status: Result<u16, String>,
+    /// `content-type`.
+    pub media: String,
+    /// Headers that say something to clients.
+    pub headers: Vec<(String, String)>,
+    /// The body: JSON where it is some.
+    pub body: Value,
+    /// The audit events that it left.
+    pub events: Vec<Value>,
+}
+
+/// Where two outcomes differ, a line each: the place, ours, and theirs.
+pub fn differences(ours: &Outcome, theirs: &Outcome) -> Vec<String> {
+    let mut found = Vec::new();
+    walk("", &ours.as_value(), &theirs.as_value(), &mut found);
+    found
+}
+
+impl Outcome {
+    fn as_value(&self) -> Value {
+        let headers: Map<String, Value> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
+        json!({
+            "status": match &self.status {
+                Ok(status) => json!(status),
+                Err(error) => json!(error),
+            },
+            "media": self.media,
+            "headers": headers,
+            "body": self.body,
+            "events": self.events,
+        })
+    }
+}
+
+fn walk(at: &str, ours: &Value, theirs: &Value, found: &mut Vec<String>) {
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            let names = a
+                .keys()
+                .chain(b.keys().filter(|name| !a.contains_key(*name)));
+            for name in names {
+                let get = |members: &Map<String, Value>| members.get(name).cloned();
+                let absent = || json!("(absent)");
+                let (a, b) = (get(a), get(b));
+                let (a, b) = (a.unwrap_or_else(absent), b.unwrap_or_else(absent));
+                walk(&format!("{at}.{name}"), &a, &b, found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                walk(&format!("{at}[{index}]"), a, b, found);
+            }
+        }
+        _ if ours == theirs => {}
+        _ => found.push(format!("{}: {ours} | {theirs}", at.trim_start_matches('.'))),
+    }
+}
+
+/// Members that differ from server to server, wherever they are.
+const OWN: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "managedFields",
+    "auditID",
+    "requestReceivedTimestamp",
+    "stageTimestamp",
+];
+
+/// A body or an event without them. `words` are the server's own words, and
+/// what to call them.
+pub fn common(value: &Value, words: &[(String, &str)]) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members
+                .iter()
+                .filter(|(name, value)| !is_own(name, value))
+                .map(|(name, value)| (name.clone(), common(value, words)));
+            let mut kept: Map<String, Value> = kept.collect();
+            kept.sort_keys();
+            // Rules come in the order of Go's maps.
+            for rules in ["resourceRules", "nonResourceRules"] {
+                if let Some(rules) = kept.get_mut(rules).and_then(Value::as_array_mut) {
+                    rules.sort_by_key(Value::to_string);
+                }
+            }
+            Value::Object(kept)
+        }
+        Value::Array(items) => Value::Array(items.iter().map(|item| common(item, words)).collect()),
+        Value::String(text) if text.starts_with("-----BEGIN CERTIFICATE-----") => {
+            json!("a certificate")
+        }
+        Value::String(text) => Value::String(plain(text, words)),
+        other => other.clone(),
+    }
+}
+
+/// `uid` of a user who has one by choice is compared.
+fn is_own(name: &str, value: &Value) -> bool {
+    match name {
+        "uid" => value
+            .as_str()
+            .is_some_and(|uid| uid.len() == 36 && !uid.starts_with("00000000")),
+        _ => OWN.contains(&name),
+    }
+}
+
+fn plain(text: &str, words: &[(String, &str)]) -> String {
+    // Which of several bindings is named is up to Go's maps.
+    let text = match text.split_once("RBAC: allowed by ") {
+        Some((before, _)) => format!("{before}RBAC: allowed"),
+        None => text.to_owned(),
+    };
+    words
+        .iter()
+        .fold(text, |text, (word, name)| text.replace(word.as_str(), name))
+}
+
+/// An audit event: who, what, and what came of it.
+pub fn event(line: &str, words: &[(String, &str)]) -> Value {
+    let mut event: Value =
+        serde_json::from_str(line).unwrap_or_else(|_| json!({"unreadable": line}));
+    for user in ["user", "impersonatedUser"] {
+        mask_credentials(event.get_mut(user));
+    }
+    common(&event, words)
+}
+
+/// Which credential somebody showed: each cluster has its own certificates, and
+/// each provider its own tokens.
+pub fn mask_credentials(user: Option<&mut Value>) {
+    let ids = user.and_then(|user| {
+        user.get_mut("extra")?
+            .get_mut("authentication.kubernetes.io/credential-id")?
+            .as_array_mut()
+    });
+    for id in ids.into_iter().flatten() {
+        let kind = id
+            .as_str()
+            .and_then(|id| id.split_once('='))
+            .map(|(kind, _)| kind);
+        *id = json!(kind.unwrap_or_default());
+    }
+}

@@ -1,0 +1,383 @@
+//! The embedded cluster beside a real control plane, in one run: how fast, for
+//! how much of the processor, in how much memory. Ratios count; what takes how
+//! long is an order of magnitude.
+//!
+//! `cargo build --release -p rolecall && cargo run --release -p e2e --example performance`
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what takes how long is measured by the machine's clock"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use harness::cluster::Kind;
+use harness::instance::Ready;
+use http::Method;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+type Error = Box<dyn std::error::Error>;
+
+const CONNECTIONS: usize = 16;
+const WARM_UP: Duration = Duration::from_secs(2);
+const MEASURED: Duration = Duration::from_secs(8);
+const PASSWORD: &str = "H3lloW@rlD";
+/// `/proc/PID/stat` counts in these (sysconf `_SC_CLK_TCK`).
+const TICKS_A_SECOND: f64 = 100.0;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    foundation::pki::install_provider();
+    println!(
+        "load average before: {}",
+        std::fs::read_to_string("/proc/loadavg")?.trim()
+    );
+    let ours = measure(Kind::Embedded).await?;
+    let theirs = measure(Kind::ControlPlane).await?;
+    println!("\n{:60} embedded  control plane  ratio   goal", "");
+    let row = |what: &str, ours: f64, theirs: f64, ratio: f64, goal: &str| {
+        println!("{what:60} {ours:8.1}  {theirs:13.1}  {ratio:5.1}   {goal}");
+    };
+    row(
+        "SelfSubjectAccessReviews a second, 16 connections",
+        ours.rate,
+        theirs.rate,
+        ours.rate / theirs.rate,
+        ">= 6",
+    );
+    row(
+        "server's processor time for one, in µs",
+        ours.cpu,
+        theirs.cpu,
+        theirs.cpu / ours.cpu,
+        ">= 10",
+    );
+    row(
+        "start to the first accepted token, in ms",
+        ours.first_token,
+        theirs.first_token,
+        theirs.first_token / ours.first_token,
+        ">= 25",
+    );
+    row(
+        "memory, in MB",
+        ours.memory,
+        theirs.memory,
+        theirs.memory / ours.memory,
+        ">= 8",
+    );
+    println!(
+        "\nThe generator is this program, one thread, HTTP/1.1 over TLS 1.3 written by hand; of its own it took \
+         {:.1} µs of processor time for a request to the embedded cluster and {:.1} µs for one to the control plane.",
+        ours.generator, theirs.generator
+    );
+    Ok(())
+}
+
+struct Measured {
+    rate: f64,
+    cpu: f64,
+    generator: f64,
+    first_token: f64,
+    memory: f64,
+}
+
+async fn measure(kind: Kind) -> Result<Measured, Error> {
+    let folder = tempfile::tempdir()?;
+    let began = Instant::now();
+    let up = Up::start(kind, folder.path())?;
+    let ready = up.ready()?;
+    first_token(&ready).await?;
+    let first_token = began.elapsed().as_secs_f64() * 1000.0;
+    let servers = up.servers(kind)?;
+    let memory: f64 = servers
+        .iter()
+        .map(|pid| rss(*pid))
+        .sum::<Result<f64, _>>()?;
+
+    let admin = Admin::of(&ready)?;
+    load(&admin, WARM_UP).await?;
+    let (server, own) = (cpu_of(&servers)?, cpu("self")?);
+    let began = Instant::now();
+    let requests = load(&admin, MEASURED).await? as f64;
+    let seconds = began.elapsed().as_secs_f64();
+    let (server, own) = (cpu_of(&servers)? - server, cpu("self")? - own);
+    println!(
+        "{}: {requests} requests in {seconds:.1} s, {server:.1} s of the server's and {own:.1} s of the generator's processor time",
+        kind.name()
+    );
+    Ok(Measured {
+        rate: requests / seconds,
+        cpu: server / requests * 1e6,
+        generator: own / requests * 1e6,
+        first_token,
+        memory,
+    })
+}
+
+/// `rolecall up`; gone with the value.
+struct Up {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Up {
+    fn start(kind: Kind, folder: &Path) -> Result<Self, Error> {
+        let exe = std::env::current_exe()?;
+        let release = exe.ancestors().nth(2).ok_or("target/release/examples")?;
+        let dir = folder.join("up");
+        let assets = std::env::var_os("KUBEBUILDER_ASSETS").map_or_else(
+            || PathBuf::from("target/kubernetes/v1.37/bin"),
+            PathBuf::from,
+        );
+        let child = Command::new(release.join("rolecall"))
+            .args(["up", "--association-delay", "0s", "--cluster", kind.name()])
+            .arg("--dir")
+            .arg(&dir)
+            .env("KUBEBUILDER_ASSETS", std::path::absolute(assets)?)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self { child, dir })
+    }
+
+    fn ready(&self) -> Result<Ready, Error> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            if let Ok(text) = std::fs::read_to_string(self.dir.join("ready.json")) {
+                return Ok(serde_json::from_str(&text)?);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("rolecall up does not get ready".into())
+    }
+
+    /// The processes that the cluster is: our own, or our children.
+    fn servers(&self, kind: Kind) -> Result<Vec<u32>, Error> {
+        let own = self.child.id();
+        if kind == Kind::Embedded {
+            return Ok(vec![own]);
+        }
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"))?;
+        // Other threads may have started them.
+        let tasks = std::fs::read_dir(format!("/proc/{own}/task"))?;
+        let all = tasks
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+            .chain([children])
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mut pids: Vec<u32> = all
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .filter(|pid| {
+                std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                    .is_ok_and(|comm| comm.starts_with("kube-") || comm.trim() == "etcd")
+            })
+            .collect();
+        pids.sort_unstable();
+        pids.dedup();
+        if pids.len() == 3 {
+            Ok(pids)
+        } else {
+            Err(format!("{} children", pids.len()).into())
+        }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pool, somebody in it, the cluster's trust, a login by the API, and the
+/// cluster's yes to the token.
+async fn first_token(ready: &Ready) -> Result<(), Error> {
+    let edge = foundation::pki::roots_from_pem(&std::fs::read_to_string(&ready.paths.ca)?)?;
+    let aws = ready.aws(harness::client::https(edge, None, None)?);
+    let pool = aws
+        .cognito(
+            "CreateUserPool",
+            &json!({"PoolName": "p", "UsernameAttributes": ["email"]}),
+        )
+        .await?;
+    let pool = pool["UserPool"]["Id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let call = async |operation: &str, mut input: Value| -> Result<Value, Error> {
+        input["UserPoolId"] = json!(pool);
+        Ok(aws.cognito(operation, &input).await?)
+    };
+    let client =
+        json!({"ClientName": "c", "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]});
+    let client = call("CreateUserPoolClient", client).await?["UserPoolClient"]["ClientId"].clone();
+    let trust = json!({"oidc": {
+        "identityProviderConfigName": "p", "issuerUrl": format!("{}/{pool}", ready.issuer_base),
+        "clientId": client, "usernameClaim": "email",
+    }});
+    let configs = format!("/clusters/{}/identity-provider-configs", ready.cluster_name);
+    aws.eks(Method::POST, &format!("{configs}/associate"), &trust)
+        .await?;
+    call("AdminCreateUser", json!({"Username": "ada@example.com"})).await?;
+    call(
+        "AdminSetUserPassword",
+        json!({"Username": "ada@example.com", "Password": PASSWORD, "Permanent": true}),
+    )
+    .await?;
+    let tokens = call(
+        "AdminInitiateAuth",
+        json!({
+            "ClientId": client, "AuthFlow": "ADMIN_USER_PASSWORD_AUTH",
+            "AuthParameters": {"USERNAME": "ada@example.com", "PASSWORD": PASSWORD},
+        }),
+    )
+    .await?;
+    let token = tokens["AuthenticationResult"]["IdToken"]
+        .as_str()
+        .ok_or("no ID token")?;
+    let cluster = harness::client::https(Admin::of(ready)?.roots, None, None)?;
+    let url = format!(
+        "{}/apis/authentication.k8s.io/v1/selfsubjectreviews",
+        ready.api_server
+    );
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    loop {
+        let answer = cluster
+            .post(&url)
+            .bearer_auth(token)
+            .json(&review)
+            .send()
+            .await?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The administrator, out of the kubeconfig.
+struct Admin {
+    roots: rustls::RootCertStore,
+    tls: Arc<rustls::ClientConfig>,
+    address: String,
+}
+
+impl Admin {
+    fn of(ready: &Ready) -> Result<Self, Error> {
+        let kubeconfig = std::fs::read_to_string(&ready.paths.admin_kubeconfig)?;
+        let data = |key: &str| -> Result<Vec<u8>, Error> {
+            let line = kubeconfig
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(key));
+            let text = line.ok_or_else(|| format!("no {key} in the kubeconfig"))?;
+            Ok(base64::engine::general_purpose::STANDARD.decode(text)?)
+        };
+        let ca = String::from_utf8(data("certificate-authority-data: ")?)?;
+        let roots = foundation::pki::roots_from_pem(&ca)?;
+        let certificate = CertificateDer::from_pem_slice(&data("client-certificate-data: ")?)?;
+        let key = PrivateKeyDer::from_pem_slice(&data("client-key-data: ")?)?;
+        let tls = rustls::ClientConfig::builder()
+            .with_root_certificates(roots.clone())
+            .with_client_auth_cert(vec![certificate], key)?;
+        Ok(Self {
+            roots,
+            tls: Arc::new(tls),
+            address: ready.api_server.trim_start_matches("https://").to_owned(),
+        })
+    }
+}
+
+/// As many requests as there are answers, one after the other on each
+/// connection; returns their number.
+async fn load(admin: &Admin, time: Duration) -> Result<usize, Error> {
+    let deadline = Instant::now() + time;
+    let connections = (0..CONNECTIONS).map(|_| ask(admin, deadline));
+    let counts = futures_util::future::try_join_all(connections).await?;
+    Ok(counts.into_iter().sum())
+}
+
+async fn ask(admin: &Admin, deadline: Instant) -> Result<usize, Error> {
+    let body = r#"{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview","spec":{"resourceAttributes":{"verb":"get","resource":"pods","namespace":"default"}}}"#;
+    let request = format!(
+        "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews HTTP/1.1\r\nhost: {}\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        admin.address,
+        body.len()
+    );
+    let tcp = tokio::net::TcpStream::connect(&admin.address).await?;
+    tcp.set_nodelay(true)?;
+    let connector = tokio_rustls::TlsConnector::from(Arc::clone(&admin.tls));
+    let mut stream = connector
+        .connect(ServerName::try_from("127.0.0.1")?, tcp)
+        .await?;
+    let mut buffer = vec![0; 16 * 1024];
+    let mut count = 0;
+    while Instant::now() < deadline {
+        stream.write_all(request.as_bytes()).await?;
+        let mut filled = 0;
+        loop {
+            let read = stream.read(&mut buffer[filled..]).await?;
+            if read == 0 {
+                return Err("the server hung up".into());
+            }
+            filled += read;
+            if is_whole(&buffer[..filled])? {
+                break;
+            }
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Whether an answer is there, which has to be a yes.
+fn is_whole(answer: &[u8]) -> Result<bool, Error> {
+    let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    let text = std::str::from_utf8(&answer[..head])?;
+    if !text.starts_with("HTTP/1.1 201 ") {
+        return Err(format!("not what was asked for: {text}").into());
+    }
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-length") {
+            value.trim().parse::<usize>().ok()
+        } else {
+            None
+        }
+    });
+    Ok(length.is_some_and(|length| answer.len() >= head + 4 + length))
+}
+
+fn cpu_of(pids: &[u32]) -> Result<f64, Error> {
+    pids.iter().map(|pid| cpu(&pid.to_string())).sum()
+}
+
+/// Processor time of a process so far, in seconds.
+fn cpu(pid: &str) -> Result<f64, Error> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name may have blanks in it.
+    let (_, rest) = stat.rsplit_once(')').ok_or("no stat")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / TICKS_A_SECOND)
+}
+
+/// Resident memory, in MB.
+fn rss(pid: u32) -> Result<f64, Error> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line
+        .and_then(|rest| rest.trim().strip_suffix("kB"))
+        .ok_or("no VmRSS")?;
+    Ok(kilobytes.trim().parse::<f64>()? / 1024.0)
+}
