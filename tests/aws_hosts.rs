@@ -262,7 +262,7 @@ fn upgrade() -> Result<(), Stop> {
             said.push(exec.refused()?.stderr);
         }
         check(
-            said[0] == said[1] && said[0].contains("could not find the requested resource"),
+            said[0] == said[1] && said[0].contains("this cluster does not serve it"),
             || said.join("\n"),
         )?;
     }

@@ -333,6 +333,7 @@ fn scenarios(aws_hosts: bool) -> Result<(), Stop> {
         .map(|(_, file)| file)
         .collect();
     let expected = [
+        "attacks/spelling.yaml",
         "logins/browser.yaml",
         "negatives/access-token.yaml",
         "negatives/wrong-redirect-uri.yaml",

@@ -5,25 +5,19 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::config::{JwtAuthenticator, validate};
+use crate::discovery::well_known;
+use crate::distributed::{ClaimState, Needed};
 use crate::error::{ConfigError, Error, StepName};
 use crate::explain::Observer;
-use crate::go::base64::decode_raw_url;
-use crate::go::json;
 use crate::go::quote::{quote, quote_list};
-use crate::go::time::Time;
 use crate::jwt::Algorithm;
-use crate::jwt::claims::{Claims, Typed, untrusted_issuer};
-use crate::jwt::jose::Jws;
+use crate::jwt::claims::{Claims, untrusted_issuer};
 use crate::jwt::keys::KeySet;
+use crate::verifier::{Keys, Unverified, Verifier};
+use crate::version::Version;
 
 /// The key under which a user's extra carries the token's `jti`.
 pub const CREDENTIAL_ID_KEY: &str = "authentication.kubernetes.io/credential-id";
-
-/// The one leniency about time: `nbf` may lie this many seconds ahead.
-const NOT_BEFORE_LEEWAY_SECONDS: i64 = 60;
-
-const GOOGLE: &str = "https://accounts.google.com";
-const GOOGLE_WITHOUT_SCHEME: &str = "accounts.google.com";
 
 /// Who a token speaks for, before the API server adds `system:authenticated`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,6 +63,7 @@ pub enum KeyState<'a> {
 /// One entry of an AuthenticationConfiguration's `jwt`, ready for use.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
+    version: Version,
     configuration: JwtAuthenticator,
     algorithms: Vec<Algorithm>,
     /// Sorted, as error texts list them.
@@ -120,11 +115,19 @@ impl Authenticator {
             required_claims.push((rule.claim.clone(), rule.required_value.clone()));
         }
         Ok(Self {
+            version: Version::default(),
             configuration: jwt.clone(),
             algorithms,
             audiences,
             required_claims,
         })
+    }
+
+    /// The same as that minor has it, instead of the newest.
+    #[must_use]
+    pub fn of(mut self, version: Version) -> Self {
+        self.version = version;
+        self
     }
 
     /// The issuer, compared byte by byte with tokens and discovery.
@@ -137,11 +140,7 @@ impl Authenticator {
     #[must_use]
     pub fn discovery_url(&self) -> String {
         match self.configuration.issuer.discovery_url.as_str() {
-            "" => {
-                let issuer = self.issuer_url();
-                let base = issuer.strip_suffix('/').unwrap_or(issuer);
-                format!("{base}/.well-known/openid-configuration")
-            }
+            "" => well_known(self.issuer_url()),
             url => url.to_owned(),
         }
     }
@@ -152,40 +151,70 @@ impl Authenticator {
         &self.configuration
     }
 
-    /// Judges a token.
+    /// Judges a token. A claim that is to be had elsewhere cannot be had here:
+    /// see [`Self::judge`].
     #[must_use]
     pub fn authenticate(&self, token: &str, keys: KeyState<'_>, now: Timestamp) -> Outcome {
-        match self.walk(token, keys, now, &mut ()) {
+        match self.judge(token, keys, ClaimState::Unknown, now) {
+            Ok(outcome) => outcome,
+            Err(needed) => Outcome::Rejected(needed.refusal()),
+        }
+    }
+
+    /// Judges a token with what is known of a claim that it may refer to.
+    ///
+    /// # Errors
+    /// What of it has to be fetched.
+    pub fn judge(
+        &self,
+        token: &str,
+        keys: KeyState<'_>,
+        claim: ClaimState<'_>,
+        now: Timestamp,
+    ) -> Result<Outcome, Needed> {
+        Ok(match self.walk(token, keys, claim, now, &mut ()) {
             Ok(user) => Outcome::Accepted(user),
             Err(Stop::NotMine) => Outcome::NotMine,
             Err(Stop::NeedsKeys) => Outcome::NeedsKeys,
+            Err(Stop::Needs(needed)) => return Err(needed),
             Err(Stop::Rejected(error)) => Outcome::Rejected(error),
-        }
+        })
     }
 
     pub(crate) fn walk<O: Observer>(
         &self,
         token: &str,
         keys: KeyState<'_>,
+        claim: ClaimState<'_>,
         now: Timestamp,
         observer: &mut O,
     ) -> Result<User, Stop> {
         self.check_untrusted_issuer(token, observer)?;
-        if matches!(keys, KeyState::NotInitialized) {
+        let Some(keys) = Keys::of(keys) else {
             return refuse(
                 StepName::VerifierReady,
                 "oidc: authenticator not initialized",
             );
-        }
+        };
         observer.passed(StepName::VerifierReady, || {
             "discovery has succeeded".to_owned()
         });
-        let payload = self.verified_payload(token, keys, observer)?;
-        let raw = json::parse(&payload)
-            .map_err(|e| unverified(StepName::TypedClaims, &unmarshal_failed(&e)))?;
-        self.check_typed_claims(raw, now, observer)?;
-        let claims = Claims::of(raw);
-        self.check_distributed(&claims, observer)?;
+        let jws = Verifier::parse(token, observer).map_err(unverified)?;
+        let payload = self
+            .verifier(self.issuer_url())
+            .verify(&jws, keys, now, observer)
+            .map_err(unverified)?;
+        let mut claims = Claims::of(payload);
+        let fetched = self.claim_token(&claims, claim)?;
+        if let Some(token) = &fetched {
+            claims.insert(self.groups_claim(), self.distributed_claim(token, now)?);
+        }
+        if !self.groups_claim().is_empty() {
+            observer.passed(StepName::DistributedClaims, || match &fetched {
+                None => "none to fetch".to_owned(),
+                Some(token) => format!("{} fetched", token.endpoint()),
+            });
+        }
         let user = User {
             username: self.username(&claims, observer)?,
             groups: self.groups(&claims, observer)?,
@@ -196,199 +225,47 @@ impl Authenticator {
         Ok(user)
     }
 
+    /// What tokens of an issuer are held against: those of its own, or of
+    /// another that signed a distributed claim.
+    pub(crate) fn verifier<'v>(&'v self, issuer: &'v str) -> Verifier<'v> {
+        Verifier {
+            version: self.version,
+            issuer,
+            algorithms: &self.algorithms,
+            audiences: &self.audiences,
+        }
+    }
+
+    /// The claim that groups are taken from; empty where there is none.
+    pub(crate) fn groups_claim(&self) -> &str {
+        &self.configuration.claim_mappings.groups.claim
+    }
+
     fn check_untrusted_issuer<O: Observer>(
         &self,
         token: &str,
         observer: &mut O,
     ) -> Result<(), Stop> {
         let step = StepName::UntrustedIssuer;
-        let not_mine = |observer: &mut O, why: &str| {
-            observer.failed(step, || why.to_owned());
+        let not_mine = |observer: &mut O, why: &dyn Fn() -> String| {
+            observer.failed(step, why);
             Err(Stop::NotMine)
         };
-        let mut parts = token.split('.');
-        let (Some(_), Some(payload), Some(_), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return not_mine(observer, "the token has no three parts separated by dots");
-        };
-        if token.trim_start().starts_with('{') {
-            return not_mine(observer, "the token is no compact JWT");
-        }
-        let Ok(payload) = decode_raw_url(payload.as_bytes()) else {
-            return not_mine(observer, "the payload is not base64url");
-        };
-        let Some(issuer) = untrusted_issuer(&payload) else {
-            return not_mine(
-                observer,
-                "the payload is no JSON object with a string as iss",
-            );
-        };
-        let issuer = if issuer == GOOGLE_WITHOUT_SCHEME {
-            GOOGLE
-        } else {
-            &*issuer
+        let issuer = match untrusted_issuer(token) {
+            Ok(issuer) => issuer,
+            Err(error) => return not_mine(observer, &|| error.in_words().to_owned()),
         };
         if issuer == self.issuer_url() {
-            observer.passed(step, || format!("iss is {}", quote(issuer)));
-            Ok(())
-        } else {
-            let expected = quote(self.issuer_url());
-            not_mine(
-                observer,
-                &format!(
-                    "iss is {}, this authenticator's is {expected}",
-                    quote(issuer)
-                ),
-            )
-        }
-    }
-
-    /// go-oidc's `Verify` up to the signature.
-    fn verified_payload<O: Observer>(
-        &self,
-        token: &str,
-        keys: KeyState<'_>,
-        observer: &mut O,
-    ) -> Result<Vec<u8>, Stop> {
-        let jws = Jws::parse(token)
-            .map_err(|e| unverified(StepName::Parse, &format!("oidc: malformed jwt: {e}")))?;
-        observer.passed(StepName::Parse, || {
-            format!("kid {}", quote(&jws.header.key_id))
-        });
-        let Some(algorithm) = self
-            .algorithms
-            .iter()
-            .copied()
-            .find(|a| a.name() == jws.header.algorithm)
-        else {
-            let (expected, got) = (quote_list(&self.algorithms), quote(&jws.header.algorithm));
-            let text = format!(
-                "oidc: id token signed with unsupported algorithm, expected {expected} got {got}"
-            );
-            return Err(unverified(StepName::Algorithm, &text));
-        };
-        observer.passed(StepName::Algorithm, || algorithm.name().to_owned());
-        let failed = |why: &str| {
-            Err(unverified(
-                StepName::Signature,
-                &format!("failed to verify signature: {why}"),
-            ))
-        };
-        let (set, is_final) = match keys {
-            KeyState::Cached(set) => (set, false),
-            KeyState::Fetched(set) => (set, true),
-            KeyState::FetchFailed(why) => return failed(&format!("fetching keys {why}")),
-            KeyState::NotInitialized => {
-                return refuse(
-                    StepName::VerifierReady,
-                    "oidc: authenticator not initialized",
-                );
-            }
-        };
-        if set.verify(&jws, algorithm) {
-            observer.passed(StepName::Signature, || {
-                format!("verified with one of {} keys", set.len())
-            });
-            Ok(jws.payload)
-        } else if is_final {
-            failed("failed to verify id token signature")
-        } else {
-            Err(Stop::NeedsKeys)
-        }
-    }
-
-    /// The rest of `Verify`.
-    fn check_typed_claims<O: Observer>(
-        &self,
-        payload: json::Raw<'_>,
-        now: Timestamp,
-        observer: &mut O,
-    ) -> Result<(), Stop> {
-        let typed = Typed::decode(payload)
-            .map_err(|e| unverified(StepName::TypedClaims, &unmarshal_failed(&e)))?;
-        observer.passed(StepName::TypedClaims, || {
-            "the registered claims have their types".to_owned()
-        });
-        for source in typed.claim_names.values() {
-            if source.is_empty() {
-                return Err(unverified(
-                    StepName::ClaimNames,
-                    "oidc: failed to obtain source from claim name",
-                ));
-            }
-            if !typed.claim_sources.contains(source) {
-                return Err(unverified(
-                    StepName::ClaimNames,
-                    "oidc: source does not exist",
-                ));
-            }
-        }
-        observer.passed(StepName::ClaimNames, || {
-            format!("{} distributed claims", typed.claim_names.len())
-        });
-        let issuer = self.issuer_url();
-        if typed.issuer != issuer && !(issuer == GOOGLE && typed.issuer == GOOGLE_WITHOUT_SCHEME) {
-            let (expected, got) = (quote(issuer), quote(&typed.issuer));
-            let text = format!(
-                "oidc: id token issued by a different provider, expected {expected} got {got}"
-            );
-            return Err(unverified(StepName::Issuer, &text));
-        }
-        observer.passed(StepName::Issuer, || format!("issued by {}", quote(issuer)));
-        // With one audience go-oidc checks it here, with several Kubernetes
-        // does after the dates.
-        match self.audiences.as_slice() {
-            [audience] => {
-                if !typed.audience.contains(audience) {
-                    let (expected, got) = (quote(audience), quote_list(&typed.audience));
-                    return Err(unverified(
-                        StepName::Audience,
-                        &format!("oidc: expected audience {expected} got {got}"),
-                    ));
-                }
-                observer.passed(StepName::Audience, || {
-                    format!("aud holds {}", quote(audience))
-                });
-                check_dates(&typed, now, observer)
-            }
-            audiences => {
-                check_dates(&typed, now, observer)?;
-                if !audiences
-                    .iter()
-                    .any(|audience| typed.audience.contains(audience))
-                {
-                    let (expected, got) = (quote_list(audiences), quote_list(&typed.audience));
-                    return Err(unverified(
-                        StepName::Audience,
-                        &format!("oidc: expected audience in {expected} got {got}"),
-                    ));
-                }
-                observer.passed(StepName::Audience, || {
-                    format!("aud is {}", quote_list(&typed.audience))
-                });
-                Ok(())
-            }
-        }
-    }
-
-    fn check_distributed<O: Observer>(
-        &self,
-        claims: &Claims<'_>,
-        observer: &mut O,
-    ) -> Result<(), Stop> {
-        let groups = &self.configuration.claim_mappings.groups.claim;
-        if groups.is_empty() {
+            observer.passed(step, || format!("iss is {}", quote(&issuer)));
             return Ok(());
         }
-        claims.check_distributed(groups).map_err(|e| {
-            rejected(
-                StepName::DistributedClaims,
-                format!("oidc: could not expand distributed claims: {e}"),
+        not_mine(observer, &|| {
+            format!(
+                "iss is {}, this authenticator's is {}",
+                quote(&issuer),
+                quote(self.issuer_url())
             )
-        })?;
-        observer.passed(StepName::DistributedClaims, || "none to fetch".to_owned());
-        Ok(())
+        })
     }
 
     fn username<O: Observer>(&self, claims: &Claims<'_>, observer: &mut O) -> Result<String, Stop> {
@@ -520,32 +397,8 @@ impl Authenticator {
 pub(crate) enum Stop {
     NotMine,
     NeedsKeys,
+    Needs(Needed),
     Rejected(Error),
-}
-
-fn check_dates<O: Observer>(
-    typed: &Typed<'_>,
-    now: Timestamp,
-    observer: &mut O,
-) -> Result<(), Stop> {
-    let now = Time::from(now);
-    if typed.expiry < now {
-        let text = format!("oidc: token is expired (Token Expiry: {})", typed.expiry);
-        return Err(unverified(StepName::Expiry, &text));
-    }
-    observer.passed(StepName::Expiry, || format!("expires {}", typed.expiry));
-    if let Some(not_before) = typed.not_before
-        && now.plus_seconds(NOT_BEFORE_LEEWAY_SECONDS) < not_before
-    {
-        let text =
-            format!("oidc: current time {now} before the nbf (not before) time: {not_before}");
-        return Err(unverified(StepName::NotBefore, &text));
-    }
-    observer.passed(StepName::NotBefore, || match typed.not_before {
-        Some(not_before) => format!("valid from {not_before}"),
-        None => "no nbf".to_owned(),
-    });
-    Ok(())
 }
 
 /// `jti` becomes the credential id; one that is no string is silently ignored.
@@ -558,15 +411,14 @@ fn credential_id(claims: &Claims<'_>) -> BTreeMap<String, Vec<String>> {
     }
 }
 
-fn unmarshal_failed(why: &str) -> String {
-    format!("oidc: failed to unmarshal claims: {why}")
+fn unverified(error: Unverified) -> Stop {
+    match error {
+        Unverified::NeedsKeys => Stop::NeedsKeys,
+        Unverified::Refused(step, text) => rejected(step, format!("oidc: verify token: {text}")),
+    }
 }
 
-fn unverified(step: StepName, text: &str) -> Stop {
-    rejected(step, format!("oidc: verify token: {text}"))
-}
-
-fn rejected(step: StepName, text: String) -> Stop {
+pub(crate) fn rejected(step: StepName, text: String) -> Stop {
     Stop::Rejected(Error::new(step, text))
 }
 

@@ -12,8 +12,16 @@ use crate::jwt::keys::{KeySet, KeySetError};
 pub struct Discovery {
     /// The issuer, equal to the one asked for.
     pub issuer: String,
-    /// Where the keys are; never empty.
+    /// Where the keys are.
     pub jwks_uri: String,
+}
+
+/// Where an issuer's discovery document is, unless it is said to be elsewhere
+/// (go-oidc's `NewProvider`).
+#[must_use]
+pub fn well_known(issuer: &str) -> String {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    format!("{base}/.well-known/openid-configuration")
 }
 
 /// Reads the body of an answer 200 at the discovery URL, which is taken to have
@@ -25,12 +33,31 @@ pub fn parse_discovery(body: &[u8], expected_issuer: &str) -> Result<Discovery, 
     discovery_response("200 OK", Some("application/json"), body, expected_issuer)
 }
 
-/// Reads the answer to a GET of the discovery URL as go-oidc's `NewProvider`
-/// and Kubernetes' check of `jwks_uri` do. `status` is code and reason, "404 Not Found".
+/// Reads the answer to a GET of the discovery URL as [`provider_response`] and
+/// Kubernetes' check of `jwks_uri` do, which there is where
+/// [`checks_jwks_uri`](crate::Version::checks_jwks_uri) says so.
 ///
 /// # Errors
 /// Their texts, to follow "oidc authenticator: initializing plugin: " in a log.
 pub fn discovery_response(
+    status: &str,
+    content_type: Option<&str>,
+    body: &[u8],
+    expected_issuer: &str,
+) -> Result<Discovery, KeySetError> {
+    let document = provider_response(status, content_type, body, expected_issuer)?;
+    if document.jwks_uri.is_empty() {
+        return Err(KeySetError("provider did not return JWKS URL".to_owned()));
+    }
+    Ok(document)
+}
+
+/// Reads the answer to a GET of a discovery URL as go-oidc's `NewProvider` does.
+/// `status` is code and reason, "404 Not Found"; `jwks_uri` may be empty.
+///
+/// # Errors
+/// go-oidc's.
+pub fn provider_response(
     status: &str,
     content_type: Option<&str>,
     body: &[u8],
@@ -55,10 +82,28 @@ pub fn discovery_response(
             quote(&document.issuer)
         )));
     }
-    if document.jwks_uri.is_empty() {
-        return Err(KeySetError("provider did not return JWKS URL".to_owned()));
-    }
     Ok(document)
+}
+
+/// Reads the answer to a GET of a distributed claim's endpoint: the token to go
+/// into [`ClaimState::Fetched`](crate::ClaimState::Fetched), or the text for
+/// [`ClaimState::FetchFailed`](crate::ClaimState::FetchFailed)
+/// (`oidc.go: getClaimJWT`).
+///
+/// # Errors
+/// The status, where it is none of success.
+pub fn claim_response(status: &str, body: &[u8]) -> Result<String, KeySetError> {
+    let code = status.split(' ').next().unwrap_or_default();
+    if code
+        .parse()
+        .is_ok_and(|code: u16| (200..=226).contains(&code))
+    {
+        Ok(String::from_utf8_lossy(body).into_owned())
+    } else {
+        Err(KeySetError(format!(
+            "error while getting distributed claim JWT: {status}"
+        )))
+    }
 }
 
 /// Reads the answer to a GET of the `jwks_uri`. The error is what

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A step of `jwtAuthenticator.AuthenticateToken`, in the order they are taken.
+/// A step of `jwtAuthenticator.AuthenticateToken`, in the order they are taken,
+/// but that up to 1.35 the claims come before the algorithm and the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StepName {
     /// The token's unverified `iss` decides whose it is.

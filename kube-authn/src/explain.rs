@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::authenticator::{Authenticator, KeyState, Stop};
+use crate::distributed::ClaimState;
 use crate::error::StepName;
 
 /// One step that was taken and what it found. The last one tells the outcome.
@@ -52,12 +53,15 @@ impl Authenticator {
     #[must_use]
     pub fn explain(&self, token: &str, keys: KeyState<'_>, now: Timestamp) -> Vec<Step> {
         let mut steps = Vec::new();
-        match self.walk(token, keys, now, &mut steps) {
+        match self.walk(token, keys, ClaimState::Unknown, now, &mut steps) {
             Ok(_) | Err(Stop::NotMine) => {}
             Err(Stop::NeedsKeys) => {
                 steps.failed(StepName::Signature, || {
                     "no known key verifies the signature".to_owned()
                 });
+            }
+            Err(Stop::Needs(needed)) => {
+                steps.failed(StepName::DistributedClaims, || needed.refusal().to_string());
             }
             Err(Stop::Rejected(error)) => steps.failed(error.step(), || error.to_string()),
         }

@@ -29,15 +29,22 @@
 mod authenticator;
 pub mod config;
 mod discovery;
+mod distributed;
 mod error;
 mod explain;
 mod go;
 mod jwt;
+mod verifier;
 pub mod version;
 
 pub use authenticator::{Authenticator, CREDENTIAL_ID_KEY, KeyState, Outcome, User};
-pub use discovery::{Discovery, discovery_response, jwks_response, parse_discovery};
+pub use discovery::{
+    Discovery, claim_response, discovery_response, jwks_response, parse_discovery,
+    provider_response, well_known,
+};
+pub use distributed::{ClaimState, DistributedClaim, Needed};
 pub use error::{ConfigError, Error, StepName};
 pub use explain::Step;
 pub use jwt::Algorithm;
 pub use jwt::keys::{KeySet, KeySetError};
+pub use version::Version;

@@ -54,7 +54,12 @@ fn main() {
         }
         let cases = &corpus[copy % corpus.len()];
         let suffix = format!("-{copy}");
-        for object in cases.made.policy().roles().filter(|role| !is_default(role)) {
+        for object in cases
+            .made
+            .policy(Version::V1_37)
+            .roles()
+            .filter(|role| !is_default(role))
+        {
             objects.push(renamed(Object::Role((**object).clone()), &suffix));
         }
         for object in &cases.made.objects {

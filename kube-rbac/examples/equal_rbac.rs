@@ -1,13 +1,16 @@
 //! Asks Kubernetes' own RBAC code and ours the same questions, and counts
 //! where they differ.
 //!
-//!     cargo run --release -p kube-rbac --example equal_rbac -- [--oracle PROGRAM]
-//!         [--seed N] [--policies N] [--write]
-//!     cargo run --release -p kube-rbac --example equal_rbac -- --prove CASES [--seed N]
+//!     cargo run --release -p kube-rbac --example equal_rbac --
+//!         [--kubernetes-version MINOR] [--oracle PROGRAM] [--seed N] [--policies N] [--write]
+//!     cargo run --release -p kube-rbac --example equal_rbac -- --prove CASES [--seed N] [..]
 //!
-//! `--prove` asks at least as many questions as named, seed after seed.
+//! `--prove` asks at least as many questions as named, seed after seed. Where
+//! the answers differ, the question is printed with the seed and the smallest
+//! one that still shows it.
 //! `--write` replaces the corpus in `kube-rbac/corpus` by these cases and the
-//! oracle's verdicts; it is refused when there is a difference.
+//! oracle's verdicts, or for an older minor keeps those that the newest answers
+//! otherwise; it is refused when there is a difference.
 
 #![allow(
     clippy::disallowed_methods,
@@ -19,71 +22,100 @@
 mod generator;
 #[path = "../tests/named/mod.rs"]
 mod named;
+#[path = "../tests/question/mod.rs"]
+mod question;
 
-use generator::cases::{
-    PolicyCases, PolicyVerdicts, our_faults, our_missing, short_rules, shortened,
-};
+use generator::cases::{PolicyCases, PolicyVerdicts, short_rules, shortened};
 use generator::{draw, forms, made, objects, request, rights, runner};
-use kube_rbac::{Object, OwnedTarget, PolicyRule, bootstrap, to_json, wire};
+use kube_rbac::{OwnedTarget, Policy, PolicyRule, Version, bootstrap, wire};
+use oracle::Oracle;
+use question::{Question, answer_of, load, ours};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::time::Instant;
 
 const REQUESTS_PER_POLICY: usize = 64;
 const ESCALATIONS_PER_POLICY: usize = 7;
 const RULES_FOR_PER_POLICY: usize = 3;
 
+/// Policies a seed when it is many cases: they are all in memory at once.
+const BATCH: usize = 300;
+/// So many differences are printed, and so many of them made small.
+const PRINTED: usize = 20;
+const SHRUNK: usize = 5;
+/// So many validations of an older minor are kept.
+const OLDER_VALIDATIONS: usize = 80;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
     let mut run = Run {
-        oracle: Oracle::new(options.oracle),
+        oracle: match options.oracle {
+            Some(oracle) => oracle,
+            None => Oracle::find("oracle-rbac", &options.version.to_string())?,
+        },
+        version: options.version,
+        seed: options.seed,
         asked: 0,
         differences: 0,
+        fell: BTreeMap::new(),
     };
     run.bootstrap()?;
     if let Some(cases) = options.prove {
-        return run.prove(cases, options.seed);
+        return run.prove(cases);
     }
     let named = run.named()?;
-    let corpus = [
-        (
-            "decisions.jsonl",
-            run.decisions(options.seed, options.policies)?,
-        ),
-        (
-            "covers.jsonl",
-            run.covers(options.seed, options.policies * 13)?,
-        ),
-        (
-            "validate.jsonl",
-            run.validate(options.seed, options.policies * 4)?,
-        ),
-    ];
-    println!("{} differences", run.differences);
-    if run.differences > 0 {
-        return Err("Kubernetes' code and ours differ".into());
+    let decisions = run.decisions(options.policies)?;
+    let covers = run.covers(options.policies * 13)?;
+    let validations = run.validate(options.policies * 4)?;
+    run.report()?;
+    if !options.write {
+        return Ok(());
     }
-    if options.write {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-        for (name, lines) in corpus {
-            let mut file = BufWriter::new(std::fs::File::create(folder.join(name))?);
-            lines.iter().try_for_each(|line| writeln!(file, "{line}"))?;
-            file.flush()?;
-        }
-        let mut file = BufWriter::new(std::fs::File::create(named::path())?);
-        named
-            .iter()
-            .try_for_each(|line| writeln!(file, "{}", line.to_json()))?;
-        file.flush()?;
+    write("upstream.jsonl", named.iter().map(named::Line::to_json))?;
+    if options.version == Version::default() {
+        write("decisions.jsonl", decisions.into_iter())?;
+        write("covers.jsonl", covers.into_iter())?;
+        write("validate.jsonl", validations.into_iter())?;
+    } else {
+        let name = format!("validate-v{}.jsonl", options.version);
+        let older = validations.into_iter().filter(is_answered_otherwise_now);
+        write(&name, older.take(OLDER_VALIDATIONS))?;
     }
     Ok(())
 }
 
+/// Whether the newest minor says something else of these objects.
+fn is_answered_otherwise_now(line: &Value) -> bool {
+    let old = Some(&line[1]).filter(|old| !old.is_null());
+    faults(Version::default(), &line[0], old) != line[2]
+}
+
+/// The faults as they stand in a corpus, or the text of the parser.
+fn faults(version: Version, new: &Value, old: Option<&Value>) -> Value {
+    match question::faults(version, new, old) {
+        Ok(faults) => faults.into(),
+        Err(error) => error.into(),
+    }
+}
+
+fn write(name: &str, lines: impl Iterator<Item = Value>) -> Result<(), Box<dyn Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(name);
+    let mut file = BufWriter::new(std::fs::File::create(path)?);
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    file.flush()?;
+    Ok(())
+}
+
 struct Options {
-    oracle: PathBuf,
+    version: Version,
+    oracle: Option<Oracle>,
     seed: u64,
     policies: usize,
     write: bool,
@@ -92,10 +124,9 @@ struct Options {
 
 impl Options {
     fn parse() -> Result<Self, Box<dyn Error>> {
-        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kubernetes/v1.37/bin");
-        let oracle = target.join("oracle-rbac");
         let mut options = Options {
-            oracle,
+            version: Version::default(),
+            oracle: None,
             seed: 1,
             policies: 157,
             write: false,
@@ -105,7 +136,8 @@ impl Options {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
-                "--oracle" => options.oracle = value()?.into(),
+                "--kubernetes-version" => options.version = value()?.parse()?,
+                "--oracle" => options.oracle = Some(Oracle::at(value()?.into())),
                 "--seed" => options.seed = value()?.parse()?,
                 "--policies" => options.policies = value()?.parse()?,
                 "--write" => options.write = true,
@@ -117,78 +149,40 @@ impl Options {
     }
 }
 
-/// Kubernetes' code: a line in, a line out.
-struct Oracle {
-    program: PathBuf,
-}
-
-impl Oracle {
-    fn new(program: PathBuf) -> Self {
-        Oracle { program }
-    }
-
-    fn ask(&self, questions: &[Value]) -> Result<Vec<Value>, Box<dyn Error>> {
-        let mut child = Command::new(&self.program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| format!("{}: {e}", self.program.display()))?;
-        let mut input = BufWriter::new(child.stdin.take().ok_or("no stdin")?);
-        let output = BufReader::new(child.stdout.take().ok_or("no stdout")?);
-        let answers = std::thread::scope(|scope| {
-            let writer = scope.spawn(move || {
-                questions
-                    .iter()
-                    .try_for_each(|question| writeln!(input, "{question}"))
-            });
-            let answers: Result<Vec<Value>, Box<dyn Error>> = output
-                .lines()
-                .map(|line| Ok(serde_json::from_str(&line?)?))
-                .collect();
-            let written = writer.join().map_err(|_| "the writer panicked")?;
-            written.map_err(Box::<dyn Error>::from).and(answers)
-        })?;
-        child.wait()?;
-        if answers.len() != questions.len() {
-            return Err(format!("{} answers to {}", answers.len(), questions.len()).into());
-        }
-        Ok(answers)
-    }
-}
-
 struct Run {
     oracle: Oracle,
+    version: Version,
+    seed: u64,
     asked: usize,
     differences: usize,
+    /// How the questions fell.
+    fell: BTreeMap<String, usize>,
 }
 
-/// Policies a seed when it is many cases: they are all in memory at once.
-const BATCH: usize = 300;
-
 impl Run {
-    fn differ(&mut self, question: &Value, theirs: &Value, ours: &Value) {
-        self.differences += 1;
-        if self.differences <= 20 {
-            println!("DIFFERENT {question}\n  theirs {theirs}\n  ours   {ours}");
-        }
-    }
-
     /// As many questions as asked, seed after seed.
-    fn prove(&mut self, cases: usize, seed: u64) -> Result<(), Box<dyn Error>> {
+    fn prove(&mut self, cases: usize) -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
-        for seed in seed.. {
-            if self.asked >= cases {
-                break;
-            }
-            self.decisions(seed, BATCH)?;
-            self.covers(seed, BATCH * 13)?;
-            self.validate(seed, BATCH * 4)?;
+        while self.asked < cases {
+            self.decisions(BATCH)?;
+            self.covers(BATCH * 13)?;
+            self.validate(BATCH * 4)?;
             println!(
-                "seed {seed}: {} of {cases} cases, {} disagreements, {:.0} s",
+                "seed {}: {} of {cases} cases, {} disagreements, {:.0} s",
+                self.seed,
                 self.asked,
                 self.differences,
                 start.elapsed().as_secs_f64()
             );
+            self.seed += 1;
+        }
+        self.report()
+    }
+
+    fn report(&self) -> Result<(), Box<dyn Error>> {
+        println!("Kubernetes {}; how the cases fell", self.version);
+        for (how, count) in &self.fell {
+            println!("  {count:>9}  {how}");
         }
         println!("{} cases, {} disagreements", self.asked, self.differences);
         if self.differences > 0 {
@@ -197,21 +191,63 @@ impl Run {
         Ok(())
     }
 
+    fn fell(&mut self, how: &str) {
+        *self.fell.entry(how.to_owned()).or_default() += 1;
+    }
+
+    /// Counts a question, and where the answers differ prints it and the
+    /// smallest that they still differ on.
+    fn compare(
+        &mut self,
+        question: impl FnOnce() -> Question,
+        theirs: &Value,
+        ours: Option<&Value>,
+    ) -> Result<(), String> {
+        self.asked += 1;
+        if Some(theirs) == ours {
+            return Ok(());
+        }
+        self.differences += 1;
+        if self.differences > PRINTED {
+            return Ok(());
+        }
+        let question = question();
+        let answers = |theirs: &Value, ours: Option<&Value>| {
+            let ours = ours.map_or("nothing".to_owned(), Value::to_string);
+            format!("theirs {theirs}\n  ours   {ours}")
+        };
+        println!(
+            "DIFFERENT, seed {}: {}\n  {}",
+            self.seed,
+            question.ask,
+            answers(theirs, ours)
+        );
+        if self.differences <= SHRUNK {
+            let (oracle, version) = (&self.oracle, self.version);
+            let asked = |questions: &[Question]| question::theirs(oracle, questions);
+            let least = question.smallest(asked, |question| question.ours(version))?;
+            let theirs = asked(std::slice::from_ref(&least))?.pop().flatten();
+            println!(
+                "  smallest {}\n  about    {}\n  {}",
+                least.ask,
+                least.objects,
+                answers(&theirs.unwrap_or_default(), least.ours(version).as_ref())
+            );
+        }
+        Ok(())
+    }
+
     /// The embedded default policy is the one that the oracle prints now.
     fn bootstrap(&mut self) -> Result<(), Box<dyn Error>> {
-        let output = Command::new(&self.oracle.program)
-            .arg("bootstrap")
-            .output()?;
-        let theirs: Value = serde_json::from_slice(&output.stdout)?;
-        let ours = bootstrap::objects(kube_rbac::Version::V1_37);
+        let theirs = self.oracle.print("bootstrap")?;
         let theirs = theirs["items"].as_array().ok_or("no items")?;
+        let ours = bootstrap::objects(self.version);
         println!("{} default objects, ours {}", theirs.len(), ours.len());
-        for (theirs, ours) in theirs.iter().zip(&ours) {
-            if theirs != ours {
-                self.differ(&json!("bootstrap"), theirs, ours);
-            }
+        let differing = theirs.iter().zip(&ours).filter(|(a, b)| a != b);
+        for (theirs, ours) in differing.clone().take(SHRUNK) {
+            println!("DIFFERENT default object\n  theirs {theirs}\n  ours   {ours}");
         }
-        self.differences += theirs.len().abs_diff(ours.len());
+        self.differences += differing.count() + theirs.len().abs_diff(ours.len());
         Ok(())
     }
 
@@ -219,158 +255,152 @@ impl Run {
     fn named(&mut self) -> Result<Vec<named::Line>, Box<dyn Error>> {
         let mut lines = named::read();
         let questions: Vec<Value> = lines.iter().map(named::Line::to_oracle).collect();
-        let answers = self.oracle.ask(&questions)?;
-        for (line, mut now) in lines.iter_mut().zip(answers) {
-            if let named::Line::Case { answer, .. } = line {
-                now.as_object_mut().ok_or("no object")?.shift_remove("id");
-                *answer = now;
-            }
+        for (line, now) in lines.iter_mut().zip(self.oracle.ask(&questions)?) {
+            line.answered(self.version, answer_of(now));
         }
-        let differing = named::differing(&lines);
+        let differing = named::differing(&lines, self.version);
         differing.iter().for_each(|one| println!("DIFFERENT {one}"));
         self.differences += differing.len();
         println!("{} lines of Kubernetes' own tables", lines.len());
         Ok(lines)
     }
 
-    fn decisions(&mut self, seed: u64, policies: usize) -> Result<Vec<Value>, Box<dyn Error>> {
-        let mut runner = runner(seed);
-        let all: Vec<PolicyCases> = (0..policies).map(|_| policy_cases(&mut runner)).collect();
-        let questions: Vec<Vec<Value>> = all
+    fn decisions(&mut self, policies: usize) -> Result<Vec<Value>, Box<dyn Error>> {
+        let mut runner = runner(self.seed);
+        let all: Vec<PolicyCases> = (0..policies)
+            .map(|_| policy_cases(&mut runner, self.version))
+            .collect();
+        let objects: Vec<Value> = all
+            .iter()
+            .map(|cases| cases.made.to_json(self.version).into())
+            .collect();
+        let asks: Vec<Vec<Value>> = all
             .iter()
             .enumerate()
-            .map(|(i, cases)| policy_questions(&i.to_string(), cases))
+            .map(|(i, cases)| asks(&i.to_string(), cases))
             .collect();
-
-        let start = Instant::now();
-        let answers = self.oracle.ask(&questions.concat())?;
-        println!(
-            "the oracle took {:?} over {} lines",
-            start.elapsed(),
-            answers.len()
-        );
-
-        let mut counts = forms::Counts::new();
-        let (mut requests, mut allowed) = (0, 0);
         let mut lines = Vec::new();
-        let mut answers = answers.into_iter();
-        for (cases, questions) in all.iter().zip(&questions) {
-            let mut answers = answers.by_ref().take(questions.len());
+        for (i, (objects, asks)) in objects.iter().zip(&asks).enumerate() {
+            lines.push(load(&i.to_string(), objects));
+            lines.extend(asks.iter().cloned());
+        }
+        let mut answers = self.oracle.ask(&lines)?.into_iter();
+
+        let mut corpus = Vec::new();
+        for ((cases, objects), asks) in all.iter().zip(objects).zip(asks) {
             let loaded = answers.next().ok_or("no answer")?;
             if loaded["ok"] != true {
-                return Err(format!("{}: {loaded}", questions[0]).into());
+                return Err(format!("{objects}: {loaded}").into());
             }
-            let theirs = policy_verdicts(cases, &mut answers);
-            let policy = cases.made.policy();
-            let ours = cases.ours(&policy);
-            let pairs = |v: &PolicyVerdicts| {
-                [
-                    v.requests.clone(),
-                    v.rules_for.clone(),
-                    v.escalations.clone(),
-                ]
-                .concat()
-            };
-            self.asked += questions.len() - 1;
-            for ((question, theirs), ours) in
-                questions[1..].iter().zip(pairs(&theirs)).zip(pairs(&ours))
-            {
-                if theirs != ours {
-                    self.differ(question, &theirs, &ours);
-                }
+            let theirs: Vec<Value> = answers.by_ref().take(asks.len()).map(answer_of).collect();
+            let policy = cases.made.policy(self.version);
+            for (ask, theirs) in asks.into_iter().zip(&theirs) {
+                let ours = ours(self.version, Some(&policy), &ask);
+                let question = || Question {
+                    objects: objects.clone(),
+                    ask,
+                };
+                self.compare(question, theirs, ours.as_ref())?;
             }
-            for (request, verdict) in cases.requests.iter().zip(&theirs.requests) {
-                forms::count(&policy, &request.borrow(), &mut counts);
-                requests += 1;
-                allowed += usize::from(verdict[0] == true);
-            }
-            lines.push(cases.to_line(&theirs));
+            let theirs = policy_verdicts(cases, theirs);
+            self.count_decisions(&policy, cases, &theirs);
+            corpus.push(cases.to_line(&theirs));
         }
-        println!("{requests} requests, {allowed} allowed");
-        for form in forms::ALL {
-            println!(
-                "  {:6} {form}",
-                counts.get(form).copied().unwrap_or_default()
-            );
-        }
-        let refused = lines
-            .iter()
-            .flat_map(|line| line["escalate"].as_array())
-            .flatten();
-        let texts: Vec<&Value> = refused.filter_map(|case| case.get(2)).collect();
-        let refused = texts.iter().filter(|text| **text != "").count();
-        println!("{} escalations, {refused} refused", texts.len());
-        Ok(lines)
+        Ok(corpus)
     }
 
-    fn covers(&mut self, seed: u64, count: usize) -> Result<Vec<Value>, Box<dyn Error>> {
-        let mut runner = runner(seed ^ 0xc0);
+    fn count_decisions(&mut self, policy: &Policy, cases: &PolicyCases, theirs: &PolicyVerdicts) {
+        let mut counts = forms::Counts::new();
+        for (request, verdict) in cases.requests.iter().zip(&theirs.requests) {
+            forms::count(policy, &request.borrow(), &mut counts);
+            self.fell(match verdict[0] == true {
+                true => "request allowed",
+                false => "request denied",
+            });
+        }
+        for (form, count) in counts {
+            *self.fell.entry(format!("request, {form}")).or_default() += count;
+        }
+        for refused in &theirs.escalations {
+            self.fell(match refused == "" {
+                true => "escalation let be",
+                false => "escalation refused",
+            });
+        }
+        *self.fell.entry("rules of a user".to_owned()).or_default() += theirs.rules_for.len();
+    }
+
+    fn covers(&mut self, count: usize) -> Result<Vec<Value>, Box<dyn Error>> {
+        let mut runner = runner(self.seed ^ 0xc0);
         let cases: Vec<(Vec<PolicyRule>, Vec<PolicyRule>)> =
             (0..count).map(|_| draw(&mut runner, &rights())).collect();
         let json = |rules: &[PolicyRule]| rules.iter().map(wire::rule_to_json).collect::<Value>();
-        let questions: Vec<Value> = cases
+        let asks: Vec<Value> = cases
             .iter()
             .map(|(owner, requested)| {
-                json!({ "id": 0, "covers": { "owner": json(owner), "requested": json(requested) } })
+                json!({ "covers": { "owner": json(owner), "requested": json(requested) } })
             })
             .collect();
-        let answers = self.oracle.ask(&questions)?;
-        self.asked += answers.len();
-        let mut lines = Vec::new();
-        let mut covered = 0;
-        for (((owner, requested), question), answer) in cases.iter().zip(&questions).zip(answers) {
-            let theirs = if answer["covered"] == true {
-                Value::Null
-            } else {
-                shortened(&answer["missing"])
+        let answers = self.oracle.ask(&asks)?.into_iter().map(answer_of);
+        let mut corpus = Vec::new();
+        for (((owner, requested), ask), theirs) in cases.iter().zip(asks).zip(answers) {
+            self.compare_alone(ask, &theirs)?;
+            let covered = theirs["covered"] == true;
+            self.fell(match covered {
+                true => "rights covered",
+                false => "rights not covered",
+            });
+            let missing = match covered {
+                true => Value::Null,
+                false => shortened(&theirs["missing"]),
             };
-            let ours = our_missing(owner, requested);
-            if theirs != ours {
-                self.differ(question, &theirs, &ours);
-            }
-            covered += usize::from(theirs.is_null() && !requested.is_empty());
-            lines.push(json!([short_rules(owner), short_rules(requested), theirs]));
+            corpus.push(json!([short_rules(owner), short_rules(requested), missing]));
         }
-        println!("{count} comparisons of rights, {covered} covered");
-        Ok(lines)
+        Ok(corpus)
     }
 
-    fn validate(&mut self, seed: u64, count: usize) -> Result<Vec<Value>, Box<dyn Error>> {
-        let mut runner = runner(seed ^ 0x5a);
+    fn validate(&mut self, count: usize) -> Result<Vec<Value>, Box<dyn Error>> {
+        let mut runner = runner(self.seed ^ 0x5a);
         let cases: Vec<(Value, Option<Value>)> = (0..count)
             .map(|_| draw(&mut runner, &objects::case()))
             .collect();
-        let questions: Vec<Value> = cases
+        let asks: Vec<Value> = cases
             .iter()
             .map(|(new, old)| match old {
-                None => json!({ "id": 0, "validate": new }),
-                Some(old) => json!({ "id": 0, "validate": new, "old": old }),
+                None => json!({ "validate": new }),
+                Some(old) => json!({ "validate": new, "old": old }),
             })
             .collect();
-        let answers = self.oracle.ask(&questions)?;
-        self.asked += answers.len();
-        let mut lines = Vec::new();
-        let mut sound = 0;
-        for (((new, old), question), answer) in cases.iter().zip(&questions).zip(answers) {
-            let theirs = match &answer["malformed"] {
-                Value::String(text) => text.strip_prefix("old: ").unwrap_or(text).into(),
-                _ => answer["errors"].clone(),
-            };
-            let ours = our_faults(new, old.as_ref());
-            if theirs != ours {
-                self.differ(question, &theirs, &ours);
-            }
-            sound += usize::from(theirs == json!([]));
-            lines.push(json!([new, old, theirs]));
+        let answers = self.oracle.ask(&asks)?.into_iter().map(answer_of);
+        let mut corpus = Vec::new();
+        for (((new, old), ask), theirs) in cases.into_iter().zip(asks).zip(answers) {
+            self.compare_alone(ask, &theirs)?;
+            let of = if old.is_none() { "new" } else { "updated" };
+            self.fell(&match theirs["errors"].as_array().map(Vec::as_slice) {
+                None => format!("{of} object not decoded"),
+                Some([]) => format!("{of} object without fault"),
+                Some(_) => format!("{of} object with faults"),
+            });
+            let theirs = theirs.get("malformed").unwrap_or(&theirs["errors"]);
+            corpus.push(json!([new, old, theirs]));
         }
-        println!("{count} validations, {sound} without fault");
-        Ok(lines)
+        Ok(corpus)
+    }
+
+    /// As [`Self::compare`], of a question that needs no policy.
+    fn compare_alone(&mut self, ask: Value, theirs: &Value) -> Result<(), String> {
+        let ours = ours(self.version, None, &ask);
+        let question = || Question {
+            objects: Value::Null,
+            ask,
+        };
+        self.compare(question, theirs, ours.as_ref())
     }
 }
 
-fn policy_cases(runner: &mut proptest::test_runner::TestRunner) -> PolicyCases {
+fn policy_cases(runner: &mut proptest::test_runner::TestRunner, version: Version) -> PolicyCases {
     let made = draw(runner, &made());
-    let policy = made.policy();
+    let policy = made.policy(version);
     let near = request(&policy);
     let requests: Vec<_> = (0..REQUESTS_PER_POLICY)
         .map(|_| draw(runner, &near))
@@ -395,64 +425,48 @@ fn policy_cases(runner: &mut proptest::test_runner::TestRunner) -> PolicyCases {
     }
 }
 
-fn policy_questions(name: &str, cases: &PolicyCases) -> Vec<Value> {
+/// What is asked about a policy of that name.
+fn asks(name: &str, cases: &PolicyCases) -> Vec<Value> {
     let user = |user: &kube_rbac::OwnedUser| json!({ "name": user.name, "groups": user.groups });
-    let mut objects = Vec::new();
-    if cases.made.on_defaults {
-        objects.extend(bootstrap::objects(kube_rbac::Version::V1_37));
-        let replaced = |json: &Value, object: &Object| {
-            json["kind"] == object.kind() && json["metadata"]["name"] == object.name()
-        };
-        objects.retain(|json| {
-            !cases
-                .made
-                .objects
-                .iter()
-                .any(|object| replaced(json, object))
-        });
-    }
-    objects.extend(cases.made.objects.iter().map(to_json));
-    let mut lines = vec![json!({ "policy": name, "objects": objects, "aggregate": true })];
-    lines.extend(cases.requests.iter().map(|request| match &request.target {
+    let requests = cases.requests.iter().map(|request| match &request.target {
         OwnedTarget::NonResource { path } => json!({
-            "id": 0, "policy": name, "user": user(&request.user), "verb": request.verb, "path": path,
+            "policy": name, "user": user(&request.user), "verb": request.verb, "path": path,
         }),
-        OwnedTarget::Resource { api_group, resource, subresource, name: object, namespace } => {
+        OwnedTarget::Resource {
+            api_group,
+            resource,
+            subresource,
+            name: object,
+            namespace,
+        } => {
             json!({
-                "id": 0, "policy": name, "user": user(&request.user), "verb": request.verb,
+                "policy": name, "user": user(&request.user), "verb": request.verb,
                 "apiGroup": api_group, "resource": resource, "subresource": subresource,
                 "name": object, "namespace": namespace,
             })
         }
-    }));
-    lines.extend(cases.rules_for.iter().map(|which| {
+    });
+    let rules_for = cases.rules_for.iter().map(|which| {
         let (who, namespace) = cases.asker(*which);
-        json!({ "id": 0, "policy": name, "rulesFor": { "user": user(who), "namespace": namespace } })
-    }));
-    lines.extend(cases.escalations.iter().map(|(which, rules)| {
+        json!({ "policy": name, "rulesFor": { "user": user(who), "namespace": namespace } })
+    });
+    let escalations = cases.escalations.iter().map(|(which, rules)| {
         let (who, namespace) = cases.asker(*which);
-        json!({ "id": 0, "policy": name, "escalate": {
+        json!({ "policy": name, "escalate": {
             "user": user(who), "namespace": namespace, "rules": wire::rules_to_json(rules),
         } })
-    }));
-    lines
+    });
+    requests.chain(rules_for).chain(escalations).collect()
 }
 
-fn policy_verdicts(
-    cases: &PolicyCases,
-    answers: &mut impl Iterator<Item = Value>,
-) -> PolicyVerdicts {
+/// The oracle's answers to [`asks`] as they stand in the corpus.
+fn policy_verdicts(cases: &PolicyCases, answers: Vec<Value>) -> PolicyVerdicts {
+    let mut answers = answers.into_iter();
     let mut take = |count: usize, verdict: fn(Value) -> Value| -> Vec<Value> {
         answers.by_ref().take(count).map(verdict).collect()
     };
     PolicyVerdicts {
-        requests: take(cases.requests.len(), |a| {
-            // RBAC never fails: an error would show as a third part.
-            match a["error"].as_str() {
-                Some("") => json!([a["allowed"], a["reason"]]),
-                _ => json!([a["allowed"], a["reason"], a["error"]]),
-            }
-        }),
+        requests: take(cases.requests.len(), |a| json!([a["allowed"], a["reason"]])),
         rules_for: take(cases.rules_for.len(), |a| {
             json!([shortened(&a["rules"]), a["error"]])
         }),

@@ -2,11 +2,12 @@
 //! (`pkg/apis/rbac/validation`, `apimachinery/pkg/api/validation`, and the
 //! declarative rules of `pkg/apis/rbac/v1/zz_generated.validations.go`).
 //!
-//! Since 1.36 the declarative rules win where both kinds of rule see the same
-//! fault: theirs come last and carry no explanation.
+//! Where declarative rules count ([`Version`]) they win over hand-written ones
+//! that see the same fault: theirs come last and carry no explanation.
 
 use crate::objects::{API_GROUP, Binding, LabelSelector, Object, PolicyRule, Role, SubjectRef};
 use crate::quote::quote;
+use crate::version::Version;
 use crate::wire::{Fields, ParseError, parse_object, rbac_kind, role_ref_json};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -122,39 +123,40 @@ impl fmt::Display for FieldError {
 /// The faults for which an object is not created; defaults are put in first.
 /// The namespace must be there already, as the API server takes it from the
 /// URL.
-pub fn create(json: &Value) -> Result<Vec<FieldError>, ParseError> {
+pub fn create(version: Version, json: &Value) -> Result<Vec<FieldError>, ParseError> {
     let object = parse_object(json)?;
-    let metadata = Metadata::of(json)?;
-    let mut errors = metadata.check(object.namespace().is_some());
-    errors.extend(check_finalizer_names(&metadata.finalizers));
-    errors.extend(check_object(&object, None));
+    let metadata = Metadata::of(version, json)?;
     // A second look at the metadata by the generic registry finds nothing
     // that the first did not: it has the same rules for names.
-    Ok(settle(errors, declared(&object, None)))
+    let errors = check_own(&metadata, &object, None);
+    Ok(settle(version, errors, || declared(&object, None)))
 }
 
 /// The faults for which the old object is not updated to the new one.
-pub fn update(new: &Value, old: &Value) -> Result<Vec<FieldError>, ParseError> {
+pub fn update(version: Version, new: &Value, old: &Value) -> Result<Vec<FieldError>, ParseError> {
     let (new_object, old_object) = (parse_object(new)?, parse_object(old)?);
-    let (metadata, old_metadata) = (Metadata::of(new)?, Metadata::of(old)?);
-    let namespaced = new_object.namespace().is_some();
+    let metadata = Metadata::of(version, new)?;
+    let old_metadata = Metadata::of(version, old)?;
 
     // The generic registry looks first, and here in full; then the kind's own
     // rules look at the same metadata again.
-    let mut errors = metadata.check(namespaced);
+    let mut errors = metadata.check(new_object.namespace().is_some());
     errors.extend(metadata.check_update(&old_metadata));
-    errors.extend(metadata.check(namespaced));
-    errors.extend(check_finalizer_names(&metadata.finalizers));
-    errors.extend(check_object(&new_object, Some(&old_object)));
+    for _ in 0..version.looks_at_updates() {
+        errors.extend(check_own(&metadata, &new_object, Some(&old_object)));
+    }
     errors.extend(metadata.check_update(&old_metadata));
     errors.extend(check_finalizer_names(&metadata.finalizers));
     if let (Object::Binding(new), Object::Binding(old)) = (&new_object, &old_object)
         && new.role_ref != old.role_ref
     {
         let value = internal_role_ref(&new.role_ref);
-        errors.push(FieldError::invalid_json("roleRef", &value, IMMUTABLE));
+        let detail = version.role_ref_changed();
+        errors.push(FieldError::invalid_json("roleRef", &value, detail));
     }
-    Ok(settle(errors, declared(&new_object, Some(&old_object))))
+    Ok(settle(version, errors, || {
+        declared(&new_object, Some(&old_object))
+    }))
 }
 
 const IMMUTABLE: &str = "field is immutable";
@@ -165,18 +167,22 @@ fn internal_role_ref(role_ref: &crate::objects::RoleRef) -> Value {
     json!({ "APIGroup": json["apiGroup"], "Kind": json["kind"], "Name": json["name"] })
 }
 
-fn check_object(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
-    match object {
+/// The kind's own rules, which begin with the metadata.
+fn check_own(metadata: &Metadata, object: &Object, old: Option<&Object>) -> Vec<FieldError> {
+    let mut errors = metadata.check(object.namespace().is_some());
+    errors.extend(check_finalizer_names(&metadata.finalizers));
+    errors.extend(match object {
         Object::Role(role) => {
             // Selectors that were not valid before may stay so.
             let lenient = matches!(old, Some(Object::Role(old)) if has_invalid_selector(old));
-            check_role(role, lenient)
+            check_role(metadata.version, role, lenient)
         }
         Object::Binding(binding) => check_binding(binding),
-    }
+    });
+    errors
 }
 
-fn check_role(role: &Role, lenient: bool) -> Vec<FieldError> {
+fn check_role(version: Version, role: &Role, lenient: bool) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (i, rule) in role.rules.iter().enumerate() {
         errors.extend(check_rule(
@@ -195,7 +201,7 @@ fn check_role(role: &Role, lenient: bool) -> Vec<FieldError> {
     }
     for (i, selector) in selectors.iter().enumerate() {
         let field = format!("{field}[{i}]");
-        errors.extend(check_selector(selector, lenient, &field));
+        errors.extend(check_selector(version, selector, lenient, &field));
         if selector.matches(&BTreeMap::new()).is_none() {
             errors.push(FieldError::invalid_json(
                 field,
@@ -211,7 +217,7 @@ fn has_invalid_selector(role: &Role) -> bool {
     role.aggregation
         .iter()
         .flatten()
-        .any(|s| !check_selector(s, false, "").is_empty())
+        .any(|s| !check_selector(Version::default(), s, false, "").is_empty())
 }
 
 /// Checks one rule of a Role (`namespaced`) or ClusterRole; `field` is its
@@ -329,8 +335,14 @@ fn check_subject(subject: &SubjectRef, namespaced: bool, field: &str) -> Vec<Fie
     errors
 }
 
-fn check_selector(selector: &LabelSelector, lenient: bool, field: &str) -> Vec<FieldError> {
-    let mut errors = check_labels(&selector.match_labels, &format!("{field}.matchLabels"));
+fn check_selector(
+    version: Version,
+    selector: &LabelSelector,
+    lenient: bool,
+    field: &str,
+) -> Vec<FieldError> {
+    let labels = format!("{field}.matchLabels");
+    let mut errors = check_labels(version, &selector.match_labels, &labels);
     for (i, requirement) in selector.match_expressions.iter().enumerate() {
         let field = format!("{field}.matchExpressions[{i}]");
         let values = format!("{field}.values");
@@ -355,7 +367,7 @@ fn check_selector(selector: &LabelSelector, lenient: bool, field: &str) -> Vec<F
                 ));
             }
         }
-        for fault in label_key_faults(&requirement.key) {
+        for fault in label_key_faults(version, &requirement.key) {
             errors.push(FieldError::invalid(
                 format!("{field}.key"),
                 &requirement.key,
@@ -363,7 +375,7 @@ fn check_selector(selector: &LabelSelector, lenient: bool, field: &str) -> Vec<F
             ));
         }
         for (j, value) in requirement.values.iter().enumerate().filter(|_| !lenient) {
-            for fault in label_value_faults(value) {
+            for fault in label_value_faults(version, value) {
                 errors.push(FieldError::invalid(format!("{values}[{j}]"), value, &fault));
             }
         }
@@ -371,15 +383,19 @@ fn check_selector(selector: &LabelSelector, lenient: bool, field: &str) -> Vec<F
     errors
 }
 
-fn check_labels(labels: &BTreeMap<String, String>, field: &str) -> Vec<FieldError> {
+fn check_labels(
+    version: Version,
+    labels: &BTreeMap<String, String>,
+    field: &str,
+) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (key, value) in labels {
         errors.extend(
-            label_key_faults(key)
+            label_key_faults(version, key)
                 .iter()
                 .map(|f| FieldError::invalid(field, key, f)),
         );
-        let faults = label_value_faults(value);
+        let faults = label_value_faults(version, value);
         errors.extend(faults.iter().map(|f| FieldError::invalid(field, value, f)));
     }
     errors
@@ -387,6 +403,7 @@ fn check_labels(labels: &BTreeMap<String, String>, field: &str) -> Vec<FieldErro
 
 /// The parts of `metadata` that are checked.
 struct Metadata {
+    version: Version,
     name: String,
     generate_name: String,
     namespace: String,
@@ -397,7 +414,9 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
     owner_references: Vec<OwnerReference>,
     finalizers: Vec<String>,
-    is_deleted: bool,
+    creation_timestamp: Value,
+    deletion_timestamp: Value,
+    deletion_grace_period_seconds: Value,
 }
 
 struct OwnerReference {
@@ -410,29 +429,14 @@ struct OwnerReference {
 }
 
 impl Metadata {
-    fn of(json: &Value) -> Result<Self, ParseError> {
+    fn of(version: Version, json: &Value) -> Result<Self, ParseError> {
         let kind = rbac_kind(json)?;
         let fields = Fields::root(kind, json).child("metadata", "ObjectMeta")?;
-        let owner_references = fields.each("ownerReferences", "OwnerReference", |fields| {
-            Ok(OwnerReference {
-                api_version: fields.string("apiVersion")?,
-                kind: fields.string("kind")?,
-                name: fields.string("name")?,
-                uid: fields.string("uid")?,
-                is_controller: fields.get("controller").and_then(Value::as_bool) == Some(true),
-                json: Value::Null,
-            })
-        })?;
-        let json_references = fields.get("ownerReferences").and_then(Value::as_array);
-        let owner_references = owner_references
-            .into_iter()
-            .zip(json_references.into_iter().flatten())
-            .map(|(reference, json)| OwnerReference {
-                json: json.clone(),
-                ..reference
-            })
-            .collect();
+        let owner_references =
+            fields.each("ownerReferences", "OwnerReference", OwnerReference::of)?;
+        let as_is = |name: &str| fields.get(name).cloned().unwrap_or_default();
         Ok(Metadata {
+            version,
             name: fields.string("name")?,
             generate_name: fields.string("generateName")?,
             namespace: fields.string("namespace")?,
@@ -446,7 +450,9 @@ impl Metadata {
             annotations: fields.strings_by_key("annotations")?,
             owner_references,
             finalizers: fields.strings("finalizers")?,
-            is_deleted: fields.get("deletionTimestamp").is_some(),
+            creation_timestamp: as_is("creationTimestamp"),
+            deletion_timestamp: as_is("deletionTimestamp"),
+            deletion_grace_period_seconds: as_is("deletionGracePeriodSeconds"),
         })
     }
 
@@ -480,7 +486,7 @@ impl Metadata {
             (false, _) => errors.push(FieldError::forbidden(namespace, "not allowed on this type")),
         }
         errors.extend(self.check_generation());
-        errors.extend(check_labels(&self.labels, "metadata.labels"));
+        errors.extend(check_labels(self.version, &self.labels, "metadata.labels"));
         errors.extend(self.check_annotations());
         errors.extend(self.check_owner_references());
         errors.extend(self.check_finalizers());
@@ -489,7 +495,7 @@ impl Metadata {
 
     fn check_update(&self, old: &Metadata) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        if old.is_deleted {
+        if !old.deletion_timestamp.is_null() {
             let mut added: Vec<&String> = self
                 .finalizers
                 .iter()
@@ -511,7 +517,9 @@ impl Metadata {
             let detail = "must be specified for an update";
             errors.push(FieldError::invalid("metadata.resourceVersion", "", detail));
         }
-        errors.extend(self.check_generation());
+        if self.version.has_declarable_metadata() {
+            errors.extend(self.check_generation());
+        }
         if self.generation < old.generation {
             let (field, value) = ("metadata.generation", self.generation.into());
             errors.push(FieldError::invalid_json(
@@ -528,10 +536,40 @@ impl Metadata {
         for (field, new, _) in fixed.into_iter().filter(|(_, new, old)| new != old) {
             errors.push(FieldError::invalid(field, new, IMMUTABLE));
         }
-        errors.extend(check_labels(&self.labels, "metadata.labels"));
+        for (field, new, old) in self.settings_of_the_server(old) {
+            if new != old {
+                let field = format!("metadata.{field}");
+                errors.push(FieldError::invalid_json(field, new, IMMUTABLE));
+            }
+        }
+        errors.extend(check_labels(self.version, &self.labels, "metadata.labels"));
         errors.extend(self.check_annotations());
         errors.extend(self.check_owner_references());
         errors
+    }
+
+    /// What a server puts back before it looks, so that no client is told.
+    fn settings_of_the_server<'m>(
+        &'m self,
+        old: &'m Metadata,
+    ) -> [(&'static str, &'m Value, &'m Value); 3] {
+        [
+            (
+                "creationTimestamp",
+                &self.creation_timestamp,
+                &old.creation_timestamp,
+            ),
+            (
+                "deletionTimestamp",
+                &self.deletion_timestamp,
+                &old.deletion_timestamp,
+            ),
+            (
+                "deletionGracePeriodSeconds",
+                &self.deletion_grace_period_seconds,
+                &old.deletion_grace_period_seconds,
+            ),
+        ]
     }
 
     fn check_generation(&self) -> Option<FieldError> {
@@ -545,7 +583,7 @@ impl Metadata {
         let field = "metadata.annotations";
         let mut errors = Vec::new();
         for key in self.annotations.keys() {
-            let faults = label_key_faults(&key.to_lowercase());
+            let faults = label_key_faults(self.version, &key.to_lowercase());
             errors.extend(faults.iter().map(|f| FieldError::invalid(field, key, f)));
         }
         let size: usize = self
@@ -565,7 +603,11 @@ impl Metadata {
         let mut errors = Vec::new();
         let mut controller: Option<String> = None;
         for (i, reference) in self.owner_references.iter().enumerate() {
-            errors.extend(reference.check(&format!("metadata.ownerReferences[{i}]")));
+            errors.extend(if self.version.has_declarable_metadata() {
+                reference.check(&format!("metadata.ownerReferences[{i}]"))
+            } else {
+                reference.check_as_before("metadata.ownerReferences")
+            });
             if !reference.is_controller {
                 continue;
             }
@@ -594,7 +636,7 @@ impl Metadata {
         let field = "metadata.finalizers";
         let mut errors = Vec::new();
         for name in &self.finalizers {
-            let faults = label_key_faults(name);
+            let faults = label_key_faults(self.version, name);
             errors.extend(faults.iter().map(|f| FieldError::invalid(field, name, f)));
         }
         let has = |name: &str| self.finalizers.iter().any(|f| f == name);
@@ -608,6 +650,26 @@ impl Metadata {
 }
 
 impl OwnerReference {
+    fn of(fields: &Fields<'_>) -> Result<Self, ParseError> {
+        let (api_version, kind) = (fields.string("apiVersion")?, fields.string("kind")?);
+        let (name, uid) = (fields.string("name")?, fields.string("uid")?);
+        // As Go prints the type, whose optional fields are two.
+        let mut json = json!({ "apiVersion": api_version, "kind": kind, "name": name, "uid": uid });
+        for field in ["controller", "blockOwnerDeletion"] {
+            if let Some(value) = fields.get(field).filter(|value| value.is_boolean()) {
+                json[field] = value.clone();
+            }
+        }
+        Ok(Self {
+            api_version,
+            kind,
+            name,
+            uid,
+            is_controller: json["controller"] == true,
+            json,
+        })
+    }
+
     fn check(&self, field: &str) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let must = "must not be empty";
@@ -629,11 +691,38 @@ impl OwnerReference {
                 errors.push(FieldError::required(format!("{field}.{name}"), must));
             }
         }
-        if self.api_version == "v1" && self.kind == "Event" {
-            let detail = "/v1, Kind=Event is disallowed from being an owner";
-            errors.push(FieldError::invalid_json(field, &self.json, detail));
-        }
+        errors.extend(self.check_owner(field));
         errors
+    }
+
+    /// The rules and words of the releases without declarable metadata.
+    fn check_as_before(&self, field: &str) -> Vec<FieldError> {
+        let version = match self.api_version.split('/').collect::<Vec<_>>()[..] {
+            [version] | [_, version] => version,
+            _ => "",
+        };
+        let (empty, must) = ("version must not be empty", "must not be empty");
+        let faults = [
+            ("apiVersion", self.api_version.as_str(), version, empty),
+            ("kind", &self.kind, &self.kind, must),
+            ("name", &self.name, &self.name, must),
+            ("uid", &self.uid, &self.uid, must),
+        ];
+        let mut errors: Vec<FieldError> = faults
+            .into_iter()
+            .filter(|(_, _, wanted, _)| wanted.is_empty())
+            .map(|(name, value, _, detail)| {
+                FieldError::invalid(format!("{field}.{name}"), value, detail)
+            })
+            .collect();
+        errors.extend(self.check_owner(field));
+        errors
+    }
+
+    fn check_owner(&self, field: &str) -> Option<FieldError> {
+        let detail = "/v1, Kind=Event is disallowed from being an owner";
+        (matches!(self.api_version.as_str(), "v1" | "/v1") && self.kind == "Event")
+            .then(|| FieldError::invalid_json(field, &self.json, detail))
     }
 }
 
@@ -685,9 +774,17 @@ fn declared(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
         .collect()
 }
 
-/// What was found twice by hand is said once, and the declared faults take the
-/// place of the same ones found by hand.
-fn settle(mut errors: Vec<FieldError>, declared: Vec<FieldError>) -> Vec<FieldError> {
+/// Where declared rules count, what was found twice by hand is said once, and
+/// the declared faults take the place of the same ones found by hand.
+fn settle(
+    version: Version,
+    mut errors: Vec<FieldError>,
+    declared: impl FnOnce() -> Vec<FieldError>,
+) -> Vec<FieldError> {
+    if !version.heeds_declared_rules() {
+        return errors;
+    }
+    let declared = declared();
     let mut said = std::collections::HashSet::new();
     errors.retain(|e| said.insert(e.to_string()));
     errors.retain(|e| {
@@ -700,11 +797,11 @@ fn settle(mut errors: Vec<FieldError>, declared: Vec<FieldError>) -> Vec<FieldEr
 }
 
 pub(crate) fn is_label_key(key: &str) -> bool {
-    label_key_faults(key).is_empty()
+    label_key_faults(Version::default(), key).is_empty()
 }
 
 pub(crate) fn is_label_value(value: &str) -> bool {
-    label_value_faults(value).is_empty()
+    label_value_faults(Version::default(), value).is_empty()
 }
 
 fn path_segment_faults(name: &str) -> Vec<String> {
@@ -720,7 +817,8 @@ fn path_segment_faults(name: &str) -> Vec<String> {
 const LABEL_REGEX: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const DNS_LABEL_REGEX: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 
-fn label_key_faults(key: &str) -> Vec<String> {
+fn label_key_faults(version: Version, key: &str) -> Vec<String> {
+    let unit = version.label_unit();
     let shape = format!(
         "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with \
          an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for \
@@ -731,13 +829,14 @@ fn label_key_faults(key: &str) -> Vec<String> {
         [prefix, name] => (Some(*prefix), *name),
         _ => {
             let rest = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
-            return vec![format!("a valid label key {shape}{rest}")];
+            let what = version.label_key();
+            return vec![format!("{what} {shape}{rest}")];
         }
     };
     let mut faults: Vec<String> = match prefix {
         None => Vec::new(),
         Some("") => vec!["prefix part must be non-empty".into()],
-        Some(prefix) => dns_subdomain_faults(prefix, "bytes")
+        Some(prefix) => dns_subdomain_faults(prefix, unit)
             .iter()
             .map(|f| format!("prefix part {f}"))
             .collect(),
@@ -745,7 +844,7 @@ fn label_key_faults(key: &str) -> Vec<String> {
     if name.is_empty() {
         faults.push("name part must be non-empty".into());
     } else if name.len() > 63 {
-        faults.push("name part must be no more than 63 bytes".into());
+        faults.push(format!("name part must be no more than 63 {unit}"));
     }
     if !is_label_name(name) {
         faults.push(format!("name part {shape}"));
@@ -753,10 +852,11 @@ fn label_key_faults(key: &str) -> Vec<String> {
     faults
 }
 
-fn label_value_faults(value: &str) -> Vec<String> {
+fn label_value_faults(version: Version, value: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if value.len() > 63 {
-        faults.push("must be no more than 63 bytes".into());
+        let unit = version.label_unit();
+        faults.push(format!("must be no more than 63 {unit}"));
     }
     if !value.is_empty() && !is_label_name(value) {
         faults.push(format!(

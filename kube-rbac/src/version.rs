@@ -64,6 +64,60 @@ impl Version {
     pub fn constrains_impersonation(self) -> bool {
         self >= Self::V1_36
     }
+
+    /// Whether an access review with both kinds of attributes, or with neither,
+    /// is faulty as a whole (`pkg/apis/authorization/validation`; since 1.37)
+    /// and not in one of the two fields.
+    pub fn faults_the_whole_access_review(self) -> bool {
+        self >= Self::V1_37
+    }
+
+    /// Whether declarative rules count. They stand beside the hand-written ones
+    /// since 1.35 and change an answer since 1.37, when the registry began to
+    /// join both (`k8s.io/apiserver/pkg/registry/rest/validate.go`).
+    pub(crate) fn heeds_declared_rules(self) -> bool {
+        self >= Self::V1_37
+    }
+
+    /// How often a kind's own rules look at an updated object: until 1.34 the
+    /// strategy asked for them and then for those of updates, which contain them
+    /// (`pkg/registry/rbac/*/strategy.go`).
+    pub(crate) fn looks_at_updates(self) -> usize {
+        if self == Self::V1_34 { 2 } else { 1 }
+    }
+
+    /// Whether an update looks at the generation by itself, and owner references
+    /// are worded as declarative rules word them and counted in the path
+    /// (`k8s.io/apimachinery/pkg/api/validation/objectmeta.go`; since 1.37).
+    pub(crate) fn has_declarable_metadata(self) -> bool {
+        self >= Self::V1_37
+    }
+
+    /// What a key of labels is called (`k8s.io/apimachinery/pkg/util/validation`,
+    /// since 1.35 `pkg/api/validate/content`).
+    pub(crate) fn label_key(self) -> &'static str {
+        match self {
+            Self::V1_34 => "a qualified name",
+            Self::V1_35 | Self::V1_36 | Self::V1_37 => "a valid label key",
+        }
+    }
+
+    /// What the length of labels is counted in, which is bytes in all of them.
+    pub(crate) fn label_unit(self) -> &'static str {
+        match self {
+            Self::V1_34 => "characters",
+            Self::V1_35 | Self::V1_36 | Self::V1_37 => "bytes",
+        }
+    }
+
+    /// What is said of a binding whose role has changed
+    /// (`pkg/apis/rbac/validation`).
+    pub(crate) fn role_ref_changed(self) -> &'static str {
+        match self {
+            Self::V1_34 | Self::V1_35 | Self::V1_36 => "cannot change roleRef",
+            Self::V1_37 => "field is immutable",
+        }
+    }
 }
 
 /// As in `1.37`.

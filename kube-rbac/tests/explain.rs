@@ -7,14 +7,14 @@ use generator::{Made, made, request, runner};
 use kube_rbac::explain::{BindingEdit, BindingName, RequestEdit, Via};
 use kube_rbac::{
     Attributes, Binding, Edit, Object, OwnedAttributes, Policy, PolicyRule, Role, RoleRef,
-    SubjectRef, Target, User, bootstrap, decide, explain, resolve, rules,
+    SubjectRef, Target, User, Version, bootstrap, decide, explain, resolve, rules,
 };
 use proptest::prelude::*;
 use rstest::rstest;
 
 fn policies_with_requests() -> impl Strategy<Value = (Made, Vec<OwnedAttributes>)> {
     made().prop_flat_map(|made| {
-        let requests = prop::collection::vec(request(&made.policy()), 12);
+        let requests = prop::collection::vec(request(&made.policy(Version::V1_37)), 12);
         (Just(made), requests)
     })
 }
@@ -22,7 +22,7 @@ fn policies_with_requests() -> impl Strategy<Value = (Made, Vec<OwnedAttributes>
 #[test]
 fn the_nearest_miss_applied_is_allowed_and_changes_one_thing() {
     let result = runner(11).run(&policies_with_requests(), |(made, requests)| {
-        let policy = made.policy();
+        let policy = made.policy(Version::V1_37);
         for request in &requests {
             let request = request.borrow();
             let explanation = explain(&policy, &request);
@@ -55,7 +55,7 @@ fn the_nearest_miss_applied_is_allowed_and_changes_one_thing() {
 #[test]
 fn a_miss_is_told_wherever_another_subject_would_do() {
     let result = runner(12).run(&policies_with_requests(), |(made, requests)| {
-        let policy = made.policy();
+        let policy = made.policy(Version::V1_37);
         for request in &requests {
             let request = request.borrow();
             let would_do = policy.bindings().any(|binding| {
@@ -117,7 +117,7 @@ fn one_slip_in_a_subject_is_found_as_a_near_miss() {
     let strategy = (policies_with_requests(), 0..7u8);
     let found = std::cell::Cell::new(0);
     let result = runner(13).run(&strategy, |((made, requests), how)| {
-        let policy = made.policy();
+        let policy = made.policy(Version::V1_37);
         for request in &requests {
             let request = request.borrow();
             let Some(path) = explain(&policy, &request).path else {
@@ -182,7 +182,7 @@ fn binding(namespace: Option<&str>, name: &str, role: &str, subject: SubjectRef)
 
 /// The default policy, a role `deployer` and one binding.
 fn policy_with(binding: Binding) -> Policy {
-    let mut policy = bootstrap::policy(kube_rbac::Version::V1_37);
+    let mut policy = bootstrap::policy(Version::V1_37);
     let deploy = rule(&["get", "list"], &["apps"], &["deployments"]);
     let named = PolicyRule {
         resource_names: vec!["web".into()],
@@ -525,7 +525,7 @@ fn a_service_account_of_another_namespace_is_told_apart() {
 
 #[test]
 fn nobody_is_told_to_join_the_default_roles() {
-    let policy = bootstrap::policy(kube_rbac::Version::V1_37);
+    let policy = bootstrap::policy(Version::V1_37);
     let groups = groups();
     let request = ask(&groups, "list", "deployments");
     let explanation = explain(&policy, &request);

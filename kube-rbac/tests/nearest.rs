@@ -252,7 +252,7 @@ fn kind_of(edit: &Edit) -> &'static str {
 /// was allowed may be so no longer.
 fn cases() -> impl Strategy<Value = (Made, Vec<(OwnedAttributes, Index)>)> {
     made().prop_flat_map(|made| {
-        let request = (request(&made.policy()), any::<Index>());
+        let request = (request(&made.policy(Version::V1_37)), any::<Index>());
         (Just(made), prop::collection::vec(request, 12))
     })
 }
@@ -279,7 +279,7 @@ fn no_single_edit_that_is_allowed_is_nearer_than_the_nearest_miss() {
     let seen = RefCell::new(BTreeMap::<_, u32>::new());
     let saw = |kind| *seen.borrow_mut().entry(kind).or_default() += 1;
     let result = runner(17).run(&cases(), |(made, requests)| {
-        let policy = made.policy();
+        let policy = made.policy(Version::V1_37);
         for (request, which) in requests {
             let Some((policy, request)) = denied(&policy, request, &which) else {
                 continue;

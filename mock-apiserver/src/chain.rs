@@ -2,6 +2,7 @@
 //! `server/config.go: DefaultBuildHandlerChain`): audit id, request
 //! attributes, authentication, audit, impersonation, authorization, handler.
 
+use std::any::Any;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -13,18 +14,24 @@ use bytes::Bytes;
 use foundation::clock::Clock;
 use foundation::listen::Peer;
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, WARNING};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WARNING,
+};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
 use kube_authn::User;
+use serde_json::json;
 
 use crate::audit::{self, AuditSink, Stage};
 use crate::authn::Authenticated;
 use crate::authz::{escape_html, forbidden};
 use crate::impersonation::describe;
-use crate::request::RequestInfo;
-use crate::wire::{Status, no_sniff, plain_text, quote, status_response, warning};
+use crate::request::{RequestInfo, query_pairs};
+use crate::wire::{
+    ObjectSent, Status, no_sniff, plain_text, quote, read_object, status_response, warning,
+};
 use crate::{ApiServer, handler};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -72,12 +79,13 @@ async fn with_authentication(
         .authenticators()
         .request(&info.path, &mut parts.headers, peer.as_ref())
         .await;
+    let policy = server.audit_policy();
     match found {
         Ok(Authenticated {
             user,
             warning: told,
         }) => {
-            context.user(&user);
+            context.begin(Some(&user), policy.evaluate(Some(&user), &info));
             let mut response = with_audit(server, context, info, user, parts, body).await;
             if let Some(told) = told.and_then(warning) {
                 response.headers_mut().append(WARNING, told);
@@ -86,12 +94,48 @@ async fn with_authentication(
         }
         Err(error) => {
             tracing::warn!(err = %error, "Unable to authenticate the request");
+            context.begin(None, policy.evaluate(None, &info));
             let status = Status::unauthorized();
             let response = status_response(&parts.headers, &parts.uri, &status);
-            context.answered(status.code, Some(&status));
+            let told = if response.extensions().get::<ObjectSent>().is_some() {
+                answered(&context, response).await
+            } else {
+                context.answered(
+                    status.code,
+                    Some(json!({"metadata": {}, "message": tried(&parts)})),
+                );
+                response
+            };
             context.emit(server.audit(), Stage::ResponseStarted, server.clock().now());
-            response
+            told
         }
+    }
+}
+
+/// How somebody tried to authenticate, which the audit event tells where the
+/// refusal was not put into an object (`filters.getAuthMethods`).
+fn tried(parts: &Parts) -> String {
+    let authorization = parts.headers.get(AUTHORIZATION);
+    let authorization = authorization.and_then(|v| v.to_str().ok());
+    let scheme = authorization.unwrap_or_default().trim().split_once(' ');
+    let is = |name: &str| scheme.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(name));
+    let mut query = query_pairs(parts.uri.query().unwrap_or_default());
+    let token = query.any(|(key, value)| key == "access_token" && !value.trim().is_empty());
+    let peer = parts.extensions.get::<Peer>();
+    let certificate = peer.is_some_and(|peer| !peer.certificates.is_empty());
+    let methods: Vec<&str> = [
+        (is("basic"), "basic"),
+        (is("bearer"), "bearer"),
+        (token, "access_token"),
+        (certificate, "x509"),
+    ]
+    .into_iter()
+    .filter_map(|(tried, name)| tried.then_some(name))
+    .collect();
+    if methods.is_empty() {
+        "Authentication failed, no credentials provided".to_owned()
+    } else {
+        format!("Authentication failed, attempted: {}", methods.join(", "))
     }
 }
 
@@ -103,25 +147,26 @@ async fn with_audit(
     parts: Parts,
     body: Body,
 ) -> Response {
+    let emit = |stage| context.emit(server.audit(), stage, server.clock().now());
+    emit(Stage::RequestReceived);
     let long_running = info.is_long_running();
     let answer = with_impersonation(server, &context, info, user, parts, body);
-    let Ok(response) = AssertUnwindSafe(answer).catch_unwind().await else {
-        let message = "This request caused apiserver to panic. Look in the logs for details.";
-        context.answered(500, None);
-        context.emit(server.audit(), Stage::Panic, server.clock().now());
-        return plain_text(StatusCode::INTERNAL_SERVER_ERROR, format!("{message}\n"));
+    let response = match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            let told = Status::panicked(panic_text(panic.as_ref()));
+            context.answered(told.code, Some(told.to_value()));
+            emit(Stage::Panic);
+            let message = "This request caused apiserver to panic. Look in the logs for details.";
+            return plain_text(StatusCode::INTERNAL_SERVER_ERROR, format!("{message}\n"));
+        }
     };
-    let status = response.extensions().get::<Status>();
-    context.answered(response.status().as_u16(), status);
+    let response = answered(&context, response).await;
     if !long_running {
-        context.emit(
-            server.audit(),
-            Stage::ResponseComplete,
-            server.clock().now(),
-        );
+        emit(Stage::ResponseComplete);
         return response;
     }
-    context.emit(server.audit(), Stage::ResponseStarted, server.clock().now());
+    emit(Stage::ResponseStarted);
     let sink = server.audit().clone();
     let clock = server.clock().clone();
     response.map(|inner| {
@@ -134,6 +179,38 @@ async fn with_audit(
             }),
         })
     })
+}
+
+/// Tells the event what is answered: its code, a `Status`, and where the policy
+/// wants it the object, which is read back from the body.
+async fn answered(context: &audit::Context, response: Response) -> Response {
+    let sent = response.extensions().get::<ObjectSent>().cloned();
+    let status = sent.as_ref().and_then(|sent| sent.status.clone());
+    context.answered(response.status().as_u16(), status);
+    if sent.is_none() || !context.wants_response() {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    // The bodies of objects are in memory and whole.
+    let bytes = match body.collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(_) => Bytes::new(),
+    };
+    let media = parts.headers.get(CONTENT_TYPE);
+    let media = media.and_then(|v| v.to_str().ok());
+    // A `Status` is known, and need not be read.
+    let object = sent.and_then(|sent| sent.status);
+    if let Some(object) = object.or_else(|| read_object(media, &bytes)) {
+        context.response(object);
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// What a panic said.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or_default()
 }
 
 async fn with_impersonation(

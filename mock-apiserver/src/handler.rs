@@ -10,59 +10,32 @@ use kube_authn::User;
 use serde_json::{Value, json};
 
 use crate::ApiServer;
+use crate::registry::discovery_paths;
 use crate::request::{RequestInfo, query_pairs};
 use crate::review::{Review, Reviewer};
 use crate::wire::{
-    Status, json, negotiate, plain_text, quote, read_body, status_response, warning,
+    Status, json, negotiate, plain_not_found, plain_text, quote, read_body, status_response,
+    warning,
 };
 
 /// The health checks there are; each is passed as soon as requests are
 /// answered at all.
 const CHECKS: [&str; 2] = ["ping", "poststarthook/rbac/bootstrap-roles"];
 
-/// What `/` lists.
-const PATHS: [&str; 24] = [
-    "/api",
-    "/api/v1",
-    "/apis",
-    "/apis/apps",
-    "/apis/apps/v1",
-    "/apis/authentication.k8s.io",
-    "/apis/authentication.k8s.io/v1",
-    "/apis/authorization.k8s.io",
-    "/apis/authorization.k8s.io/v1",
-    "/apis/rbac.authorization.k8s.io",
-    "/apis/rbac.authorization.k8s.io/v1",
-    "/healthz",
-    "/healthz/ping",
-    "/healthz/poststarthook/rbac/bootstrap-roles",
-    "/livez",
-    "/livez/ping",
-    "/livez/poststarthook/rbac/bootstrap-roles",
-    "/openapi/v2",
-    "/openapi/v3",
-    "/openapi/v3/",
-    "/readyz",
-    "/readyz/ping",
-    "/readyz/poststarthook/rbac/bootstrap-roles",
-    "/version",
-];
+/// What `/` lists besides discovery and health.
+const PATHS: [&str; 4] = ["/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"];
 
 /// Answers a request that is authenticated and authorised.
 pub async fn handle(
     server: &ApiServer,
     info: RequestInfo,
     user: User,
-    mut parts: Parts,
+    parts: Parts,
     body: Body,
 ) -> Response {
-    // Handlers see GET; the chain takes the body away again.
-    if parts.method == Method::HEAD {
-        parts.method = Method::GET;
-    }
     // Attributes come from a path with its slashes trimmed; routes do not.
     if info.path.starts_with("//") {
-        return index(StatusCode::NOT_FOUND);
+        return plain_not_found();
     }
     if let Some(kind) = Review::of(&info) {
         return review(server, kind, &info, &user, &parts, body).await;
@@ -75,9 +48,10 @@ pub async fn handle(
     match first.unwrap_or_default() {
         "api" | "apis" | "openapi" => server.registry().handle(info, user, parts, body).await,
         "version" if matches!(path.as_str(), "/version" | "/version/") => version(&parts),
+        "version" => status_response(&parts.headers, &parts.uri, &Status::server_not_found()),
         name @ ("healthz" | "livez" | "readyz") => health(name, &path, &parts),
-        "" => index(StatusCode::OK),
-        _ => index(StatusCode::NOT_FOUND),
+        "" => index(),
+        _ => plain_not_found(),
     }
 }
 
@@ -126,24 +100,21 @@ fn version(parts: &Parts) -> Response {
         let status = Status::generic_method_not_allowed();
         return status_response(&parts.headers, &parts.uri, &status);
     }
-    raw_json(
-        StatusCode::OK,
-        &json!({
-            "major": "1",
-            "minor": "37",
-            "emulationMajor": "1",
-            "emulationMinor": "37",
-            "minCompatibilityMajor": "1",
-            "minCompatibilityMinor": "36",
-            "gitVersion": "v1.37.2+rolecall",
-            "gitCommit": "",
-            "gitTreeState": "clean",
-            "buildDate": "1970-01-01T00:00:00Z",
-            "goVersion": "",
-            "compiler": "rustc",
-            "platform": format!("{}/{}", std::env::consts::OS, go_arch()),
-        }),
-    )
+    raw_json(&json!({
+        "major": "1",
+        "minor": "37",
+        "emulationMajor": "1",
+        "emulationMinor": "37",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "36",
+        "gitVersion": "v1.37.2+rolecall",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "rustc",
+        "platform": format!("{}/{}", std::env::consts::OS, go_arch()),
+    }))
 }
 
 fn go_arch() -> &'static str {
@@ -158,13 +129,10 @@ fn go_arch() -> &'static str {
 /// `server/healthz`).
 fn health(name: &str, path: &str, parts: &Parts) -> Response {
     let below = path.trim_start_matches('/').strip_prefix(name);
-    let below = below.unwrap_or_default().trim_matches('/');
-    if !below.is_empty() {
-        return if CHECKS.contains(&below) {
-            plain_text(StatusCode::OK, "ok")
-        } else {
-            index(StatusCode::NOT_FOUND)
-        };
+    match below.unwrap_or_default().strip_prefix('/') {
+        None => {}
+        Some(check) if CHECKS.contains(&check) => return plain_text(StatusCode::OK, "ok"),
+        Some(_) => return plain_not_found(),
     }
     let query = parts.uri.query().unwrap_or_default();
     if !query_pairs(query).any(|(key, _)| key == "verbose") {
@@ -198,14 +166,20 @@ fn health(name: &str, path: &str, parts: &Parts) -> Response {
     plain_text(StatusCode::OK, text)
 }
 
-/// The list of paths, which is also the body where a path is not found.
-fn index(code: StatusCode) -> Response {
-    raw_json(code, &json!({"paths": PATHS}))
+/// The list of paths.
+fn index() -> Response {
+    let mut paths = discovery_paths();
+    paths.extend(PATHS.map(str::to_owned));
+    for name in ["healthz", "livez", "readyz"] {
+        paths.push(format!("/{name}"));
+        paths.extend(CHECKS.map(|check| format!("/{name}/{check}")));
+    }
+    paths.sort_unstable();
+    raw_json(&json!({ "paths": paths }))
 }
 
-fn raw_json(code: StatusCode, value: &Value) -> Response {
+fn raw_json(value: &Value) -> Response {
     let mut response = Response::new(Body::from(json::pretty(value)));
-    *response.status_mut() = code;
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -3,9 +3,9 @@
 //!
 //! Since 1.36 the constrained modes are tried before the older verb
 //! `impersonate`, and where all refuse it is the first refusal that is told;
-//! so a plain denial names `impersonate-on:user-info:…`. The ten-second caches
-//! of upstream's modes are left out: they change no answer but one within ten
-//! seconds of a revocation.
+//! so a plain denial names `impersonate-on:user-info:…`. Before, there is the
+//! older verb alone. The ten-second caches of upstream's modes are left out:
+//! they change no answer but one within ten seconds of a revocation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,9 +133,15 @@ impl Impersonation {
         requestor: &User,
         info: &RequestInfo,
     ) -> Result<Option<Impersonated>, Status> {
-        let Some(wanted) = take_headers(headers)? else {
+        let constrained = self.authorizer.version().constrains_impersonation();
+        let Some(wanted) = take_headers(headers, constrained)? else {
             return Ok(None);
         };
+        if !constrained {
+            return self
+                .check_mode(Mode::Legacy, &wanted, requestor, info)
+                .map(Some);
+        }
         let last = self
             .last
             .lock()
@@ -195,11 +201,16 @@ impl Impersonation {
         };
         let mut user = wanted.clone();
         check.username(wanted, &mut user)?;
-        if !wanted.uid.is_empty() {
-            check.authentication("uids", "", &wanted.uid)?;
+        // Which refusal is told is a matter of order: the uid was last.
+        if self.authorizer.version().constrains_impersonation() {
+            check.uid(&wanted.uid)?;
+            check.groups(&wanted.groups)?;
+            check.extra(&wanted.extra)?;
+        } else {
+            check.groups(&wanted.groups)?;
+            check.extra(&wanted.extra)?;
+            check.uid(&wanted.uid)?;
         }
-        check.groups(&wanted.groups)?;
-        check.extra(&wanted.extra)?;
         add_group(&mut user);
         Ok(Impersonated {
             user,
@@ -258,6 +269,13 @@ impl Check<'_> {
             name,
             namespace,
         })
+    }
+
+    fn uid(&self, uid: &str) -> Result<(), Status> {
+        if uid.is_empty() {
+            return Ok(());
+        }
+        self.authentication("uids", "", uid)
     }
 
     fn groups(&self, groups: &[String]) -> Result<(), Status> {
@@ -343,7 +361,7 @@ impl Check<'_> {
 }
 
 /// Reads the headers and takes them out, so that nothing further in can tell.
-fn take_headers(headers: &mut HeaderMap) -> Result<Option<User>, Status> {
+fn take_headers(headers: &mut HeaderMap, constrained: bool) -> Result<Option<User>, Status> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let first = |name: &str| headers.get(name).map(text).unwrap_or_default();
     let mut wanted = User {
@@ -367,10 +385,13 @@ fn take_headers(headers: &mut HeaderMap) -> Result<Option<User>, Status> {
         if wanted == User::default() {
             return Ok(None);
         }
-        return Err(Status::bad_request(format!(
-            "requested {} without impersonating a user name",
-            go_syntax(&wanted)
-        )));
+        return Err(Status::bad_request(if constrained {
+            let wanted = go_syntax(&wanted);
+            format!("requested {wanted} without impersonating a user name")
+        } else {
+            let wanted = references(&wanted);
+            format!("requested {wanted} without impersonating a user")
+        }));
     }
     for name in names {
         if matches!(name.as_str(), USER | UID | GROUP) || name.as_str().starts_with(EXTRA) {
@@ -420,6 +441,24 @@ fn go_syntax(user: &User) -> String {
         quote(&user.username),
         quote(&user.uid)
     )
+}
+
+/// What is wanted beside a name as Go's `%v` prints the list of
+/// `v1.ObjectReference` that the minors without constraints make of it: kind,
+/// namespace, name, uid, API version, resource version and field path.
+fn references(user: &User) -> String {
+    let groups = user
+        .groups
+        .iter()
+        .map(|name| format!("{{Group  {name}    }}"));
+    let extra = user.extra.iter().flat_map(|(key, values)| {
+        let values = values.iter();
+        values.map(move |value| format!("{{UserExtra  {value}  authentication.k8s.io/v1  {key}}}"))
+    });
+    let uid = Some(&user.uid).filter(|uid| !uid.is_empty());
+    let uid = uid.map(|uid| format!("{{UID  {uid}  authentication.k8s.io/v1  }}"));
+    let all: Vec<String> = groups.chain(extra).chain(uid).collect();
+    format!("[{}]", all.join(" "))
 }
 
 fn add_group(user: &mut User) {
@@ -531,6 +570,10 @@ mod tests {
     }
 
     fn impersonation_of(user: &str, rules: Value) -> Impersonation {
+        impersonation_by(Version::V1_37, user, rules)
+    }
+
+    fn impersonation_by(version: Version, user: &str, rules: Value) -> Impersonation {
         let mut policy = Policy::new();
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": "r"}, "rules": rules});
@@ -540,7 +583,7 @@ mod tests {
         for object in [role, binding] {
             policy.put(kube_rbac::parse_object(&object).expect("an object"));
         }
-        Impersonation::new(Authorizer::new(Version::V1_37, policy))
+        Impersonation::new(Authorizer::new(version, policy))
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -621,6 +664,59 @@ mod tests {
             .check(&mut headers(pairs), &alice(), &list_pods())
             .expect_err("no user");
         assert_eq!((refused.code, refused.message.as_str()), (400, message));
+    }
+
+    #[rstest]
+    #[case(&[("impersonate-group", "g"), ("impersonate-group", "h i")], "[{Group  g    } {Group  h i    }]")]
+    #[case(&[("impersonate-uid", "u")], "[{UID  u  authentication.k8s.io/v1  }]")]
+    #[case(&[("impersonate-extra-a%2fb", "v"), ("impersonate-group", "g")], "[{Group  g    } {UserExtra  v  authentication.k8s.io/v1  a/b}]")]
+    fn before_constraints_it_is_a_bad_request_in_other_words(
+        #[case] pairs: &[(&'static str, &str)],
+        #[case] wanted: &str,
+        #[values(Version::V1_34, Version::V1_35)] version: Version,
+    ) {
+        let refused = impersonation_by(version, "alice", json!([]))
+            .check(&mut headers(pairs), &alice(), &list_pods())
+            .expect_err("no user");
+        let message = format!("requested {wanted} without impersonating a user");
+        assert_eq!((refused.code, refused.message), (400, message));
+    }
+
+    /// The first thing that is not allowed is told: name, groups, extra, uid; and
+    /// no mode but the older verb is asked about.
+    #[rstest]
+    #[case(&[], r#"users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope"#)]
+    #[case(&["users"], r#"groups "g" is forbidden: User "alice" cannot impersonate resource "groups" in API group "" at the cluster scope"#)]
+    #[case(&["users", "groups"], r#"userextras.authentication.k8s.io "v" is forbidden: User "alice" cannot impersonate resource "userextras/k" in API group "authentication.k8s.io" at the cluster scope"#)]
+    #[case(&["users", "groups", "userextras/k"], r#"uids.authentication.k8s.io "u" is forbidden: User "alice" cannot impersonate resource "uids" in API group "authentication.k8s.io" at the cluster scope"#)]
+    fn before_constraints_the_uid_comes_last(
+        #[case] allowed: &[&str],
+        #[case] message: &str,
+        #[values(Version::V1_34, Version::V1_35)] version: Version,
+    ) {
+        let rules = json!([{"verbs": ["impersonate"], "apiGroups": ["*"], "resources": allowed}]);
+        let wanted = [
+            ("impersonate-user", "bob"),
+            ("impersonate-uid", "u"),
+            ("impersonate-extra-k", "v"),
+            ("impersonate-group", "g"),
+        ];
+        let refused = impersonation_by(version, "alice", rules)
+            .check(&mut headers(&wanted), &alice(), &list_pods())
+            .expect_err("not allowed");
+        assert_eq!((refused.code, refused.message.as_str()), (403, message));
+    }
+
+    #[test]
+    fn before_constraints_their_verbs_mean_nothing() {
+        let rules = json!([
+            {"verbs": ["impersonate-on:user-info:list"], "apiGroups": [""], "resources": ["pods"]},
+            {"verbs": ["impersonate:user-info"], "apiGroups": ["authentication.k8s.io"], "resources": ["users"]}
+        ]);
+        let wanted = [("impersonate-user", "bob")];
+        impersonation_by(Version::V1_35, "alice", rules)
+            .check(&mut headers(&wanted), &alice(), &list_pods())
+            .expect_err("not allowed");
     }
 
     #[rstest]

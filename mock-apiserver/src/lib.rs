@@ -49,6 +49,8 @@ pub struct Config {
     pub policy: Policy,
     /// Where requests are recorded; nowhere by default.
     pub audit: AuditSink,
+    /// Which requests are recorded, and how fully.
+    pub audit_policy: audit::Policy,
     /// With or without Kubernetes' own delays.
     pub timing: Timing,
     /// Which proxy issuers are asked through.
@@ -68,6 +70,7 @@ impl Default for Config {
             version,
             policy: kube_rbac::bootstrap::policy(version),
             audit: AuditSink::off(),
+            audit_policy: audit::Policy::default(),
             timing: Timing::default(),
             egress: authn::Egress::default(),
             anonymous: true,
@@ -83,6 +86,7 @@ pub struct ApiServer(Arc<Inner>);
 struct Inner {
     clock: Clock,
     audit: AuditSink,
+    audit_policy: audit::Policy,
     authenticators: Authenticators,
     authorizer: Authorizer,
     impersonation: Impersonation,
@@ -95,6 +99,7 @@ impl ApiServer {
         let authorizer = Authorizer::new(config.version, config.policy);
         Self(Arc::new(Inner {
             authenticators: Authenticators::new(
+                config.version,
                 config.clock.clone(),
                 config.timing,
                 config.egress,
@@ -106,6 +111,7 @@ impl ApiServer {
             authorizer,
             clock: config.clock,
             audit: config.audit,
+            audit_policy: config.audit_policy,
         }))
     }
 
@@ -179,6 +185,10 @@ impl ApiServer {
 
     pub(crate) fn audit(&self) -> &AuditSink {
         &self.0.audit
+    }
+
+    pub(crate) fn audit_policy(&self) -> &audit::Policy {
+        &self.0.audit_policy
     }
 
     pub(crate) fn authenticators(&self) -> &Authenticators {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kube_authn::User;
-use kube_rbac::Policy;
+use kube_rbac::{Policy, Version};
 use mock_apiserver::Config;
 use mock_apiserver::authn::{Review, TokenWebhook};
 use rstest::rstest;
@@ -380,8 +380,9 @@ fn cases(test: &str) -> Vec<(String, Vec<Value>)> {
         .collect()
 }
 
-fn cluster(grants: &[Grant], constrained: bool) -> Cluster {
+fn cluster(version: Version, grants: &[Grant], constrained: bool) -> Cluster {
     let cluster = cluster_of(Config {
+        version,
         policy: policy(grants, constrained),
         ..Config::default()
     });
@@ -390,10 +391,15 @@ fn cluster(grants: &[Grant], constrained: bool) -> Cluster {
 }
 
 #[rstest]
-#[case::filter("TestImpersonationFilter", LEGACY, 25)]
-#[case::constrained("TestConstrainedImpersonationFilter", CONSTRAINED, 21)]
+#[case::filter_1_34(Version::V1_34, "TestImpersonationFilter", LEGACY, 25)]
+#[case::filter_1_35(Version::V1_35, "TestImpersonationFilter", LEGACY, 25)]
+#[case::filter_1_36(Version::V1_36, "TestImpersonationFilter", LEGACY, 25)]
+#[case::filter_1_37(Version::V1_37, "TestImpersonationFilter", LEGACY, 25)]
+#[case::constrained_1_36(Version::V1_36, "TestConstrainedImpersonationFilter", CONSTRAINED, 21)]
+#[case::constrained_1_37(Version::V1_37, "TestConstrainedImpersonationFilter", CONSTRAINED, 21)]
 #[tokio::test]
 async fn everybody_is_who_they_may_be(
+    #[case] version: Version,
     #[case] test: &str,
     #[case] grants: &[Grant],
     #[case] count: usize,
@@ -403,7 +409,7 @@ async fn everybody_is_who_they_may_be(
     let mut faults = Vec::new();
     for (name, requests) in &cases {
         // What was allowed last is tried first, so each case is on its own.
-        let cluster = cluster(grants, test.contains("Constrained"));
+        let cluster = cluster(version, grants, test.contains("Constrained"));
         for request in requests {
             if let Some(fault) = fault(&cluster, request).await {
                 faults.push(format!("{name}: {fault}"));
@@ -419,7 +425,7 @@ async fn requests_at_the_same_time_do_not_meddle_with_each_other() {
     assert_eq!(cases.len(), 5, "all cases are there");
     let mut faults = Vec::new();
     for (name, requests) in cases {
-        let cluster = Arc::new(cluster(CONSTRAINED, true));
+        let cluster = Arc::new(cluster(Version::default(), CONSTRAINED, true));
         let mut all = JoinSet::new();
         for request in requests {
             let cluster = Arc::clone(&cluster);

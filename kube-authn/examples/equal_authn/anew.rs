@@ -40,10 +40,7 @@ impl Keys {
     fn sign(&mut self, case: &mut Case) {
         case.token = self.text(&case.token);
         case.keys = self.text(&case.keys);
-        let answers = case
-            .configuration
-            .get_mut("http")
-            .and_then(Value::as_object_mut);
+        let answers = case.http.as_object_mut();
         for (_, answer) in answers.into_iter().flatten() {
             answer["body"] = self.text(answer["body"].as_str().expect("a body")).into();
         }

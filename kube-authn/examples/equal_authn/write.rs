@@ -5,21 +5,23 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::proof::case::{Case, Verdict};
+use crate::proof::case::{Case, Verdict, Verdicts};
 use crate::proof::corpus::path;
-use crate::proof::equal::Judged;
 use crate::proof::signing::base64;
 
 /// A line's first members, and what it asks, if anything.
-pub type Line<'a> = (Map<String, Value>, Option<(&'a Case, &'a Verdict)>);
+pub type Line<'a> = (Map<String, Value>, Option<(&'a Case, &'a Verdicts)>);
+
+/// A case, its name if it has one, and Kubernetes' verdicts.
+pub type Kept = (Option<String>, Case, Verdicts);
 
 /// Cases as lines; one without a name is known by its number.
-pub fn lines(judged: &[Judged]) -> impl Iterator<Item = Line<'_>> {
-    judged.iter().map(|(name, case, verdict)| {
+pub fn lines(kept: &[Kept]) -> impl Iterator<Item = Line<'_>> {
+    kept.iter().map(|(name, case, verdicts)| {
         let name = name
             .iter()
             .map(|name| ("name".to_owned(), name.as_str().into()));
-        (name.collect(), Some((case, verdict)))
+        (name.collect(), Some((case, verdicts)))
     })
 }
 
@@ -37,10 +39,10 @@ pub fn write<'a>(name: &str, lines: impl Iterator<Item = Line<'a>>) {
                 *next - 1
             })
         };
-        if let Some((case, verdict)) = asked {
+        if let Some((case, verdicts)) = asked {
             let keys = refer("keys", &case.keys.as_str().into());
             let configuration = refer("configuration", &case.configuration);
-            let verdict = refer("verdict", &to_json(verdict));
+            let verdict = refer("verdict", &to_json(&verdicts.newest));
             line.insert("n".into(), case.now.as_str().into());
             line.insert("k".into(), keys.into());
             line.insert("c".into(), configuration.into());
@@ -55,6 +57,19 @@ pub fn write<'a>(name: &str, lines: impl Iterator<Item = Line<'a>>) {
                 }
             }
             line.insert("v".into(), verdict.into());
+            if !case.http.is_null() {
+                line.insert("http".into(), case.http.clone());
+            }
+            let older = verdicts.older.iter().map(|(version, verdict)| {
+                (
+                    version.to_string(),
+                    refer("verdict", &to_json(verdict)).into(),
+                )
+            });
+            let older: Map<String, Value> = older.collect();
+            if !older.is_empty() {
+                line.insert("older".into(), older.into());
+            }
         }
         let _ = writeln!(out, "{}", Value::Object(line));
     }

@@ -12,15 +12,16 @@ use super::{
 };
 use crate::go::json::{self, Kind, Raw};
 use crate::go::quote::quote;
+use crate::version::Version;
 
 const GROUP: &str = "apiserver.config.k8s.io";
 const KIND: &str = "AuthenticationConfiguration";
 const OTHER_KIND: &str = "AuthorizationConfiguration";
 
-/// The scheme's name in an error, which Go derives from where it was made.
-const SCHEME: &str = "pkg/runtime/scheme.go:111";
-
-pub(super) fn configuration(text: &str) -> Result<AuthenticationConfiguration, String> {
+pub(super) fn configuration(
+    text: &str,
+    release: Version,
+) -> Result<AuthenticationConfiguration, String> {
     if text.is_empty() {
         return Err("empty config data".to_owned());
     }
@@ -47,8 +48,9 @@ pub(super) fn configuration(text: &str) -> Result<AuthenticationConfiguration, S
         (GROUP, "v1" | "v1beta1" | "v1alpha1", OTHER_KIND) => return Err(other_kind(raw)),
         (_, _, kind) => {
             let (kind, version) = (quote(kind), quote(&header.api_version));
+            let scheme = quote(release.scheme());
             return Err(format!(
-                "no kind {kind} is registered for version {version} in scheme \"{SCHEME}\""
+                "no kind {kind} is registered for version {version} in scheme {scheme}"
             ));
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod validate;
 pub use flags::OidcFlags;
 
 use crate::error::ConfigError;
+use crate::version::Version;
 
 /// `AuthenticationConfiguration` of `apiserver.config.k8s.io`, v1 or v1beta1
 /// (which for what is here are the same).
@@ -129,7 +130,15 @@ impl AuthenticationConfiguration {
     /// # Errors
     /// [`ConfigError::Decode`].
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        decode::configuration(text).map_err(ConfigError::Decode)
+        Self::from_json_of(text, Version::default())
+    }
+
+    /// As [`Self::from_json`], in that minor's words.
+    ///
+    /// # Errors
+    /// [`ConfigError::Decode`].
+    pub fn from_json_of(text: &str, version: Version) -> Result<Self, ConfigError> {
+        decode::configuration(text, version).map_err(ConfigError::Decode)
     }
 
     /// As [`Self::from_json`], of a document that has been parsed already, as

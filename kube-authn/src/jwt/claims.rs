@@ -4,29 +4,85 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use crate::distributed::DistributedClaim;
+use crate::go::base64::{Corrupt, decode_raw_url};
 use crate::go::json::{self, Kind, Mismatch, Raw};
 use crate::go::quote::quote_bytes;
 use crate::go::time::Time;
+use crate::verifier::{GOOGLE, GOOGLE_WITHOUT_SCHEME};
 
-/// The `iss` of a token that nobody has verified, or nothing where the token
-/// cannot be read (`untrustedIssuer`).
-pub(crate) fn untrusted_issuer(payload: &[u8]) -> Option<Cow<'_, str>> {
-    let raw = json::parse(payload).ok()?;
+/// The `iss` of a token that nobody has verified (`oidc.go: untrustedIssuer`).
+pub(crate) fn untrusted_issuer(token: &str) -> Result<String, Unreadable> {
+    if token.trim_start().starts_with('{') {
+        return Err(Unreadable::NotCompact);
+    }
+    let mut parts = token.split('.');
+    let (Some(_), Some(payload), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Unreadable::Parts);
+    };
+    let payload = decode_raw_url(payload.as_bytes()).map_err(Unreadable::Payload)?;
+    match issuer_of(&payload).map_err(Unreadable::Claims)? {
+        issuer if issuer == GOOGLE_WITHOUT_SCHEME => Ok(GOOGLE.to_owned()),
+        issuer => Ok(issuer.into_owned()),
+    }
+}
+
+/// Why a token's issuer cannot be told. Displayed as Go has it.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    NotCompact,
+    Parts,
+    Payload(Corrupt),
+    Claims(String),
+}
+
+impl Unreadable {
+    /// For people, who see no more of it.
+    pub(crate) fn in_words(&self) -> &'static str {
+        match self {
+            Self::NotCompact => "the token is no compact JWT",
+            Self::Parts => "the token has no three parts separated by dots",
+            Self::Payload(_) => "the payload is not base64url",
+            Self::Claims(_) => "the payload is no JSON object with a string as iss",
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotCompact => f.write_str("token is not compact JWT"),
+            Self::Parts => f.write_str("malformed token"),
+            Self::Payload(why) => write!(f, "error decoding token: {why}"),
+            Self::Claims(why) => write!(f, "while unmarshaling token: {why}"),
+        }
+    }
+}
+
+fn issuer_of(payload: &[u8]) -> Result<Cow<'_, str>, String> {
+    let raw = json::parse(payload)?;
     if !matches!(raw.kind(), Kind::Object | Kind::Null) {
-        return None;
+        let go_type = r#"struct { Issuer string "json:\"iss\"" }"#;
+        return Err(raw.kind().mismatch(go_type));
     }
     let mut issuer = Cow::Borrowed("");
+    let mut mismatch = None;
     for (key, value) in raw.members() {
         if json::folds_to(&key, "iss") {
             match value.kind() {
                 Kind::String => issuer = value.text(),
                 Kind::Null => {}
-                _ => return None,
+                kind => {
+                    mismatch.get_or_insert_with(|| kind.field_mismatch(".iss", "string"));
+                }
             }
         }
     }
-    Some(issuer)
+    mismatch.map_or(Ok(issuer), Err)
 }
 
 /// go-oidc's `idToken`, without what nobody asks for.
@@ -224,16 +280,22 @@ impl<'a> Claims<'a> {
             .as_string()
     }
 
-    /// `claimResolver.expand` up to the point where it would ask the network.
+    /// Puts a claim in, in the place of any that there is.
+    pub(crate) fn insert(&mut self, name: &'a str, value: Raw<'a>) {
+        self.0.push((Cow::Borrowed(name), value));
+    }
+
+    /// Where a claim is to be had that is not there: `claimResolver.expand` up
+    /// to the point where it asks the network.
     ///
     /// # Errors
-    /// Its errors, and one of ours for a source that would have to be fetched.
-    pub(crate) fn check_distributed(&self, groups_claim: &str) -> Result<(), String> {
-        if self.get(groups_claim).is_some() {
-            return Ok(());
+    /// Its errors.
+    pub(crate) fn distributed(&self, claim: &str) -> Result<Option<DistributedClaim>, String> {
+        if claim.is_empty() || self.get(claim).is_some() {
+            return Ok(None);
         }
         let Some(names) = self.get("_claim_names") else {
-            return Ok(());
+            return Ok(None);
         };
         // The typed claims have been decoded by now, so the names are strings.
         let sources = self.get("_claim_sources").ok_or("oidc: no claim sources")?;
@@ -259,8 +321,8 @@ impl<'a> Claims<'a> {
                 .last()
                 .map(|(_, v)| v)
         };
-        let Some(source) = last(names, groups_claim) else {
-            return Ok(());
+        let Some(source) = last(names, claim) else {
+            return Ok(None);
         };
         let source = source.as_string()?;
         let Some(endpoint) = last(sources, &source) else {
@@ -268,19 +330,20 @@ impl<'a> Claims<'a> {
                 "id token _claim_names contained a source {source} missing in _claims_sources"
             ));
         };
-        let mut url = Cow::Borrowed("");
-        for (key, value) in endpoint.members() {
-            if json::folds_to(&key, "endpoint") && value.kind() == Kind::String {
-                url = value.text();
-            }
-        }
-        if url.is_empty() {
-            return Ok(()); // an aggregated claim, which Kubernetes ignores
-        }
-        Err(format!(
-            "while getting distributed claim {}: distributed claims are not fetched by rolecall",
-            crate::go::quote::quote(groups_claim)
-        ))
+        let text = |field: &str| {
+            let named = |(key, value): (Cow<'_, str>, Raw<'a>)| {
+                (json::folds_to(&key, field) && value.kind() == Kind::String).then(|| value.text())
+            };
+            let last = endpoint.members().filter_map(named).last();
+            last.unwrap_or_default().into_owned()
+        };
+        let claim = DistributedClaim {
+            endpoint: text("endpoint"),
+            access_token: text("access_token"),
+        };
+        // Without an endpoint it is perhaps an aggregated claim, which Kubernetes
+        // ignores.
+        Ok((!claim.endpoint.is_empty()).then_some(claim))
     }
 }
 

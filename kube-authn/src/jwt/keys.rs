@@ -13,10 +13,17 @@ use crate::go::base64::{decode_raw_url, decode_std};
 use crate::go::json::{self, Kind, Raw};
 use crate::go::quote::quote_json_byte;
 
-/// The keys of an issuer, prepared for verification. Cheap to clone.
+/// The keys of an issuer, prepared for verification; none by default. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct KeySet {
     keys: Arc<[Jwk]>,
+}
+
+impl Default for KeySet {
+    fn default() -> Self {
+        Self { keys: [].into() }
+    }
 }
 
 impl std::fmt::Debug for KeySet {

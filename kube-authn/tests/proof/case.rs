@@ -6,7 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use kube_authn::config::{JwtAuthenticator, OidcFlags};
-use kube_authn::{Authenticator, KeyState, Outcome, StepName, jwks_response};
+use kube_authn::{
+    Authenticator, ClaimState, KeySet, KeyState, Needed, Outcome, StepName, Version,
+    claim_response, jwks_response, provider_response, well_known,
+};
 use serde_json::{Map, Value, json};
 
 /// A token, what it is judged by, and when.
@@ -19,6 +22,9 @@ pub struct Case {
     pub keys: String,
     /// `{"jwt": …, "algs"?: […]}` or `{"flags": …}`, as the oracle takes them.
     pub configuration: Value,
+    /// What else is to be had: URL → `{"status"?, "contentType"?, "body",
+    /// "authorization"?}`, or null.
+    pub http: Value,
 }
 
 /// An answer.
@@ -33,6 +39,14 @@ pub enum Verdict {
     Rejected(String),
     NotMine,
     InvalidConfig(String),
+}
+
+/// Kubernetes' answers: the newest minor's, and those of older ones that answer
+/// otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdicts {
+    pub newest: Verdict,
+    pub older: BTreeMap<Version, Verdict>,
 }
 
 /// Our answer, and the step that gave it where there is one.
@@ -52,16 +66,16 @@ impl Case {
         header["alg"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// What this crate says.
-    pub fn judge(&self) -> Ours {
-        self.judge_with(|_| {})
+    /// What this crate says, as that minor.
+    pub fn judge(&self, version: Version) -> Ours {
+        self.judge_with(version, |_| {})
     }
 
     /// Whether an answer of Kubernetes' is one that this crate gives too.
     ///
     /// Kubernetes goes through required claims in Go's random order of maps:
     /// where several fail, any one may be named.
-    pub fn agrees(&self, ours: &Ours, theirs: &Verdict) -> bool {
+    pub fn agrees(&self, version: Version, ours: &Ours, theirs: &Verdict) -> bool {
         if ours.verdict == *theirs {
             return true;
         }
@@ -69,7 +83,7 @@ impl Case {
             return false;
         }
         (1..8).any(|n| {
-            let rotated = self.judge_with(|jwt| {
+            let rotated = self.judge_with(version, |jwt| {
                 let rules = &mut jwt.claim_validation_rules;
                 let by = n % rules.len().max(1);
                 rules.rotate_left(by);
@@ -78,7 +92,7 @@ impl Case {
         })
     }
 
-    fn judge_with(&self, change: impl Fn(&mut JwtAuthenticator)) -> Ours {
+    fn judge_with(&self, version: Version, change: impl Fn(&mut JwtAuthenticator)) -> Ours {
         let invalid = |text: String| Ours {
             verdict: Verdict::InvalidConfig(format!(
                 "invalid authentication configuration: {text}"
@@ -91,7 +105,7 @@ impl Case {
         };
         change(&mut jwt);
         let authenticator = match Authenticator::new(&jwt, algorithms.as_deref()) {
-            Ok(authenticator) => authenticator,
+            Ok(authenticator) => authenticator.of(version),
             Err(error) => {
                 return Ours {
                     verdict: Verdict::InvalidConfig(error.to_string()),
@@ -99,15 +113,8 @@ impl Case {
                 };
             }
         };
-        let now: Timestamp = self.now.parse().expect("now is a timestamp");
-        let fetched = jwks_response("200 OK", Some("application/json"), self.keys.as_bytes());
-        let failure = fetched.as_ref().err().map(ToString::to_string);
-        let state = match (&fetched, &failure) {
-            (Ok(keys), _) => KeyState::Fetched(keys),
-            (_, Some(text)) => KeyState::FetchFailed(text),
-            (Err(_), None) => KeyState::NotInitialized,
-        };
-        match authenticator.authenticate(&self.token, state, now) {
+        let network = Network { case: self };
+        match network.authenticate(&authenticator) {
             Outcome::Accepted(user) => Ours {
                 verdict: Verdict::Accepted {
                     username: user.username,
@@ -199,13 +206,181 @@ impl Case {
         {
             line.insert(key.clone(), value.clone());
         }
+        if !self.http.is_null() {
+            line.insert("http".into(), self.http.clone());
+        }
         Value::Object(line)
     }
 }
 
+/// Where the oracle serves the issuer's keys.
+const JWKS_URL: &str = "https://jwks.oracle.invalid/keys";
+
+/// What the oracle serves, to this crate.
+struct Network<'a> {
+    case: &'a Case,
+}
+
+impl Network<'_> {
+    /// Judges the token, and fetches what is needed, in go-oidc's way.
+    fn authenticate(&self, authenticator: &Authenticator) -> Outcome {
+        let now: Timestamp = self.case.now.parse().expect("now is a timestamp");
+        let keys = jwks_response(
+            "200 OK",
+            Some("application/json"),
+            self.case.keys.as_bytes(),
+        );
+        let keys = keys.map_err(|error| error.to_string());
+        let judge = |claim| authenticator.judge(&self.case.token, state(Some(&keys)), claim, now);
+        let claim = match judge(ClaimState::Unknown) {
+            Ok(outcome) => return outcome,
+            Err(Needed::Claim(claim)) => claim,
+            Err(Needed::ClaimKeys(_)) => unreachable!("no claim has been fetched"),
+        };
+        let fetched = self
+            .get(authenticator, &claim.endpoint, &claim.access_token)
+            .and_then(|answer| {
+                claim_response(&answer.status, answer.body.as_bytes()).map_err(|e| e.to_string())
+            });
+        let token = match &fetched {
+            Ok(token) => token,
+            Err(why) => return judge(ClaimState::FetchFailed(why)).expect("all is known"),
+        };
+        let issuer = match judge(ClaimState::Fetched(token, None)) {
+            Ok(outcome) => return outcome,
+            Err(Needed::ClaimKeys(issuer)) => issuer,
+            Err(Needed::Claim(_)) => unreachable!("the claim has been fetched"),
+        };
+        let keys = self.keys_of(authenticator, &issuer);
+        let known = ClaimState::Fetched(token, Some(state(keys.as_ref())));
+        judge(known).expect("all is known")
+    }
+
+    /// Another issuer's keys; nothing where its discovery fails.
+    fn keys_of(
+        &self,
+        authenticator: &Authenticator,
+        issuer: &str,
+    ) -> Option<Result<KeySet, String>> {
+        let answer = self.get(authenticator, &well_known(issuer), "").ok()?;
+        let discovery = provider_response(
+            &answer.status,
+            Some(&answer.content_type),
+            answer.body.as_bytes(),
+            issuer,
+        )
+        .ok()?;
+        let keys = self.get(authenticator, &discovery.jwks_uri, "");
+        Some(match keys {
+            Err(error) => Err(format!("oidc: get keys failed {error}")),
+            Ok(answer) => jwks_response(
+                &answer.status,
+                Some(&answer.content_type),
+                answer.body.as_bytes(),
+            )
+            .map_err(|error| error.to_string()),
+        })
+    }
+
+    fn get(
+        &self,
+        authenticator: &Authenticator,
+        url: &str,
+        access_token: &str,
+    ) -> Result<Answer, String> {
+        let ok = |body: String| Answer {
+            status: "200 OK".to_owned(),
+            content_type: "application/json".to_owned(),
+            body,
+        };
+        let own = well_known(authenticator.issuer_url());
+        let url = if url == own {
+            authenticator.discovery_url()
+        } else {
+            url.to_owned()
+        };
+        if url == JWKS_URL {
+            return Ok(ok(self.case.keys.clone()));
+        }
+        if url == authenticator.discovery_url() {
+            let document = json!({"issuer": authenticator.issuer_url(), "jwks_uri": JWKS_URL});
+            return Ok(ok(document.to_string()));
+        }
+        let Some(served) = self.case.http.get(&url) else {
+            let host = url.split('/').nth(2).unwrap_or_default();
+            let host = host.split(':').next().unwrap_or_default();
+            return Err(format!(
+                "Get \"{url}\": dial tcp: lookup {host}: no such host"
+            ));
+        };
+        let authorization = match access_token {
+            "" => String::new(),
+            token => format!("Bearer {token}"),
+        };
+        let wanted = served["authorization"].as_str();
+        let code = match wanted {
+            Some(wanted) if wanted != authorization => 401,
+            _ => served["status"].as_u64().unwrap_or(200),
+        };
+        let reason = match code {
+            200 => "OK",
+            201 => "Created",
+            226 => "IM Used",
+            302 => "Found",
+            401 => "Unauthorized",
+            404 => "Not Found",
+            500 => "Internal Server Error",
+            other => panic!("what is {other}?"),
+        };
+        let text = |name: &str| served[name].as_str().map(str::to_owned);
+        Ok(Answer {
+            status: format!("{code} {reason}"),
+            content_type: text("contentType").unwrap_or_else(|| "application/json".to_owned()),
+            body: text("body").unwrap_or_default(),
+        })
+    }
+}
+
+struct Answer {
+    status: String,
+    content_type: String,
+    body: String,
+}
+
+/// Keys that are final, or why there are none.
+fn state(keys: Option<&Result<KeySet, String>>) -> KeyState<'_> {
+    match keys {
+        None => KeyState::NotInitialized,
+        Some(Ok(keys)) => KeyState::Fetched(keys),
+        Some(Err(why)) => KeyState::FetchFailed(why),
+    }
+}
+
+impl Verdicts {
+    pub fn of(&self, version: Version) -> &Verdict {
+        self.older.get(&version).unwrap_or(&self.newest)
+    }
+
+    /// Keeps what that minor answers now.
+    pub fn answered(&mut self, version: Version, now: Verdict) {
+        if version == Version::default() {
+            self.newest = now;
+        } else if now == self.newest {
+            self.older.remove(&version);
+        } else {
+            self.older.insert(version, now);
+        }
+    }
+}
+
 impl Verdict {
-    /// Reads the oracle's answer, or a verdict in the corpus.
+    /// Reads a verdict in the corpus.
     pub fn from_json(value: &Value) -> Self {
+        Self::of_answer(value).unwrap_or_else(|| panic!("no verdict: {value}"))
+    }
+
+    /// Reads the oracle's answer, which need not be one where a case is no case.
+    pub fn of_answer(value: &Value) -> Option<Self> {
         let error = || value["error"].as_str().unwrap_or_default().to_owned();
         let strings = |value: &Value| -> Vec<String> {
             let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -213,8 +388,8 @@ impl Verdict {
                 .map(|v| v.as_str().unwrap_or_default().to_owned())
                 .collect()
         };
-        match value["result"].as_str() {
-            Some("accepted") => {
+        Some(match value["result"].as_str()? {
+            "accepted" => {
                 let user = &value["user"];
                 let extra = user["extra"].as_object().cloned().unwrap_or_default();
                 Self::Accepted {
@@ -224,11 +399,11 @@ impl Verdict {
                     extra: extra.iter().map(|(k, v)| (k.clone(), strings(v))).collect(),
                 }
             }
-            Some("rejected") => Self::Rejected(without_monotonic(&error())),
-            Some("not-mine") => Self::NotMine,
-            Some("invalid-config") => Self::InvalidConfig(error()),
-            _ => panic!("no verdict: {value}"),
-        }
+            "rejected" => Self::Rejected(without_monotonic(&error())),
+            "not-mine" => Self::NotMine,
+            "invalid-config" => Self::InvalidConfig(error()),
+            _ => return None,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::case::{Case, Verdict};
+use super::case::{Case, Verdict, Verdicts};
 use super::signing::base64;
 
 /// Where the data is.
@@ -17,21 +17,21 @@ pub fn path(name: &str) -> PathBuf {
 }
 
 /// Reads a corpus: names, cases, verdicts.
-pub fn read(name: &str) -> Vec<(String, Case, Verdict)> {
+pub fn read(name: &str) -> Vec<(String, Case, Verdicts)> {
     let asked = lines(name).into_iter().filter_map(|(line, asked)| {
         let name = line["name"].as_str().map(str::to_owned);
-        asked.map(|(case, verdict)| (name, case, verdict))
+        asked.map(|(case, verdicts)| (name, case, verdicts))
     });
     asked
         .enumerate()
-        .map(|(i, (name, case, verdict))| {
-            (name.unwrap_or_else(|| format!("case {i}")), case, verdict)
+        .map(|(i, (name, case, verdicts))| {
+            (name.unwrap_or_else(|| format!("case {i}")), case, verdicts)
         })
         .collect()
 }
 
 /// The lines that are no rows of tables, each with what it asks, if anything.
-pub fn lines(name: &str) -> Vec<(Value, Option<(Case, Verdict)>)> {
+pub fn lines(name: &str) -> Vec<(Value, Option<(Case, Verdicts)>)> {
     let path = path(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut tables: HashMap<String, Vec<Value>> = HashMap::new();
@@ -47,27 +47,38 @@ pub fn lines(name: &str) -> Vec<(Value, Option<(Case, Verdict)>)> {
             lines.push((line, None));
             continue;
         };
-        let look = |table: &str| {
-            let index = line[&table[..1]].as_u64().expect("a reference is a number");
-            &tables[table][usize::try_from(index).expect("a table fits into memory")]
+        let row = |table: &str, place: &Value| {
+            let index = place.as_u64().expect("a reference is a number");
+            tables[table][usize::try_from(index).expect("a table fits into memory")].clone()
         };
+        let look = |table: &str| row(table, &line[&table[..1]]);
         let token = match line["t"].as_str() {
             Some(token) => token.to_owned(),
             None => {
                 let part =
                     |value: &Value| base64(value.as_str().expect("a part is text").as_bytes());
                 let signature = line["s"].as_str().expect("a signature is text");
-                format!("{}.{}.{signature}", part(look("header")), part(&line["p"]))
+                format!("{}.{}.{signature}", part(&look("header")), part(&line["p"]))
             }
         };
         let case = Case {
             now: now.to_owned(),
             token,
             keys: look("keys").as_str().expect("keys are text").to_owned(),
-            configuration: look("configuration").clone(),
+            configuration: look("configuration"),
+            http: line["http"].clone(),
         };
-        let verdict = Verdict::from_json(look("verdict"));
-        lines.push((line, Some((case, verdict))));
+        let older = line["older"].as_object().into_iter().flatten();
+        let verdicts = Verdicts {
+            newest: Verdict::from_json(&look("verdict")),
+            older: older
+                .map(|(version, place)| {
+                    let version = version.parse().expect("a minor");
+                    (version, Verdict::from_json(&row("verdict", place)))
+                })
+                .collect(),
+        };
+        lines.push((line, Some((case, verdicts))));
     }
     lines
 }

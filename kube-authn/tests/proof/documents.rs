@@ -1,36 +1,31 @@
 //! Configuration documents, sound and less so, drawn by a seed. CEL is left
 //! out: Kubernetes compiles it, and this crate does not yet.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::draw::Draw;
 use super::validation::File;
 
-const SEED: [u8; 32] = *b"rolecall: documents of servers!!";
+const GENERATOR: [u8; 32] = *b"rolecall: documents of servers!!";
 /// An issuer that the server has of its own.
 const OWN: &str = "https://kubernetes.default.svc";
 
-/// Draws that many. Another `stream` gives other ones.
-pub fn files(count: usize, stream: u8) -> Vec<File> {
-    let mut seed = SEED;
-    seed[31] ^= stream;
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let document = document();
-    (0..count)
-        .map(|i| File {
-            name: format!("document {i} of stream {stream}"),
-            text: document
-                .new_tree(&mut runner)
-                .expect("no strategy rejects")
-                .current(),
-            disallowed_issuers: vec![OWN.to_owned()],
-            error: None,
-            not_yet: None,
-        })
-        .collect()
+/// Draws that many. Another `seed` gives other ones.
+pub fn files(count: usize, seed: u64) -> Vec<File> {
+    let texts = Draw::new(GENERATOR, seed).many(count, &document());
+    let file = |(i, text)| File {
+        name: format!("document {i} of seed {seed}"),
+        text,
+        disallowed_issuers: vec![OWN.to_owned()],
+        error: None,
+        older: BTreeMap::new(),
+        not_yet: None,
+    };
+    texts.into_iter().enumerate().map(file).collect()
 }
 
 /// A value's JSON: `usual` ones far more often than `odd` ones; an empty text

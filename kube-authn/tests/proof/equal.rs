@@ -1,10 +1,11 @@
 //! The same questions asked of Kubernetes and of this crate.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+
+use kube_authn::Version;
+use oracle::Oracle;
 
 use super::case::{Case, Verdict};
-use super::oracle;
 
 /// A case, its name if it has one, and Kubernetes' verdict.
 pub type Judged = (Option<String>, Case, Verdict);
@@ -14,40 +15,46 @@ pub struct Comparison {
     pub judged: Vec<Judged>,
     /// How often each step decided.
     pub steps: BTreeMap<String, usize>,
-    /// The cases in which the answers differ, in words.
-    pub differing: Vec<String>,
+    /// The cases in which the answers differ: their places, and what is said.
+    pub differing: Vec<(usize, String)>,
 }
 
-pub fn compare(oracle: &Path, cases: Vec<(Option<String>, Case)>) -> Comparison {
-    let questions = cases
-        .iter()
-        .enumerate()
-        .map(|(i, (_, case))| case.to_oracle(i))
-        .collect();
-    let answers = oracle::ask(oracle, questions);
+pub fn compare(
+    oracle: &Oracle,
+    version: Version,
+    cases: Vec<(Option<String>, Case)>,
+) -> Result<Comparison, String> {
+    let questions = cases.iter().enumerate();
+    let questions: Vec<_> = questions.map(|(i, (_, case))| case.to_oracle(i)).collect();
+    let answers = oracle.ask(&questions)?;
     let mut comparison = Comparison {
         judged: Vec::new(),
         steps: BTreeMap::new(),
         differing: Vec::new(),
     };
-    for ((name, case), answer) in cases.into_iter().zip(&answers) {
-        let theirs = Verdict::from_json(answer);
-        let ours = case.judge();
+    for (i, ((name, case), answer)) in cases.into_iter().zip(&answers).enumerate() {
+        let theirs = Verdict::of_answer(answer).ok_or_else(|| format!("no verdict: {answer}"))?;
+        let ours = case.judge(version);
         let step = match (&ours.verdict, ours.step) {
             (Verdict::Accepted { .. }, _) => "accepted".to_owned(),
             (_, Some(step)) => step.to_string(),
             (_, None) => "configuration".to_owned(),
         };
         *comparison.steps.entry(step).or_default() += 1;
-        if !case.agrees(&ours, &theirs) {
-            comparison.differing.push(format!(
-                "{}\n  ours        {:?}\n  Kubernetes' {theirs:?}\n  {}",
-                name.as_deref().unwrap_or("a drawn case"),
-                ours.verdict,
-                case.to_oracle(0)
-            ));
+        if !case.agrees(version, &ours, &theirs) {
+            let name = name.as_deref().unwrap_or("a drawn case");
+            let said = said(&case, &ours.verdict, &theirs);
+            comparison.differing.push((i, format!("{name}{said}")));
         }
         comparison.judged.push((name, case, theirs));
     }
-    comparison
+    Ok(comparison)
+}
+
+/// Both answers to a case, and the case.
+pub fn said(case: &Case, ours: &Verdict, theirs: &Verdict) -> String {
+    format!(
+        "\n  ours        {ours:?}\n  Kubernetes' {theirs:?}\n  {}",
+        case.to_oracle(0)
+    )
 }

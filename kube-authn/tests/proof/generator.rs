@@ -5,28 +5,27 @@
 //! The shapes are the same in every run; the keys, and with them the
 //! signatures, are new, since no private key is kept.
 
+use std::rc::Rc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use super::case::Case;
+use super::draw::Draw;
+use super::fetched::{self, Fetch};
 use super::signing::{Key, Oddity, base64};
+use super::sketch::{Sketch, Token};
 use super::token::{Draft, text};
 
-const SEED: [u8; 32] = *b"rolecall: tokens and their judge";
+const GENERATOR: [u8; 32] = *b"rolecall: tokens and their judge";
 
 const CONFIGURATIONS: usize = 160;
 const KEY_SETS: usize = 48;
 
-/// Draws that many cases. Another `stream` gives other ones.
-pub fn cases(count: usize, stream: u8) -> Vec<Case> {
-    let mut seed = SEED;
-    seed[31] ^= stream;
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut draw = Draw(TestRunner::new_with_rng(Config::default(), rng));
+/// Draws that many. Another `seed` gives other ones.
+pub fn sketches(count: usize, seed: u64) -> Vec<Sketch> {
+    let mut draw = Draw::new(GENERATOR, seed);
     let pool = Pool::new();
     let configurations = draw.many(CONFIGURATIONS, &configuration());
     let sets: Vec<KeySet> = draw
@@ -40,25 +39,10 @@ pub fn cases(count: usize, stream: u8) -> Vec<Case> {
         .collect()
 }
 
-struct Draw(TestRunner);
-
-impl Draw {
-    fn one<S: Strategy>(&mut self, strategy: &S) -> S::Value {
-        strategy
-            .new_tree(&mut self.0)
-            .expect("no strategy rejects")
-            .current()
-    }
-
-    fn many<S: Strategy>(&mut self, count: usize, strategy: &S) -> Vec<S::Value> {
-        (0..count).map(|_| self.one(strategy)).collect()
-    }
-}
-
 // ---- keys ----
 
 /// The key pairs of a run.
-struct Pool(Vec<Key>);
+struct Pool(Vec<Rc<Key>>);
 
 /// What Go refuses, wants and tolerates: below 1,024 bits, odd sizes, a small
 /// exponent, every curve. Small keys come often, to keep the corpus small.
@@ -66,7 +50,7 @@ const KEYS: usize = 12;
 
 impl Pool {
     fn new() -> Self {
-        Self(vec![
+        let keys = vec![
             Key::ec("P-256"),
             Key::rsa(1024),
             Key::ec("P-256"),
@@ -79,7 +63,8 @@ impl Pool {
             Key::rsa(1025),
             Key::rsa(1536),
             Key::rsa(1008),
-        ])
+        ];
+        Self(keys.into_iter().map(Rc::new).collect())
     }
 }
 
@@ -478,6 +463,8 @@ enum Twist {
     Parts(&'static str),
     /// Adds several members, where groups may be left out for them.
     Members(Vec<(&'static str, &'static str)>),
+    /// Says that the groups are to be had elsewhere.
+    Fetched(Box<Fetch>),
 }
 
 impl Twist {
@@ -485,10 +472,23 @@ impl Twist {
         matches!(self, Self::Header(..))
     }
 
+    /// Whether it is done to the token when it is signed.
+    fn bends(&self) -> bool {
+        matches!(
+            self,
+            Self::FlipSignature(_)
+                | Self::CutSignature(_)
+                | Self::SpareBits(_)
+                | Self::Insert(..)
+                | Self::ForeignPayload
+                | Self::Parts(_)
+        )
+    }
+
     fn is_names(&self) -> bool {
         matches!(
             self,
-            Self::Members(_) | Self::Again("_claim_names" | "_claim_sources", _)
+            Self::Members(_) | Self::Fetched(_) | Self::Again("_claim_names" | "_claim_sources", _)
         )
     }
 }
@@ -810,7 +810,7 @@ fn twist() -> impl Strategy<Value = Twist> {
         2 => (date(), odd_date).prop_map(|(k, v)| T::Again(k, v)),
         3 => (date(), offset, date_style).prop_map(|(k, o, s)| T::Date(k, o, s)),
         1 => Just(T::Date("exp", -1, DateStyle::Number)),
-        1 => Just(T::Date("nbf", 3600, DateStyle::Number)),
+        2 => Just(T::Date("nbf", 3600, DateStyle::Number)),
         1 => select(vec!["exp", "aud", "sub", "iat"]).prop_map(T::Remove),
         3 => names.prop_map(|v| T::Again("_claim_names", v)),
         1 => sources.prop_map(|v| T::Again("_claim_sources", v)),
@@ -842,10 +842,12 @@ fn twist() -> impl Strategy<Value = Twist> {
         1 => Just(T::ForeignPayload),
     ];
     let several = distributed.prop_map(T::Members);
+    let fetched = fetched::fetch().prop_map(|fetch| T::Fetched(Box::new(fetch)));
     prop_oneof![
         10 => identity,
-        7 => claims,
-        2 => several,
+        8 => claims,
+        1 => several,
+        4 => fetched,
         2 => issuer,
         4 => jose,
         3 => signature,
@@ -853,7 +855,7 @@ fn twist() -> impl Strategy<Value = Twist> {
 }
 
 impl Recipe {
-    fn cook(&self, pool: &Pool, configurations: &[Configuration], sets: &[KeySet]) -> Case {
+    fn cook(&self, pool: &Pool, configurations: &[Configuration], sets: &[KeySet]) -> Sketch {
         let configuration = &configurations[self.configuration];
         let set = &sets[self.keys];
         let mut signer = set.members[self.signer % set.members.len()];
@@ -879,20 +881,58 @@ impl Recipe {
         for twist in &twists {
             self.twist(twist, configuration, &mut draft, &mut signer);
         }
-        let mut token = draft.token(&pool.0[signer]);
-        for twist in &twists {
-            token = bend(twist, token, configuration);
-        }
+        let fetch = twists.iter().find_map(|twist| match twist {
+            Twist::Fetched(fetch) => Some(fetch),
+            _ => None,
+        });
+        let served = fetch.map(|fetch| {
+            let context = self.context(configuration, pool, signer, key_id, algorithm)?;
+            Some(fetch.apply(&mut draft, &context))
+        });
+        let bends = twists.iter().filter(|twist| twist.bends()).map(|twist| {
+            let (twist, configuration) = ((*twist).clone(), configuration.clone());
+            let bend = move |token| bend(&twist, token, &configuration);
+            Rc::new(bend) as Rc<dyn Fn(String) -> String>
+        });
         let now = jiff::Timestamp::new(
             self.now,
             i32::try_from(self.nanoseconds).expect("below a second"),
         );
-        Case {
+        Sketch {
             now: now.expect("now is in range").to_string(),
-            token,
+            token: Token::Signed {
+                bends: bends.collect(),
+                draft,
+                key: Rc::clone(&pool.0[signer]),
+            },
             keys: set.body.clone(),
             configuration: configuration.json.clone(),
+            served: served.flatten().unwrap_or_default(),
         }
+    }
+
+    /// What a distributed claim has to fit; nothing where the configuration takes
+    /// no groups that can be elsewhere.
+    fn context<'p>(
+        &self,
+        configuration: &Configuration,
+        pool: &'p Pool,
+        signer: usize,
+        kid: Option<String>,
+        algorithm: &'static str,
+    ) -> Option<fetched::Context<'p>> {
+        let other = (signer + 1) % KEYS;
+        Some(fetched::Context {
+            claim: configuration.groups.filter(|&claim| claim != "sub")?,
+            issuer: configuration.issuer,
+            audience: configuration.audiences[0],
+            now: self.now,
+            key: &pool.0[signer],
+            kid,
+            algorithm,
+            other: &pool.0[other],
+            other_algorithm: self.algorithm(configuration, &pool.0[other]),
+        })
     }
 
     /// One that goes with the key and, if there is any such, is allowed.
@@ -1056,7 +1096,8 @@ impl Recipe {
                     draft.head("crit", "[\"b64\"]");
                 }
             }
-            Twist::FlipSignature(_)
+            Twist::Fetched(_)
+            | Twist::FlipSignature(_)
             | Twist::CutSignature(_)
             | Twist::SpareBits(_)
             | Twist::Insert(..)

@@ -26,6 +26,8 @@ pub fn cases() -> Vec<(&'static str, Case)> {
     maker.certificates(&mut cases);
     maker.headers(&mut cases);
     maker.mapping(&mut cases);
+    maker.faults_in_order(&mut cases);
+    maker.fetched(&mut cases);
     cases
 }
 
@@ -77,6 +79,7 @@ impl Maker {
             token,
             keys: self.keys().to_string(),
             configuration: json!({"jwt": jwt}),
+            http: Value::Null,
         }
     }
 
@@ -511,6 +514,126 @@ impl Maker {
         cases.push((
             "google_may_leave_the_scheme_out",
             self.case_with(token, google),
+        ));
+    }
+}
+
+impl Maker {
+    /// Of two faults the one that is told depends on the minor: up to 1.35 the
+    /// claims come first, but for several audiences.
+    fn faults_in_order(&self, cases: &mut Cases) {
+        let badly_signed = |change: &dyn Fn(&mut Draft)| {
+            let mut draft = self.draft();
+            change(&mut draft);
+            self.case(draft.token(&self.second))
+        };
+        cases.push((
+            "expired_and_badly_signed",
+            badly_signed(&|draft| draft.set("exp", "1")),
+        ));
+        cases.push((
+            "for_another_audience_and_badly_signed",
+            badly_signed(&|draft| draft.set("aud", "\"other\"")),
+        ));
+        cases.push((
+            "not_yet_valid_and_badly_signed",
+            badly_signed(&|draft| draft.set("nbf", "99999999999")),
+        ));
+        cases.push((
+            "with_a_number_as_sub_and_badly_signed",
+            badly_signed(&|draft| draft.set("sub", "7")),
+        ));
+        cases.push((
+            "without_the_source_of_a_claim_and_by_no_algorithm",
+            badly_signed(&|draft| {
+                draft.set("_claim_names", r#"{"groups":"src"}"#);
+                draft.head("alg", "\"none\"");
+            }),
+        ));
+        let several = json!({"issuer": {
+            "url": "https://issuer.example",
+            "audiences": ["zebra", "antelope"],
+            "audienceMatchPolicy": "MatchAny",
+        }});
+        cases.push((
+            "for_none_of_several_audiences_and_badly_signed",
+            self.case_with(self.draft().token(&self.second), several),
+        ));
+    }
+
+    /// Groups that are to be had elsewhere.
+    fn fetched(&self, cases: &mut Cases) {
+        const ENDPOINT: &str = "https://claims.example/groups";
+        let refers = |draft: &mut Draft| {
+            draft.set("_claim_names", r#"{"groups":"src"}"#);
+            let source = json!({"src": {"endpoint": ENDPOINT, "access_token": "secret"}});
+            draft.set("_claim_sources", &source.to_string());
+        };
+        let claim = |change: &dyn Fn(&mut Draft)| {
+            self.with(|draft| {
+                draft.remove("sub");
+                draft.set("groups", "[\"admins\"]");
+                change(draft);
+            })
+        };
+        let mut add = |name, answer: Value| {
+            let mut case = self.case(self.with(refers));
+            case.http = json!({ ENDPOINT: answer });
+            cases.push((name, case));
+        };
+        let right = claim(&|_| {});
+        add(
+            "groups_are_fetched_with_the_access_token",
+            json!({"body": right, "authorization": "Bearer secret"}),
+        );
+        add(
+            "an_endpoint_that_wants_another_token_is_told_by_its_status",
+            json!({"body": right, "authorization": "Bearer other"}),
+        );
+        add(
+            "a_status_of_success_other_than_200_is_one",
+            json!({"body": right, "status": 226}),
+        );
+        add(
+            "a_page_in_the_place_of_a_claim_is_no_token",
+            json!({"body": "<html></html>"}),
+        );
+        add(
+            "white_space_around_a_fetched_token_does_not_matter",
+            json!({"body": format!("{right}\n")}),
+        );
+        add(
+            "a_fetched_token_is_held_against_the_same_audience_and_time",
+            json!({"body": claim(&|draft| draft.set("exp", "1"))}),
+        );
+        add(
+            "a_fetched_token_has_its_types_as_any",
+            json!({"body": claim(&|draft| draft.set("sub", "7"))}),
+        );
+        add(
+            "the_claims_of_a_fetched_token_are_not_fetched_in_turn",
+            json!({"body": claim(&|draft| {
+                draft.remove("groups");
+                refers(draft);
+            })}),
+        );
+        add(
+            "a_fetched_token_of_an_issuer_that_is_not_there",
+            json!({"body": claim(&|draft| draft.set("iss", "\"https://nobody.example\""))}),
+        );
+        let both = self.with(|draft| {
+            refers(draft);
+            draft.set("groups", "[\"here\"]");
+        });
+        cases.push(("groups_that_are_there_are_not_fetched", self.case(both)));
+        let elsewhere = self.with(|draft| {
+            refers(draft);
+            let source = r#"{"src":{"endpoint":"https://claims.example/%zz"}}"#;
+            draft.set("_claim_sources", source);
+        });
+        cases.push((
+            "an_endpoint_that_is_no_url_is_not_called",
+            self.case(elsewhere),
         ));
     }
 }

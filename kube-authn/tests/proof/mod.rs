@@ -3,11 +3,13 @@
 pub mod case;
 pub mod corpus;
 pub mod documents;
+pub mod draw;
 pub mod equal;
+pub mod fetched;
 pub mod generator;
 pub mod hand_made;
-pub mod oracle;
 pub mod signing;
+pub mod sketch;
 pub mod token;
 pub mod upstream;
 pub mod validation;

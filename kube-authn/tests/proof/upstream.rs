@@ -8,10 +8,13 @@
 //! and keys: the file that has the case, or why none can.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::case::{Case, Verdict};
-use super::{corpus, oracle};
+use kube_authn::Version;
+use oracle::Oracle;
+
+use super::case::{Case, Verdict, Verdicts};
+use super::corpus;
 
 pub const TOKENS: &str = "upstream-token.jsonl";
 pub const FILES: &str = "upstream-validation.jsonl";
@@ -28,10 +31,10 @@ pub enum What {
     Elsewhere(String),
 }
 
-/// A question, Kubernetes' answer, and ours where it is a "not yet".
+/// A question, Kubernetes' answers, and ours where it is a "not yet".
 pub struct Asked {
     pub case: Case,
-    pub verdict: Verdict,
+    pub verdicts: Verdicts,
     pub not_yet: Option<String>,
 }
 
@@ -41,9 +44,9 @@ pub fn read() -> Vec<Row> {
         .map(|(line, asked)| Row {
             name: line["name"].as_str().expect("a name").to_owned(),
             what: match asked {
-                Some((case, verdict)) => What::Asked(Box::new(Asked {
+                Some((case, verdicts)) => What::Asked(Box::new(Asked {
                     case,
-                    verdict,
+                    verdicts,
                     not_yet: line["notYet"].as_str().map(str::to_owned),
                 })),
                 None => What::Elsewhere(line["elsewhere"].as_str().expect("a place").to_owned()),
@@ -62,36 +65,32 @@ impl Row {
 
     /// What is wrong with it, in words: an answer other than Kubernetes', a
     /// "not yet" that is none any more, a place where it is not.
-    pub fn fault(&self) -> Option<String> {
+    pub fn fault(&self, version: Version) -> Option<String> {
         match &self.what {
-            What::Asked(asked) => asked.fault(&self.name),
+            What::Asked(asked) => asked.fault(&self.name, version),
             What::Elsewhere(place) => misplaced(&self.name, place),
         }
     }
 }
 
 impl Asked {
-    fn fault(&self, name: &str) -> Option<String> {
-        let ours = self.case.judge();
+    fn fault(&self, name: &str, version: Version) -> Option<String> {
+        let ours = self.case.judge(version);
         let said = match &ours.verdict {
             Verdict::InvalidConfig(text) | Verdict::Rejected(text) => Some(text),
             Verdict::Accepted { .. } | Verdict::NotMine => None,
         };
+        let theirs = self.verdicts.of(version);
+        let agrees = self.case.agrees(version, &ours, theirs);
         match &self.not_yet {
-            None if self.agrees() => None,
-            Some(_) if self.agrees() => {
-                Some(format!("{name} is answered now: take its notYet out"))
-            }
+            None if agrees => None,
+            Some(_) if agrees => Some(format!("{name} is answered now: take its notYet out")),
             Some(text) if said == Some(text) => None,
             not_yet => Some(format!(
-                "{name}\n  ours        {:?}\n  Kubernetes' {:?}\n  not yet     {not_yet:?}",
-                ours.verdict, self.verdict
+                "{name}, {version}\n  ours        {:?}\n  Kubernetes' {theirs:?}\n  not yet     {not_yet:?}",
+                ours.verdict
             )),
         }
-    }
-
-    fn agrees(&self) -> bool {
-        self.case.agrees(&self.case.judge(), &self.verdict)
     }
 }
 
@@ -117,7 +116,11 @@ pub fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usi
 
 /// The same cases with the verdicts that Kubernetes gives now, and no more
 /// "not yet" than there has to be.
-pub fn asked_anew(oracle: &Path, mut rows: Vec<Row>) -> Vec<Row> {
+pub fn asked_anew(
+    oracle: &Oracle,
+    version: Version,
+    mut rows: Vec<Row>,
+) -> Result<Vec<Row>, String> {
     let asked: Vec<&mut Asked> = rows
         .iter_mut()
         .filter_map(|row| match &mut row.what {
@@ -126,16 +129,18 @@ pub fn asked_anew(oracle: &Path, mut rows: Vec<Row>) -> Vec<Row> {
         })
         .collect();
     let questions = asked.iter().enumerate();
-    let questions = questions
+    let questions: Vec<_> = questions
         .map(|(i, asked)| asked.case.to_oracle(i))
         .collect();
-    for (asked, answer) in asked.into_iter().zip(oracle::ask(oracle, questions)) {
-        asked.verdict = Verdict::from_json(&answer);
-        if asked.agrees() {
+    for (asked, answer) in asked.into_iter().zip(oracle.ask(&questions)?) {
+        let now = Verdict::of_answer(&answer).ok_or_else(|| format!("no verdict: {answer}"))?;
+        let ours = asked.case.judge(version);
+        if asked.case.agrees(version, &ours, &now) {
             asked.not_yet = None;
         }
+        asked.verdicts.answered(version, now);
     }
-    rows
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -148,7 +153,10 @@ mod tests {
     #[test]
     fn every_token_of_kubernetes_own_tests_gets_its_verdict() {
         let rows = read();
-        let faults: Vec<String> = rows.iter().filter_map(Row::fault).collect();
+        let faults: Vec<String> = Version::ALL
+            .into_iter()
+            .flat_map(|version| rows.iter().filter_map(move |row| row.fault(version)))
+            .collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         let counts = counts(rows.iter().map(|row| row.name.as_str()));
         let expected = BTreeMap::from([
@@ -177,9 +185,9 @@ mod tests {
                 Some((of("name").unwrap(), of("elsewhere")?))
             })
             .collect();
-        let faults: Vec<String> = files
-            .iter()
-            .filter_map(validation::File::fault)
+        let faults: Vec<String> = Version::ALL
+            .into_iter()
+            .flat_map(|version| files.iter().filter_map(move |file| file.fault(version)))
             .chain(
                 elsewhere
                     .iter()

@@ -3,20 +3,24 @@
 //! (`corpus/validation.jsonl`).
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use kube_authn::config::AuthenticationConfiguration;
-use kube_authn::{Authenticator, ConfigError};
+use kube_authn::{Authenticator, ConfigError, Version};
+use oracle::{Oracle, Smaller};
 use serde_json::{Value, json};
 
-use super::{corpus, oracle, upstream};
+use super::{corpus, upstream};
 
 /// A file and the error that Kubernetes has for it.
+#[derive(Clone)]
 pub struct File {
     pub name: String,
     pub text: String,
     pub disallowed_issuers: Vec<String>,
+    /// The newest minor's.
     pub error: Option<String>,
+    /// Those of older minors that have another.
+    pub older: BTreeMap<Version, String>,
     /// What this crate says where it does not answer yet.
     pub not_yet: Option<String>,
 }
@@ -47,6 +51,15 @@ pub fn read(name: &str) -> Vec<File> {
                 .filter_map(|v| v.as_str().map(str::to_owned))
                 .collect(),
             error: line["error"].as_str().map(str::to_owned),
+            older: line["older"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(version, error)| {
+                    let error = error.as_str().expect("an error is text").to_owned();
+                    (version.parse().expect("a minor"), error)
+                })
+                .collect(),
             not_yet: line["notYet"].as_str().map(str::to_owned),
         })
     };
@@ -54,9 +67,14 @@ pub fn read(name: &str) -> Vec<File> {
 }
 
 impl File {
-    /// What this crate says, be it of the file or of CEL in it.
-    pub fn judge(&self) -> Option<String> {
-        let configuration = match AuthenticationConfiguration::from_json(&self.text) {
+    /// What that minor says.
+    pub fn error(&self, version: Version) -> Option<&String> {
+        self.older.get(&version).or(self.error.as_ref())
+    }
+
+    /// What this crate says as that minor, be it of the file or of CEL in it.
+    pub fn judge(&self, version: Version) -> Option<String> {
+        let configuration = match AuthenticationConfiguration::from_json_of(&self.text, version) {
             Err(error) => return Some(error.to_string()),
             Ok(configuration) => configuration,
         };
@@ -72,17 +90,17 @@ impl File {
 
     /// What is wrong with it, in words: an answer other than Kubernetes', or a
     /// "not yet" that is none any more.
-    pub fn fault(&self) -> Option<String> {
-        let (name, ours) = (&self.name, self.judge());
+    pub fn fault(&self, version: Version) -> Option<String> {
+        let (name, ours) = (&self.name, self.judge(version));
+        let theirs = self.error(version);
         match &self.not_yet {
-            _ if ours == self.error => self
+            _ if ours.as_ref() == theirs => self
                 .not_yet
                 .is_some()
                 .then(|| format!("{name} is answered now: take its notYet out")),
             Some(_) if ours == self.not_yet => None,
             _ => Some(format!(
-                "{name}\n  ours        {ours:?}\n  Kubernetes' {:?}",
-                self.error
+                "{name}, {version}\n  ours        {ours:?}\n  Kubernetes' {theirs:?}"
             )),
         }
     }
@@ -93,45 +111,75 @@ impl File {
     }
 }
 
+/// Without a member or an element, as far as it is JSON in which nothing comes
+/// twice.
+impl Smaller for File {
+    fn smaller(&self) -> Vec<Self> {
+        let document: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let smaller = document.smaller().into_iter().map(|document| Self {
+            text: document.to_string(),
+            ..self.clone()
+        });
+        smaller.collect()
+    }
+}
+
 /// What came of asking Kubernetes about files.
 #[derive(Default)]
 pub struct Comparison {
     /// How they fell.
     pub counts: BTreeMap<&'static str, usize>,
-    /// Those on which the answers differ, in words.
-    pub differing: Vec<String>,
+    /// Those on which the answers differ: their places, and what is said.
+    pub differing: Vec<(usize, String)>,
 }
 
-pub fn compare(oracle: &Path, files: &[File]) -> Comparison {
-    let questions = files.iter().map(File::to_oracle).collect();
+pub fn compare(oracle: &Oracle, version: Version, files: &[File]) -> Result<Comparison, String> {
     let mut found = Comparison::default();
-    for (file, answer) in files.iter().zip(oracle::ask(oracle, questions)) {
-        let (ours, theirs) = (file.judge(), answer["error"].as_str().map(str::to_owned));
+    for (i, (file, theirs)) in files.iter().zip(theirs(oracle, files)?).enumerate() {
         let what = match &theirs {
             None => "sound",
             Some(error) if error.starts_with("invalid authentication configuration") => "not valid",
             Some(_) => "not decoded",
         };
         *found.counts.entry(what).or_default() += 1;
+        let ours = file.judge(version);
         if ours != theirs {
-            found.differing.push(format!(
-                "{}\n  ours        {ours:?}\n  Kubernetes' {theirs:?}",
-                file.text
-            ));
+            found.differing.push((i, said(file, &ours, &theirs)));
         }
     }
-    found
+    Ok(found)
+}
+
+/// Kubernetes' error for each, if it has any.
+pub fn theirs(oracle: &Oracle, files: &[File]) -> Result<Vec<Option<String>>, String> {
+    let questions: Vec<Value> = files.iter().map(File::to_oracle).collect();
+    let answers = oracle.ask(&questions)?;
+    let errors = answers
+        .iter()
+        .map(|a| a["error"].as_str().map(str::to_owned));
+    Ok(errors.collect())
+}
+
+/// A file, and both errors.
+pub fn said(file: &File, ours: &Option<String>, theirs: &Option<String>) -> String {
+    format!(
+        "{}\n  ours        {ours:?}\n  Kubernetes' {theirs:?}",
+        file.text
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::File;
+    use kube_authn::Version;
 
     #[test]
     fn every_configuration_gets_kubernetes_own_error() {
         let files = super::read("validation.jsonl");
         assert_eq!(files.len(), 137, "the table is there");
-        let faults: Vec<String> = files.iter().filter_map(File::fault).collect();
+        let faults: Vec<String> = Version::ALL
+            .into_iter()
+            .flat_map(|version| files.iter().filter_map(move |file| file.fault(version)))
+            .collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 }

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use kube_authn::config::{AuthenticationConfiguration, JwtAuthenticator};
 use kube_authn::{
-    Authenticator, KeySet, KeyState, Outcome, StepName, jwks_response, parse_discovery,
+    Authenticator, ClaimState, DistributedClaim, KeySet, KeyState, Needed, Outcome, StepName,
+    Version, jwks_response, parse_discovery,
 };
 use proptest::prelude::*;
 use rstest::rstest;
@@ -165,6 +166,139 @@ fn the_walk_is_told_step_by_step() {
                 .to_owned()
         )]
     );
+}
+
+/// go-oidc 2.3.0 looks at the claims before it asks for keys.
+#[test]
+fn before_1_36_the_claims_come_before_algorithm_and_signature() {
+    use StepName as S;
+    let key = Key::ec("P-256");
+    let (set, none) = (key_set(&key, "one"), KeySet::default());
+    let now = Timestamp::UNIX_EPOCH;
+    let of = |version| authenticator().of(version);
+    let token = draft().token(&key);
+    let steps = of(Version::V1_35).explain(&token, KeyState::Fetched(&set), now);
+    let names: Vec<StepName> = steps.iter().map(|step| step.name).collect();
+    let first = [
+        S::UntrustedIssuer,
+        S::VerifierReady,
+        S::Parse,
+        S::TypedClaims,
+        S::ClaimNames,
+    ];
+    let then = [
+        S::Issuer,
+        S::Audience,
+        S::Expiry,
+        S::NotBefore,
+        S::Algorithm,
+        S::Signature,
+    ];
+    let last = [
+        S::DistributedClaims,
+        S::Username,
+        S::Groups,
+        S::Uid,
+        S::RequiredClaims,
+    ];
+    assert_eq!(names, [&first[..], &then, &last].concat());
+
+    let mut expired = draft();
+    expired.set("exp", "-1");
+    let expired = expired.token(&key);
+    for version in Version::ALL {
+        let outcome = of(version).authenticate(&expired, KeyState::Cached(&none), now);
+        if version <= Version::V1_35 {
+            let text = rejection(outcome);
+            assert!(
+                text.starts_with("oidc: verify token: oidc: token is expired"),
+                "{text}"
+            );
+        } else {
+            assert_eq!(outcome, Outcome::NeedsKeys, "{version}");
+        }
+    }
+}
+
+/// Keys are looked at before several audiences, whatever the minor: go-oidc
+/// leaves these to Kubernetes.
+#[test]
+fn several_audiences_come_last_in_every_minor() {
+    let mut jwt = jwt();
+    jwt.issuer.audiences = vec!["a".to_owned(), "b".to_owned()];
+    jwt.issuer.audience_match_policy = "MatchAny".to_owned();
+    let key = Key::ec("P-256");
+    let token = draft().token(&key);
+    for version in Version::ALL {
+        let authenticator = Authenticator::new(&jwt, None).expect("valid").of(version);
+        let set = key_set(&Key::ec("P-256"), "one");
+        let judge = |keys| authenticator.authenticate(&token, keys, Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            judge(KeyState::Cached(&set)),
+            Outcome::NeedsKeys,
+            "{version}"
+        );
+        let set = key_set(&key, "one");
+        assert_eq!(
+            rejection(judge(KeyState::Fetched(&set))),
+            r#"oidc: verify token: oidc: expected audience in ["a" "b"] got ["kubernetes"]"#
+        );
+    }
+}
+
+/// What is needed for a claim that is to be had elsewhere is said one at a time,
+/// and where nothing can be fetched the token is refused.
+#[test]
+fn a_distributed_claim_is_asked_for_and_then_its_keys() {
+    const AT: &str = "https://claims.example/groups";
+    let (key, other) = (Key::ec("P-256"), Key::ec("P-256"));
+    let set = key_set(&key, "one");
+    let now = Timestamp::UNIX_EPOCH;
+    let mut draft = draft();
+    draft.remove("cognito:groups");
+    draft.set("_claim_names", r#"{"cognito:groups":"src"}"#);
+    let source = serde_json::json!({"src": {"endpoint": AT, "access_token": "secret"}});
+    draft.set("_claim_sources", &source.to_string());
+    let token = draft.token(&key);
+    let authenticator = authenticator();
+    let judge = |claim| authenticator.judge(&token, KeyState::Fetched(&set), claim, now);
+
+    let claim = DistributedClaim {
+        endpoint: AT.to_owned(),
+        access_token: "secret".to_owned(),
+    };
+    assert!(!format!("{claim:?}").contains("secret"), "{claim:?}");
+    assert_eq!(judge(ClaimState::Unknown), Err(Needed::Claim(claim)));
+
+    let groups = Draft::new("ES256", Some("two"))
+        .claim("iss", &text("https://claims.example"))
+        .claim("aud", &text("kubernetes"))
+        .claim("exp", "1000")
+        .claim("cognito:groups", r#"["dev"]"#)
+        .token(&other);
+    let keys = Err(Needed::ClaimKeys("https://claims.example".to_owned()));
+    assert_eq!(judge(ClaimState::Fetched(&groups, None)), keys);
+    let cached = KeySet::default();
+    let known = Some(KeyState::Cached(&cached));
+    assert_eq!(judge(ClaimState::Fetched(&groups, known)), keys);
+    let fetched = key_set(&other, "two");
+    let known = Some(KeyState::Fetched(&fetched));
+    match judge(ClaimState::Fetched(&groups, known)) {
+        Ok(Outcome::Accepted(user)) => assert_eq!(user.groups, ["oidc:dev"]),
+        judged => panic!("{judged:?}"),
+    }
+
+    let refused = authenticator.authenticate(&token, KeyState::Fetched(&set), now);
+    let expected = "oidc: could not expand distributed claims: the claim at \
+         https://claims.example/groups would have to be fetched, by a server";
+    assert_eq!(rejection(refused), expected);
+    let steps = authenticator.explain(&token, KeyState::Fetched(&set), now);
+    let last = steps.last().expect("a step");
+    assert_eq!(
+        (last.name, last.passed),
+        (StepName::DistributedClaims, false)
+    );
+    assert_eq!(last.detail, expected);
 }
 
 #[rstest]

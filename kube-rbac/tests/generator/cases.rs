@@ -4,7 +4,7 @@
 use super::Made;
 use kube_rbac::{
     Object, OwnedAttributes, OwnedTarget, OwnedUser, Policy, PolicyRule, decide, escalation,
-    parse_object, resolve, to_json, validate, wire,
+    parse_object, resolve, to_json, wire,
 };
 use serde_json::{Value, json};
 
@@ -185,18 +185,6 @@ pub fn long_rules(json: &Value) -> Vec<PolicyRule> {
 /// Rules as Kubernetes prints them, shortened.
 pub fn shortened(rules: &Value) -> Value {
     short_rules(&wire::parse_rules(rules).unwrap())
-}
-
-/// The errors of validation as a list, or the text of the parser.
-pub fn our_faults(new: &Value, old: Option<&Value>) -> Value {
-    let errors = match old {
-        None => validate::create(new),
-        Some(old) => validate::update(new, old),
-    };
-    match errors {
-        Ok(errors) => errors.iter().map(|e| Value::from(e.to_string())).collect(),
-        Err(error) => error.to_string().into(),
-    }
 }
 
 /// The object without what is the same in all of them.

@@ -11,12 +11,13 @@ pub mod objects;
 
 use kube_rbac::{
     Binding, LabelSelector, Object, OwnedAttributes, OwnedTarget, OwnedUser, Policy, PolicyRule,
-    Requirement, Role, RoleRef, SubjectRef,
+    Requirement, Role, RoleRef, SubjectRef, Version, bootstrap, to_json,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::Value;
 
 const USERS: &[&str] = &[
     "jane@example.com",
@@ -120,9 +121,27 @@ pub struct Made {
 }
 
 impl Made {
-    pub fn policy(&self) -> Policy {
+    /// The objects as JSON, those of the default policy among them.
+    pub fn to_json(&self, version: Version) -> Vec<Value> {
+        let own = self.objects.iter().map(to_json);
+        if !self.on_defaults {
+            return own.collect();
+        }
+        let replaced = |json: &Value| {
+            let same = |object: &Object| {
+                json["kind"] == object.kind() && json["metadata"]["name"] == object.name()
+            };
+            self.objects.iter().any(same)
+        };
+        let mut objects = bootstrap::objects(version);
+        objects.retain(|json| !replaced(json));
+        objects.extend(own);
+        objects
+    }
+
+    pub fn policy(&self, version: Version) -> Policy {
         let mut policy = match self.on_defaults {
-            true => kube_rbac::bootstrap::policy(kube_rbac::Version::V1_37),
+            true => bootstrap::policy(version),
             false => Policy::new(),
         };
         policy.extend(self.objects.iter().cloned());

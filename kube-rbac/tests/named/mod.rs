@@ -1,15 +1,13 @@
 //! Kubernetes' own tables under their own names (`corpus/upstream.jsonl`):
-//! what is asked, as `oracle-rbac` takes it, what it answered, and what ours
-//! answers.
+//! what is asked, as `oracle-rbac` takes it, and what it answered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use kube_rbac::{
-    Attributes, OwnedUser, Policy, Target, decide, escalation, parse_object, resolve, validate,
-    wire,
-};
+use kube_rbac::{Policy, Version, parse_object};
 use serde_json::{Value, json};
+
+use crate::question::ours;
 
 pub fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus/upstream.jsonl")
@@ -24,7 +22,10 @@ pub enum Line {
     Case {
         name: String,
         ask: Value,
+        /// The newest release's.
         answer: Value,
+        /// Those of older releases that answer otherwise.
+        older: BTreeMap<Version, Value>,
     },
 }
 
@@ -38,9 +39,15 @@ pub fn read() -> Vec<Line> {
                 objects: line["objects"].clone(),
             },
             None => Line::Case {
-                name: text_of(&line["name"]).to_owned(),
+                name: line["name"].as_str().unwrap().to_owned(),
                 ask: line["ask"].clone(),
                 answer: line["answer"].clone(),
+                older: line["older"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(version, answer)| (version.parse().unwrap(), answer.clone()))
+                    .collect(),
             },
         }
     };
@@ -60,17 +67,49 @@ impl Line {
         }
     }
 
+    /// What that release answers.
+    pub fn answer(&self, version: Version) -> Option<&Value> {
+        match self {
+            Line::Policy { .. } => None,
+            Line::Case { answer, older, .. } => Some(older.get(&version).unwrap_or(answer)),
+        }
+    }
+
+    /// Keeps what that release answers now.
+    pub fn answered(&mut self, version: Version, now: Value) {
+        if let Line::Case { answer, older, .. } = self {
+            if version == Version::default() {
+                *answer = now;
+            } else if now == *answer {
+                older.remove(&version);
+            } else {
+                older.insert(version, now);
+            }
+        }
+    }
+
     /// The line as it is kept.
     pub fn to_json(&self) -> Value {
         match self {
             Line::Policy { .. } => self.to_oracle(),
-            Line::Case { name, ask, answer } => json!({"name": name, "ask": ask, "answer": answer}),
+            Line::Case {
+                name,
+                ask,
+                answer,
+                older,
+            } => {
+                let mut line = json!({"name": name, "ask": ask, "answer": answer});
+                for (version, answer) in older {
+                    line["older"][version.to_string()] = answer.clone();
+                }
+                line
+            }
         }
     }
 }
 
-/// The cases whose answer is not ours, in words.
-pub fn differing(lines: &[Line]) -> Vec<String> {
+/// The cases whose answer by that release is not ours, in words.
+pub fn differing(lines: &[Line], version: Version) -> Vec<String> {
     let mut policies: HashMap<&str, Policy> = HashMap::new();
     let mut found = Vec::new();
     for line in lines {
@@ -82,72 +121,17 @@ pub fn differing(lines: &[Line]) -> Vec<String> {
                 }
                 policies.insert(name, policy);
             }
-            Line::Case { name, ask, answer } => {
+            Line::Case { name, ask, .. } => {
                 let policy = ask["policy"].as_str().map(|name| &policies[name]);
-                let ours = ours(policy, ask);
-                if ours != *answer {
-                    found.push(format!("{name}\n  ours   {ours}\n  theirs {answer}"));
+                let ours = ours(version, policy, ask).unwrap();
+                let theirs = line.answer(version).unwrap();
+                if ours != *theirs {
+                    found.push(format!(
+                        "{name}, {version}\n  ours   {ours}\n  theirs {theirs}"
+                    ));
                 }
             }
         }
     }
     found
-}
-
-fn ours(policy: Option<&Policy>, ask: &Value) -> Value {
-    if let Some(covers) = ask.get("covers") {
-        let rules = |side: &str| wire::parse_rules(&covers[side]).unwrap();
-        let missing = escalation::covers(&rules("owner"), &rules("requested"));
-        let covered = missing.is_ok();
-        let missing = missing.err().unwrap_or_default();
-        let missing: Vec<Value> = missing.iter().map(wire::rule_to_json).collect();
-        return json!({"covered": covered, "missing": missing});
-    }
-    if let Some(object) = ask.get("validate") {
-        let errors = match ask.get("old") {
-            None => validate::create(object),
-            Some(old) => validate::update(object, old),
-        };
-        let errors = errors.unwrap();
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        return json!({ "errors": errors });
-    }
-    let policy = policy.expect("a policy is named");
-    if let Some(question) = ask.get("rulesFor") {
-        let user = user(&question["user"]);
-        let namespace = text_of(&question["namespace"]);
-        let (rules, errors) = resolve::all_rules(policy, &user.borrow(), namespace);
-        let rules: Vec<Value> = rules.into_iter().map(wire::rule_to_json).collect();
-        let error = resolve::aggregate_text(&errors, resolve::NotFoundStyle::Lister);
-        return json!({"rules": rules, "error": error});
-    }
-    let user = user(&ask["user"]);
-    let request = Attributes {
-        user: user.borrow(),
-        verb: text_of(&ask["verb"]),
-        target: match ask["path"].as_str() {
-            Some(path) => Target::NonResource { path },
-            None => Target::Resource {
-                api_group: text_of(&ask["apiGroup"]),
-                resource: text_of(&ask["resource"]),
-                subresource: text_of(&ask["subresource"]),
-                name: text_of(&ask["name"]),
-                namespace: text_of(&ask["namespace"]),
-            },
-        },
-    };
-    let decision = decide(policy, &request);
-    json!({"allowed": decision.allowed, "reason": decision.reason, "error": ""})
-}
-
-fn user(json: &Value) -> OwnedUser {
-    let groups = json["groups"].as_array().into_iter().flatten();
-    OwnedUser {
-        name: text_of(&json["name"]).to_owned(),
-        groups: groups.map(|group| text_of(group).to_owned()).collect(),
-    }
-}
-
-fn text_of(json: &Value) -> &str {
-    json.as_str().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! One audit event and its JSON (`audit.k8s.io/v1 Event`).
+//! One audit event and its JSON (apiserver, `pkg/apis/audit/v1/types.go`).
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use kube_authn::User;
 use serde_json::{Map, Value, json};
 
-use crate::wire::Status;
+use super::policy::Level;
 
 /// When, in a request's life, an event is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// It came, and is authenticated.
+    RequestReceived,
     /// The head of the answer is out: for watches, and for failed
     /// authentication.
     ResponseStarted,
@@ -21,8 +23,17 @@ pub enum Stage {
 }
 
 impl Stage {
-    const fn name(self) -> &'static str {
+    /// All of them, in the order of a request's life.
+    pub(super) const ALL: [Self; 4] = [
+        Self::RequestReceived,
+        Self::ResponseStarted,
+        Self::ResponseComplete,
+        Self::Panic,
+    ];
+
+    pub(super) const fn name(self) -> &'static str {
         match self {
+            Self::RequestReceived => "RequestReceived",
             Self::ResponseStarted => "ResponseStarted",
             Self::ResponseComplete => "ResponseComplete",
             Self::Panic => "Panic",
@@ -43,8 +54,10 @@ pub struct Event {
     pub(super) source_ips: Vec<String>,
     pub(super) user_agent: String,
     pub(super) object_ref: Option<ObjectRef>,
-    pub(super) code: u16,
-    pub(super) status: Option<Status>,
+    /// What is known of the answer; `null` until there is one.
+    pub(super) response_status: Value,
+    pub(super) request_object: Option<Value>,
+    pub(super) response_object: Option<Value>,
     pub(super) annotations: BTreeMap<String, String>,
 }
 
@@ -62,12 +75,12 @@ pub struct ObjectRef {
 }
 
 impl Event {
-    pub(super) fn to_value(&self, stage: Stage, now: Timestamp) -> Value {
+    pub(super) fn to_value(&self, level: Level, stage: Stage, now: Timestamp) -> Value {
         let mut out = Map::new();
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
         put("kind", json!("Event"));
         put("apiVersion", json!("audit.k8s.io/v1"));
-        put("level", json!("Metadata"));
+        put("level", json!(level.name()));
         put("auditID", json!(self.id));
         put("stage", json!(stage.name()));
         put("requestURI", json!(self.request_uri));
@@ -91,27 +104,23 @@ impl Event {
         if let Some(object_ref) = &self.object_ref {
             put("objectRef", object_ref.to_value());
         }
-        put("responseStatus", self.response_status());
+        if !self.response_status.is_null() {
+            put("responseStatus", self.response_status.clone());
+        }
+        for (key, object) in [
+            ("requestObject", &self.request_object),
+            ("responseObject", &self.response_object),
+        ] {
+            if let Some(object) = object {
+                put(key, object.clone());
+            }
+        }
         put("requestReceivedTimestamp", micro_time(self.received));
         put("stageTimestamp", micro_time(now));
         if !self.annotations.is_empty() {
             put("annotations", json!(self.annotations));
         }
         Value::Object(out)
-    }
-
-    fn response_status(&self) -> Value {
-        let Some(status) = &self.status else {
-            return json!({"metadata": {}, "code": self.code});
-        };
-        // The Status as it went out, less its type: TypeMeta is not copied.
-        let Value::Object(mut fields) = status.to_value() else {
-            return json!({});
-        };
-        fields.shift_remove("kind");
-        fields.shift_remove("apiVersion");
-        fields.insert("code".to_owned(), json!(self.code));
-        Value::Object(fields)
     }
 }
 

@@ -1,24 +1,22 @@
-//! The audit log: who asked for what, and what was decided
-//! (apiserver, `pkg/audit` and `endpoints/filters/audit.go`).
+//! The audit log: who asked for what, and what was decided (apiserver,
+//! `pkg/audit` and `pkg/endpoints/filters/audit.go`).
 //!
-//! The policy is fixed, and is what this file would say in Kubernetes:
-//!
-//! ```yaml
-//! apiVersion: audit.k8s.io/v1
-//! kind: Policy
-//! omitStages: [RequestReceived]
-//! rules: [{level: Metadata}]
-//! ```
-//!
-//! So a request leaves one event at stage `ResponseComplete`, a watch a
-//! second one, `ResponseStarted`, before it, and a failed authentication one
-//! at `ResponseStarted` only. Tokens are in none of them.
+//! A [`Policy`] says which requests are recorded, how fully, and at which
+//! stages of their lives. With the default one a request leaves one event at
+//! stage `ResponseComplete`, a watch a second one, `ResponseStarted`, before
+//! it, and a failed authentication one at `ResponseStarted` only. Tokens are
+//! in events only as far as they are in objects: at level `Request` the body of
+//! a TokenReview is recorded, as on a cluster.
 
 mod event;
+mod load;
+mod policy;
 mod sink;
 
 pub(crate) use event::user;
 pub use event::{Event, ObjectRef, Stage};
+pub use load::PolicyError;
+pub use policy::{Level, Policy, Recording, Stages};
 pub use sink::{AuditSink, Discard, File, Memory, Sink};
 
 use std::net::IpAddr;
@@ -28,10 +26,10 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use kube_authn::User;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::registry::schema::schema;
 use crate::request::RequestInfo;
-use crate::wire::Status;
 
 /// The longest user agent that is written out.
 const MAX_USER_AGENT: usize = 1024;
@@ -39,7 +37,14 @@ const MAX_USER_AGENT: usize = 1024;
 /// What is known of the request so far; handlers find it among the request's
 /// extensions and may add to it.
 #[derive(Clone, Debug)]
-pub struct Context(Arc<Mutex<Event>>);
+pub struct Context(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    event: Event,
+    /// Decided once authentication is over; until then all is collected.
+    recording: Recording,
+}
 
 impl Context {
     /// Starts the event of a request.
@@ -60,7 +65,7 @@ impl Context {
             subresource: info.subresource.clone(),
             ..ObjectRef::default()
         });
-        Self(Arc::new(Mutex::new(Event {
+        let event = Event {
             id,
             received,
             request_uri: uri
@@ -71,11 +76,26 @@ impl Context {
             source_ips: source_ips(headers, remote),
             object_ref,
             ..Event::default()
-        })))
+        };
+        let recording = Recording {
+            level: Level::Metadata,
+            ..Recording::default()
+        };
+        Self(Arc::new(Mutex::new(State { event, recording })))
     }
 
-    /// Adds what the object in the request says of itself: the name that a
-    /// creation's URL does not hold, above all.
+    /// Says who is asking and how fully that is recorded, as the policy has
+    /// it.
+    pub(crate) fn begin(&self, user: Option<&User>, recording: Recording) {
+        self.with(|state| {
+            state.event.user = user.cloned();
+            state.recording = recording;
+        });
+    }
+
+    /// Adds what the object in the request says of itself (the name that a
+    /// creation's URL does not hold, above all) and, where the policy wants
+    /// it, the object (`LogRequestObject`).
     pub fn object(&self, object: &Value) {
         let meta = |key: &str| {
             object
@@ -84,7 +104,7 @@ impl Context {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
-        self.change(|event| {
+        self.change(|event, recording| {
             let about = event.object_ref.get_or_insert_default();
             for (slot, key) in [
                 (&mut about.namespace, "namespace"),
@@ -96,12 +116,25 @@ impl Context {
                     meta(key).clone_into(slot);
                 }
             }
+            if recording.level >= Level::Request {
+                event.request_object = Some(recording.shown(schema().encoded(object)));
+            }
+        });
+    }
+
+    /// Adds a body that is no object of the kind in question, where the policy
+    /// wants it: a patch (`LogRequestPatch`), or options of a deletion.
+    pub fn body(&self, body: impl FnOnce() -> Value) {
+        self.change(|event, recording| {
+            if recording.level >= Level::Request {
+                event.request_object = Some(body());
+            }
         });
     }
 
     /// Adds an annotation; the first value of a key stays.
     pub fn annotate(&self, key: &str, value: &str) {
-        self.change(|event| {
+        self.change(|event, _| {
             event
                 .annotations
                 .entry(key.to_owned())
@@ -109,31 +142,85 @@ impl Context {
         });
     }
 
-    pub(crate) fn user(&self, user: &User) {
-        self.change(|event| event.user = Some(user.clone()));
-    }
-
     pub(crate) fn impersonated(&self, user: &User, constraint: &str) {
-        self.change(|event| {
+        self.change(|event, _| {
             event.impersonated = Some(user.clone());
             constraint.clone_into(&mut event.impersonation_constraint);
         });
     }
 
-    pub(crate) fn answered(&self, code: u16, status: Option<&Status>) {
-        self.change(|event| {
-            event.code = code;
-            event.status = status.cloned();
-        });
+    /// Adds the answer's code, and the answer where it is a `Status`, of which
+    /// the type is not copied (`LogResponseObject`).
+    pub(crate) fn answered(&self, code: u16, status: Option<Value>) {
+        let mut fields = match status {
+            Some(Value::Object(mut fields)) => {
+                fields.shift_remove("kind");
+                fields.shift_remove("apiVersion");
+                Value::Object(fields)
+            }
+            _ => json!({"metadata": {}}),
+        };
+        fields["code"] = json!(code);
+        self.change(|event, _| event.response_status = fields);
+    }
+
+    /// Whether the object that is answered is recorded.
+    pub(crate) fn wants_response(&self) -> bool {
+        self.with(|state| state.recording.level >= Level::RequestResponse)
+    }
+
+    pub(crate) fn response(&self, object: Value) {
+        self.change(|event, recording| event.response_object = Some(recording.shown(object)));
     }
 
     pub(crate) fn emit(&self, sink: &dyn Sink, stage: Stage, now: Timestamp) {
-        let event = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sink.write(&event.to_value(stage, now));
+        self.with(|State { event, recording }| {
+            let recorded = recording.level > Level::None;
+            if recorded && !recording.omit_stages.contains(stage) {
+                // A request is received when it comes, not when it is looked at.
+                let now = match stage {
+                    Stage::RequestReceived => event.received,
+                    _ => now,
+                };
+                sink.write(&event.to_value(recording.level, stage, now));
+            }
+        });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Event)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    fn change(&self, change: impl FnOnce(&mut Event, Recording)) {
+        self.with(|state| {
+            if state.recording.level > Level::None {
+                change(&mut state.event, state.recording);
+            }
+        });
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Recording {
+    /// `object` as it is recorded (`copyWithoutManagedFields`).
+    fn shown(self, mut object: Value) -> Value {
+        fn strip(object: &mut Value) {
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.shift_remove("managedFields");
+            }
+        }
+        if self.omit_managed_fields {
+            strip(&mut object);
+            for (list, inner) in [("items", None), ("rows", Some("object"))] {
+                let items = object.get_mut(list).and_then(Value::as_array_mut);
+                for item in items.into_iter().flatten() {
+                    match inner {
+                        Some(inner) => item.get_mut(inner).into_iter().for_each(strip),
+                        None => strip(item),
+                    }
+                }
+            }
+        }
+        object
     }
 }
 
@@ -174,98 +261,4 @@ fn source_ips(headers: &HeaderMap, remote: Option<IpAddr>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{HeaderValue, Method};
-    use serde_json::json;
-
-    use super::*;
-
-    fn context(method: &Method, uri: &'static str, headers: &HeaderMap) -> Context {
-        let uri = Uri::from_static(uri);
-        let info = RequestInfo::new(method, &uri).expect("a target");
-        Context::new(
-            "id".to_owned(),
-            "2026-11-23T10:00:00.123456789Z".parse().expect("a time"),
-            &info,
-            &uri,
-            headers,
-            Some([127, 0, 0, 1].into()),
-        )
-    }
-
-    fn line(context: &Context) -> String {
-        let sink = Memory::default();
-        let now = "2026-11-23T10:00:01Z".parse().expect("a time");
-        context.emit(&sink, Stage::ResponseComplete, now);
-        let events = sink.events();
-        String::from_utf8(crate::wire::json::bare(&events[0])).expect("UTF-8")
-    }
-
-    #[test]
-    fn an_event_has_kubernetes_fields_in_kubernetes_order() {
-        let mut headers = HeaderMap::new();
-        headers.insert("user-agent", HeaderValue::from_static("kubectl/v1.37"));
-        let context = context(
-            &Method::POST,
-            "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings?x=1",
-            &headers,
-        );
-        context.user(&User {
-            username: "oidc:jane".to_owned(),
-            groups: vec!["system:authenticated".to_owned()],
-            ..User::default()
-        });
-        context.impersonated(
-            &User {
-                username: "bob".to_owned(),
-                ..User::default()
-            },
-            "impersonate:user-info",
-        );
-        context.object(&json!({"metadata": {"name": "b"}}));
-        context.annotate("authorization.k8s.io/decision", "allow");
-        context.annotate("authorization.k8s.io/reason", "");
-        context.answered(201, None);
-        assert_eq!(
-            line(&context),
-            r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"id","stage":"ResponseComplete","requestURI":"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings?x=1","verb":"create","user":{"username":"oidc:jane","groups":["system:authenticated"]},"impersonatedUser":{"username":"bob"},"authenticationMetadata":{"impersonationConstraint":"impersonate:user-info"},"sourceIPs":["127.0.0.1"],"userAgent":"kubectl/v1.37","objectRef":{"resource":"clusterrolebindings","name":"b","apiGroup":"rbac.authorization.k8s.io","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":201},"requestReceivedTimestamp":"2026-11-23T10:00:00.123456Z","stageTimestamp":"2026-11-23T10:00:01.000000Z","annotations":{"authorization.k8s.io/decision":"allow","authorization.k8s.io/reason":""}}"#
-        );
-    }
-
-    #[test]
-    fn a_refusal_is_written_with_its_reason() {
-        let context = context(&Method::GET, "/api/v1/pods", &HeaderMap::new());
-        let status = Status::forbidden("", "pods", "", "why");
-        context.answered(403, Some(&status));
-        assert!(line(&context).contains(
-            r#""responseStatus":{"metadata":{},"status":"Failure","message":"pods is forbidden: why","reason":"Forbidden","details":{"kind":"pods"},"code":403}"#
-        ));
-    }
-
-    #[test]
-    fn proxies_are_listed_before_the_connection() {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            "x-forwarded-for",
-            HeaderValue::from_static("10.0.0.1, nonsense, 10.0.0.2"),
-        );
-        headers.insert("x-real-ip", HeaderValue::from_static("10.0.0.1"));
-        assert_eq!(
-            source_ips(&headers, Some([127, 0, 0, 1].into())),
-            ["10.0.0.1", "10.0.0.2", "127.0.0.1"]
-        );
-    }
-
-    #[test]
-    fn a_long_user_agent_is_cut() {
-        let mut headers = HeaderMap::new();
-        let long = "é".repeat(600);
-        headers.insert(
-            "user-agent",
-            HeaderValue::from_bytes(long.as_bytes()).expect("a value"),
-        );
-        let cut = user_agent(&headers);
-        assert!(cut.ends_with("...TRUNCATED"));
-        assert_eq!(cut.len(), MAX_USER_AGENT + "...TRUNCATED".len());
-    }
-}
+mod tests;

@@ -1,89 +1,56 @@
-//! One trusted issuer: its authenticator, and its keys, which are learnt over
-//! HTTPS by discovery and by nothing else (apiserver,
-//! `plugin/pkg/authenticator/token/oidc`, and go-oidc's `remoteKeySet`).
+//! One trusted issuer: its authenticator, its keys, and the claims of its tokens
+//! that are to be had elsewhere (apiserver,
+//! `plugin/pkg/authenticator/token/oidc`).
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-use arc_swap::ArcSwapOption;
 use foundation::clock::Clock;
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube_authn::config::JwtAuthenticator;
 use kube_authn::{
-    Authenticator, ConfigError, KeySet, KeyState, Outcome, discovery_response, jwks_response,
+    Authenticator, ClaimState, ConfigError, DistributedClaim, KeySet, KeyState, Needed, Outcome,
+    Version, claim_response, well_known,
 };
 use rustls::RootCertStore;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use super::egress::Egress;
-use super::freshness;
+use super::fetch::{Failed, client, get};
+use super::keys::{Progress, RemoteKeys, Source};
 
-/// How long to wait before discovery is tried again.
-const RETRY: Duration = Duration::from_secs(10);
-/// Keys that are fresh for longer than this are not fetched again for a
-/// token that none of them verifies.
-const EXPIRY_DELTA: SignedDuration = SignedDuration::from_secs(30);
-/// How long one request to an issuer may take, by the machine's own clock.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Discovery documents and key sets larger than this are refused.
-const MAX_DOCUMENT: usize = 8 * 1024 * 1024;
-
-/// How far an issuer's initialisation is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Discovery is under way for the first time.
-    Starting,
-    /// The latest attempt failed; it is tried again every ten seconds.
-    Failed(String),
-    /// Tokens can be verified.
-    Ready,
-}
+/// So many other issuers' keys are looked for. Upstream takes there to be few,
+/// and sets no limit; who answers for a claim may name any.
+const MAX_OTHERS: usize = 64;
 
 /// An issuer that is trusted until this is dropped.
 pub struct Issuer {
-    shared: Arc<Shared>,
-    discovery: AbortHandle,
-}
-
-struct Shared {
     authenticator: Authenticator,
     signing_algs: Option<Vec<String>>,
     roots: RootCertStore,
     client: reqwest::Client,
     clock: Clock,
-    progress: watch::Sender<Progress>,
-    jwks_uri: ArcSwapOption<String>,
-    keys: ArcSwapOption<Cached>,
-    /// What is known before the first fetch.
-    no_keys: KeySet,
-    /// The fetch that is under way, for everybody who needs one.
-    inflight: Mutex<Option<watch::Receiver<Option<Fetched>>>>,
+    keys: RemoteKeys,
+    /// Those who have signed distributed claims.
+    others: Mutex<HashMap<String, RemoteKeys>>,
 }
-
-struct Cached {
-    keys: Arc<KeySet>,
-    expiry: Timestamp,
-}
-
-type Fetched = Result<Arc<KeySet>, String>;
 
 impl Issuer {
-    /// Trusts an issuer and starts to look for its keys at once. Needs a
-    /// tokio runtime.
+    /// Trusts an issuer as that minor does, and starts to look for its keys at
+    /// once. Needs a tokio runtime.
     ///
     /// # Errors
     /// What is wrong with the configuration.
     pub fn new(
+        version: kube_rbac::Version,
         jwt: &JwtAuthenticator,
         signing_algs: Option<&[String]>,
         roots: &RootCertStore,
         egress: &Egress,
         clock: Clock,
     ) -> Result<Self, ConfigError> {
-        let authenticator = Authenticator::new(jwt, signing_algs)?;
+        let version = authn_version(version);
+        let authenticator = Authenticator::new(jwt, signing_algs)?.of(version);
         // As an API server without an egress selector's configuration, which
         // there is none of here.
         let selector = &jwt.issuer.egress_selector_type;
@@ -99,21 +66,23 @@ impl Issuer {
         };
         let client =
             client(roots.clone(), egress).map_err(|error| ConfigError::Invalid(vec![error]))?;
-        let shared = Arc::new(Shared {
+        let keys = RemoteKeys::new(Source {
+            issuer: authenticator.issuer_url().to_owned(),
+            discovery_url: authenticator.discovery_url(),
+            wants_jwks_uri: version.checks_jwks_uri(),
+            complaint: "oidc authenticator: initializing plugin".to_owned(),
+            client: client.clone(),
+            clock: clock.clone(),
+        });
+        Ok(Self {
             authenticator,
             signing_algs: signing_algs.map(<[_]>::to_vec),
             roots,
             client,
             clock,
-            progress: watch::Sender::new(Progress::Starting),
-            jwks_uri: ArcSwapOption::empty(),
-            keys: ArcSwapOption::empty(),
-            no_keys: KeySet::parse(br#"{"keys":[]}"#)
-                .map_err(|error| ConfigError::Invalid(vec![error.to_string()]))?,
-            inflight: Mutex::default(),
-        });
-        let discovery = tokio::spawn(discover(Arc::downgrade(&shared))).abort_handle();
-        Ok(Self { shared, discovery })
+            keys,
+            others: Mutex::default(),
+        })
     }
 
     /// Whether this is what [`Issuer::new`] would make of the same, so that it
@@ -125,205 +94,124 @@ impl Issuer {
         roots: &RootCertStore,
     ) -> bool {
         let own = !jwt.issuer.certificate_authority.is_empty();
-        self.shared.authenticator.configuration() == jwt
-            && self.shared.signing_algs.as_deref() == signing_algs
-            && (own || self.shared.roots.roots == roots.roots)
+        self.authenticator.configuration() == jwt
+            && self.signing_algs.as_deref() == signing_algs
+            && (own || self.roots.roots == roots.roots)
     }
 
     /// The issuer's URL.
     pub fn url(&self) -> &str {
-        self.shared.authenticator.issuer_url()
+        self.authenticator.issuer_url()
     }
 
     /// How far initialisation is, now and as it goes on.
     pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.shared.progress.subscribe()
+        self.keys.progress()
     }
 
-    /// Judges a token, and fetches keys where go-oidc would.
+    /// Judges a token, and fetches keys and a claim where upstream would.
     pub async fn authenticate(&self, token: &str) -> Outcome {
-        let shared = &self.shared;
-        let now = shared.clock.now();
-        let judge = |keys| shared.authenticator.authenticate(token, keys, now);
-        if shared.jwks_uri.load().is_none() {
-            return judge(KeyState::NotInitialized);
-        }
-        let cached = shared.keys.load_full();
-        let known = cached
-            .as_ref()
-            .map_or(&shared.no_keys, |cached| &*cached.keys);
-        let outcome = judge(KeyState::Cached(known));
-        if outcome != Outcome::NeedsKeys {
-            return outcome;
-        }
-        let fresh = cached.as_ref().is_some_and(|cached| {
-            now.checked_add(EXPIRY_DELTA)
-                .is_ok_and(|soon| soon <= cached.expiry)
-        });
-        if fresh {
-            return judge(KeyState::Fetched(known));
-        }
-        match Shared::fetch(shared).await {
-            Ok(keys) => judge(KeyState::Fetched(&keys)),
-            Err(why) => judge(KeyState::FetchFailed(&why)),
-        }
-    }
-}
-
-impl Drop for Issuer {
-    fn drop(&mut self) {
-        self.discovery.abort();
-    }
-}
-
-impl Shared {
-    /// Fetches the keys, or waits for the fetch that is under way. It goes on
-    /// where the request that wanted it is dropped.
-    async fn fetch(this: &Arc<Self>) -> Fetched {
-        let mut waiting = {
-            let mut inflight = this.inflight.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(waiting) = &*inflight {
-                waiting.clone()
-            } else {
-                let (done, waiting) = watch::channel(None);
-                *inflight = Some(waiting.clone());
-                let this = Arc::clone(this);
-                tokio::spawn(async move {
-                    let fetched = this.fetch_now().await;
-                    if let Err(error) = &fetched {
-                        tracing::warn!(issuer = this.authenticator.issuer_url(), %error, "cannot fetch an issuer's keys");
-                    }
-                    *this.inflight.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                    done.send_replace(Some(fetched));
-                });
-                waiting
-            }
+        let now = self.clock.now();
+        let judge = |keys: KeyState<'_>| {
+            let judged = self
+                .authenticator
+                .judge(token, keys, ClaimState::Unknown, now);
+            let verified_by = match keys {
+                KeyState::Cached(keys) | KeyState::Fetched(keys) => keys.clone(),
+                KeyState::NotInitialized | KeyState::FetchFailed(_) => KeySet::default(),
+            };
+            (judged, verified_by)
         };
-        match waiting.wait_for(Option::is_some).await {
-            Ok(fetched) => fetched.clone().unwrap_or_else(|| Err(cancelled())),
-            Err(_) => Err(cancelled()),
+        let lacks_keys = |(judged, _): &(_, _)| *judged == Ok(Outcome::NeedsKeys);
+        match self.keys.judge(judge, lacks_keys).await {
+            (Err(Needed::Claim(claim)), keys) => self.with_claim(token, &keys, &claim, now).await,
+            (judged, _) => settled(judged),
         }
     }
 
-    async fn fetch_now(&self) -> Fetched {
-        let uri = self.jwks_uri.load_full().ok_or_else(cancelled)?;
-        let answer = get(&self.client, &uri)
+    /// Judges a token, which `keys` verify, by a claim that is to be had
+    /// elsewhere. It is asked for each time (`claimResolver.resolve`).
+    async fn with_claim(
+        &self,
+        token: &str,
+        keys: &KeySet,
+        claim: &DistributedClaim,
+        now: Timestamp,
+    ) -> Outcome {
+        let judge = |claim: ClaimState<'_>| {
+            let keys = KeyState::Fetched(keys);
+            self.authenticator.judge(token, keys, claim, now)
+        };
+        let fetched = match self.fetch(claim).await {
+            Ok(fetched) => fetched,
+            Err(why) => return settled(judge(ClaimState::FetchFailed(&why))),
+        };
+        let issuer = match judge(ClaimState::Fetched(&fetched, None)) {
+            Err(Needed::ClaimKeys(issuer)) => issuer,
+            judged => return settled(judged),
+        };
+        let lacks_keys = |judged: &_| matches!(judged, Err(Needed::ClaimKeys(_)));
+        let judge = |keys: KeyState<'_>| judge(ClaimState::Fetched(&fetched, Some(keys)));
+        settled(match self.other(&issuer) {
+            Some(other) => other.judge(judge, lacks_keys).await,
+            None => judge(KeyState::NotInitialized),
+        })
+    }
+
+    async fn fetch(&self, claim: &DistributedClaim) -> Result<String, String> {
+        let answer = get(&self.client, &claim.endpoint, &claim.access_token)
             .await
-            .map_err(|error| format!("oidc: get keys failed {error}"))?;
-        let keys = jwks_response(&answer.status, answer.content_type(), &answer.body)
-            .map_err(|error| error.to_string())?;
-        let keys = Arc::new(keys);
-        let expiry = freshness::expiry(&answer.headers, self.clock.now());
-        self.keys.store(Some(Arc::new(Cached {
-            keys: Arc::clone(&keys),
-            expiry,
-        })));
-        Ok(keys)
+            .map_err(|failed| match failed {
+                Failed::Request(why) => why,
+                Failed::Body(_) => "could not decode distributed claim response".to_owned(),
+            })?;
+        claim_response(&answer.status, &answer.body).map_err(|error| error.to_string())
     }
 
-    async fn discover_once(&self) -> Result<(), String> {
-        let answer = get(&self.client, &self.authenticator.discovery_url()).await?;
-        let discovery = discovery_response(
-            &answer.status,
-            answer.content_type(),
-            &answer.body,
-            self.authenticator.issuer_url(),
-        )
-        .map_err(|error| error.to_string())?;
-        self.jwks_uri.store(Some(Arc::new(discovery.jwks_uri)));
-        Ok(())
-    }
-}
-
-/// Looks for the issuer's discovery document until it is found. It holds the
-/// issuer weakly, so that it ends with it.
-async fn discover(issuer: Weak<Shared>) {
-    loop {
-        let Some(shared) = issuer.upgrade() else {
-            return;
+    /// The keys of an issuer of claims, which are looked for from its first use
+    /// on, beside the request: that one finds none.
+    fn other(&self, issuer: &str) -> Option<RemoteKeys> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.get(issuer) {
+            return Some(known.clone());
+        }
+        if others.len() >= MAX_OTHERS {
+            return None;
+        }
+        // Its document at the usual place is this issuer's, which may be elsewhere.
+        let usual = well_known(issuer);
+        let discovery_url = if usual == well_known(self.url()) {
+            self.authenticator.discovery_url()
+        } else {
+            usual
         };
-        match shared.discover_once().await {
-            Ok(()) => {
-                shared.progress.send_replace(Progress::Ready);
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(
-                    issuer = shared.authenticator.issuer_url(),
-                    "oidc authenticator: initializing plugin: {error}"
-                );
-                shared.progress.send_replace(Progress::Failed(error));
-            }
-        }
-        let clock = shared.clock.clone();
-        drop(shared);
-        clock.sleep(RETRY).await;
+        let quoted = crate::wire::quote(issuer);
+        let keys = RemoteKeys::new(Source {
+            issuer: issuer.to_owned(),
+            discovery_url,
+            wants_jwks_uri: false,
+            complaint: format!(
+                "oidc authenticator: async token verifier for issuer: {quoted}: init verifier failed"
+            ),
+            client: self.client.clone(),
+            clock: self.clock.clone(),
+        });
+        others.insert(issuer.to_owned(), keys.clone());
+        Some(keys)
     }
 }
 
-struct Answer {
-    status: String,
-    headers: HeaderMap,
-    body: Vec<u8>,
+/// The last word. What is still needed has been asked for, and is not to be had.
+fn settled(judged: Result<Outcome, Needed>) -> Outcome {
+    judged.unwrap_or_else(|needed| Outcome::Rejected(needed.refusal()))
 }
 
-impl Answer {
-    fn content_type(&self) -> Option<&str> {
-        self.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok())
+/// The same minor, as the crate that judges tokens names it.
+fn authn_version(version: kube_rbac::Version) -> Version {
+    match version {
+        kube_rbac::Version::V1_34 => Version::V1_34,
+        kube_rbac::Version::V1_35 => Version::V1_35,
+        kube_rbac::Version::V1_36 => Version::V1_36,
+        kube_rbac::Version::V1_37 => Version::V1_37,
     }
-}
-
-async fn get(client: &reqwest::Client, url: &str) -> Result<Answer, String> {
-    let failed = |error: reqwest::Error| {
-        // The innermost cause says most ("connection refused"); the layers
-        // around it repeat the URL.
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        format!("Get {}: {cause}", crate::wire::quote(url))
-    };
-    let mut response = client.get(url).send().await.map_err(failed)?;
-    let status = response.status();
-    let status = match status.canonical_reason() {
-        Some(reason) => format!("{} {reason}", status.as_u16()),
-        None => status.as_u16().to_string(),
-    };
-    let headers = response.headers().clone();
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| format!("unable to read response body: {error}"))?
-    {
-        if body.len() + chunk.len() > MAX_DOCUMENT {
-            return Err(format!(
-                "unable to read response body: larger than {MAX_DOCUMENT} bytes"
-            ));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Answer {
-        status,
-        headers,
-        body,
-    })
-}
-
-fn client(roots: RootCertStore, egress: &Egress) -> Result<reqwest::Client, String> {
-    let tls = foundation::pki::client_config(roots).map_err(|error| error.to_string())?;
-    let mut client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .https_only(true)
-        .timeout(HTTP_TIMEOUT)
-        .no_proxy()
-        .user_agent("rolecall-apiserver");
-    if let Some(proxy) = egress.proxy()? {
-        client = client.proxy(proxy);
-    }
-    client.build().map_err(|error| error.to_string())
-}
-
-fn cancelled() -> String {
-    "context canceled".to_owned()
 }

@@ -8,13 +8,15 @@
 mod bearer;
 mod cache;
 mod egress;
+mod fetch;
 mod freshness;
 mod issuer;
+mod keys;
 mod webhook;
 mod x509;
 
 pub use egress::Egress;
-pub use issuer::Progress;
+pub use keys::Progress;
 pub use webhook::{Review, TokenWebhook};
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
 use kube_authn::{ConfigError, Outcome, User};
+use kube_rbac::Version;
 use rustls::RootCertStore;
 
 use crate::registry::names;
@@ -90,6 +93,7 @@ pub struct Authenticated {
 pub struct Authenticators(Arc<Inner>);
 
 struct Inner {
+    version: Version,
     clock: Clock,
     timing: Timing,
     egress: Egress,
@@ -106,6 +110,7 @@ struct Inner {
 
 impl Authenticators {
     pub(crate) fn new(
+        version: Version,
         clock: Clock,
         timing: Timing,
         egress: Egress,
@@ -113,6 +118,7 @@ impl Authenticators {
         audiences: Vec<String>,
     ) -> Self {
         Self(Arc::new(Inner {
+            version,
             clock,
             timing,
             egress,
@@ -150,7 +156,8 @@ impl Authenticators {
                 match known.iter().find(same) {
                     Some(issuer) => Ok(Arc::clone(issuer)),
                     None => {
-                        Issuer::new(jwt, signing_algs, roots, &inner.egress, inner.clock.clone())
+                        let (version, clock) = (inner.version, inner.clock.clone());
+                        Issuer::new(version, jwt, signing_algs, roots, &inner.egress, clock)
                             .map(Arc::new)
                     }
                 }

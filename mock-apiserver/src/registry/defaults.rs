@@ -29,7 +29,7 @@ pub fn apply(id: Id, object: &mut Value) {
             kube_rbac::defaulted(object);
         }
         Id::Node => pod_ranges(object),
-        Id::ConfigMap | Id::ServiceAccount | Id::Event => {}
+        Id::ConfigMap | Id::ServiceAccount | Id::Unstored => {}
     }
 }
 

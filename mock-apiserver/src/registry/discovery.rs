@@ -1,100 +1,58 @@
 //! Discovery: which groups, versions and resources there are, in the old form
 //! (one document a group version) and the aggregated one (apiserver,
-//! `pkg/endpoints/discovery`).
+//! `pkg/endpoints/discovery`). All that Kubernetes serves by itself is there,
+//! stored here or not: what is allowed is asked of everything.
+
+use std::sync::OnceLock;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, VARY};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
 
-use super::kind::{Action, KINDS, Kind, group_version};
-use crate::wire::{self, Media};
+use super::kind::group_version;
+use super::served::{self, Group, Resource, Subresource};
+use crate::wire::{self, Media, Status};
 
-/// Discovery of everything that Kubernetes serves by itself in stable versions,
-/// stored here or not, in the aggregated form (apidiscovery.k8s.io/v2).
-pub fn resources_of_kubernetes() -> Value {
-    serde_json::from_str(include_str!("../../data/v1.37/resources.json"))
-        .expect("the embedded discovery is JSON")
-}
-
-/// A review API: something that can be created and is not kept.
-struct Review {
-    group: &'static str,
-    kind: &'static str,
-    plural: &'static str,
-    namespaced: bool,
-}
-
-const REVIEWS: [Review; 6] = [
-    Review {
-        group: "authentication.k8s.io",
-        kind: "SelfSubjectReview",
-        plural: "selfsubjectreviews",
-        namespaced: false,
-    },
-    Review {
-        group: "authentication.k8s.io",
-        kind: "TokenReview",
-        plural: "tokenreviews",
-        namespaced: false,
-    },
-    Review {
-        group: "authorization.k8s.io",
-        kind: "LocalSubjectAccessReview",
-        plural: "localsubjectaccessreviews",
-        namespaced: true,
-    },
-    Review {
-        group: "authorization.k8s.io",
-        kind: "SelfSubjectAccessReview",
-        plural: "selfsubjectaccessreviews",
-        namespaced: false,
-    },
-    Review {
-        group: "authorization.k8s.io",
-        kind: "SelfSubjectRulesReview",
-        plural: "selfsubjectrulesreviews",
-        namespaced: false,
-    },
-    Review {
-        group: "authorization.k8s.io",
-        kind: "SubjectAccessReview",
-        plural: "subjectaccessreviews",
-        namespaced: false,
-    },
-];
-
-/// The groups besides core, in the order of `/apis`. Each has one version.
-const GROUPS: [&str; 4] = [
-    "apps",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "rbac.authorization.k8s.io",
-];
-const VERSION: &str = "v1";
-
-/// Whether anything is served under this group and version.
-pub fn has_version(group: &str, version: &str) -> bool {
-    version == VERSION && (group.is_empty() || GROUPS.contains(&group))
-}
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// Answers a discovery path (without a slash at its end).
 pub fn respond(path: &str, parts: &Parts) -> Option<Response> {
     let parts_of_path: Vec<&str> = path.split('/').skip(1).collect();
-    let document = match parts_of_path.as_slice() {
-        ["api"] => {
-            return Some(negotiated(parts, &api_versions(), &[""]));
+    match parts_of_path.as_slice() {
+        ["api"] => Some(reading(parts, || {
+            negotiated(parts, &api_versions(parts), aggregated_core())
+        })),
+        // The aggregator answers the next two, whatever the method.
+        ["apis"] => Some(negotiated(parts, &group_list(), aggregated_groups())),
+        ["apis", name] => {
+            let group = named(name)?;
+            Some(plain(parts, &group_document(group, true)))
         }
-        ["apis"] => return Some(negotiated(parts, &groups(), &GROUPS)),
-        ["api", VERSION] => resources(""),
-        ["apis", group] if GROUPS.contains(group) => group_document(group, true),
-        ["apis", group, VERSION] if GROUPS.contains(group) => resources(group),
-        _ => return None,
-    };
-    Some(plain(parts, &document))
+        ["api", version] => Some(version_document(served::group("")?, version, parts)),
+        ["apis", name, version] => Some(version_document(named(name)?, version, parts)),
+        _ => None,
+    }
+}
+
+/// The paths of all these documents.
+pub fn paths() -> Vec<String> {
+    let mut paths = vec!["/api".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
+    for group in served::groups() {
+        let base = match group.name() {
+            "" => "/api".to_owned(),
+            name => format!("/apis/{name}"),
+        };
+        let versions = group.versions.iter();
+        paths.extend(versions.map(|v| format!("{base}/{}", v.version)));
+        if !group.name().is_empty() {
+            paths.push(base);
+        }
+    }
+    paths
 }
 
 /// Upper-case hexadecimal.
@@ -106,15 +64,47 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// A group that is not the core group, which has no name in a path.
+fn named(name: &str) -> Option<&'static Group> {
+    Some(name)
+        .filter(|name| !name.is_empty())
+        .and_then(served::group)
+}
+
+fn version_document(group: &Group, version: &str, parts: &Parts) -> Response {
+    match group.version(version) {
+        Some(version) => reading(parts, || {
+            plain(
+                parts,
+                &resource_list(group.name(), &version.version, &version.resources),
+            )
+        }),
+        None => refused(parts, &Status::server_not_found()),
+    }
+}
+
+/// The answer to GET; other methods are refused.
+fn reading(parts: &Parts, respond: impl FnOnce() -> Response) -> Response {
+    if parts.method == Method::GET {
+        respond()
+    } else {
+        refused(parts, &Status::generic_method_not_allowed())
+    }
+}
+
+fn refused(parts: &Parts, status: &Status) -> Response {
+    wire::status_response(&parts.headers, &parts.uri, status)
+}
+
 fn plain(parts: &Parts, document: &Value) -> Response {
     match wire::negotiate_with(&parts.headers, &parts.uri, |convert, _| convert.is_none()) {
         Ok(negotiated) => negotiated.object(StatusCode::OK, document),
-        Err(status) => wire::status_response(&parts.headers, &parts.uri, &status),
+        Err(status) => refused(parts, &status),
     }
 }
 
 /// `/api` and `/apis` come in both forms; the client's `Accept` decides.
-fn negotiated(parts: &Parts, document: &Value, groups: &[&str]) -> Response {
+fn negotiated(parts: &Parts, document: &Value, aggregated: &'static Aggregated) -> Response {
     let agreed = wire::negotiate_with(&parts.headers, &parts.uri, |convert, media| {
         convert.is_none_or(|c| {
             media == Media::Json
@@ -123,143 +113,116 @@ fn negotiated(parts: &Parts, document: &Value, groups: &[&str]) -> Response {
                 && c.kind == "APIGroupDiscoveryList"
         })
     });
-    let mut response = match agreed {
-        Ok(agreed) if agreed.convert.is_some() => aggregated(parts, groups),
+    match agreed {
+        Ok(agreed) if agreed.convert.is_some() => aggregated.respond(&parts.headers),
         Ok(agreed) => agreed.object(StatusCode::OK, document),
-        Err(status) => wire::status_response(&parts.headers, &parts.uri, &status),
-    };
-    response
-        .headers_mut()
-        .insert(VARY, HeaderValue::from_static("Accept"));
-    response
-}
-
-fn aggregated(parts: &Parts, groups: &[&str]) -> Response {
-    let items: Vec<Value> = groups.iter().map(|group| aggregated_group(group)).collect();
-    let document = json!({
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {},
-        "items": items,
-    });
-    let body = wire::json::compact(&document);
-    let etag = format!("\"{}\"", hex(&Sha512::digest(&body)));
-    let known = parts
-        .headers
-        .get(IF_NONE_MATCH)
-        .and_then(|v| v.to_str().ok())
-        == Some(etag.as_str());
-    let mut response = if known {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        Response::new(Body::from(body))
-    };
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static(
-            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-        ),
-    );
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        headers.insert(ETAG, etag);
+        Err(status) => refused(parts, &status),
     }
-    response
 }
 
-fn api_versions() -> Value {
+/// An `APIGroupDiscoveryList`, spelt once.
+struct Aggregated {
+    body: Vec<u8>,
+    etag: HeaderValue,
+}
+
+fn aggregated_core() -> &'static Aggregated {
+    static CORE: OnceLock<Aggregated> = OnceLock::new();
+    CORE.get_or_init(|| Aggregated::new(|group| group.name().is_empty()))
+}
+
+fn aggregated_groups() -> &'static Aggregated {
+    static GROUPS: OnceLock<Aggregated> = OnceLock::new();
+    GROUPS.get_or_init(|| Aggregated::new(|group| !group.name().is_empty()))
+}
+
+impl Aggregated {
+    fn new(wanted: impl Fn(&Group) -> bool) -> Self {
+        let groups: Vec<&Group> = served::groups().iter().filter(|g| wanted(g)).collect();
+        let items = serde_json::to_string(&groups).unwrap_or_default();
+        let rest = format!(r#""metadata":{{}},"items":{items}}}"#);
+        // The tag is of the document without its type (`calculateETag`).
+        let etag = format!("\"{}\"", hex(&Sha512::digest(format!("{{{rest}"))));
+        let body = format!(
+            "{{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/v2\",{rest}\n"
+        );
+        Self {
+            body: body.into_bytes(),
+            etag: HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("")),
+        }
+    }
+
+    /// The document, or that the client has it already
+    /// (`aggregated.ServeHTTPWithETag`).
+    fn respond(&'static self, headers: &HeaderMap) -> Response {
+        let known = headers.get(IF_NONE_MATCH) == Some(&self.etag);
+        let mut response = if known {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            let mut response = Response::new(Body::from(self.body.as_slice()));
+            let media = HeaderValue::from_static(AGGREGATED);
+            response.headers_mut().insert(CONTENT_TYPE, media);
+            let sent = wire::ObjectSent { status: None };
+            response.extensions_mut().insert(sent);
+            response
+        };
+        let headers = response.headers_mut();
+        headers.insert(ETAG, self.etag.clone());
+        headers.insert(VARY, HeaderValue::from_static("Accept"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+        response
+    }
+}
+
+/// `APIVersions`. The server's address is the one that the client has.
+fn api_versions(parts: &Parts) -> Value {
+    let header = parts.headers.get(HOST).and_then(|v| v.to_str().ok());
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let host = authority.or(header).unwrap_or_default();
     json!({
         "kind": "APIVersions",
-        "versions": [VERSION],
-        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}],
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": host}],
     })
 }
 
-fn groups() -> Value {
-    let groups: Vec<Value> = GROUPS
+fn group_list() -> Value {
+    let groups: Vec<Value> = served::groups()
         .iter()
+        .filter(|group| !group.name().is_empty())
         .map(|group| group_document(group, false))
         .collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
-fn group_document(group: &str, alone: bool) -> Value {
+fn group_document(group: &Group, alone: bool) -> Value {
     let mut out = Map::new();
     if alone {
         out.insert("kind".to_owned(), "APIGroup".into());
         out.insert("apiVersion".to_owned(), "v1".into());
     }
-    let version = json!({"groupVersion": group_version(group, VERSION), "version": VERSION});
-    out.insert("name".to_owned(), group.into());
-    out.insert("versions".to_owned(), json!([version]));
-    out.insert("preferredVersion".to_owned(), version);
+    let versions: Vec<Value> = group
+        .versions
+        .iter()
+        .map(|v| json!({"groupVersion": group_version(group.name(), &v.version), "version": v.version}))
+        .collect();
+    let preferred = versions.first().cloned().unwrap_or_default();
+    out.insert("name".to_owned(), group.name().into());
+    out.insert("versions".to_owned(), versions.into());
+    out.insert("preferredVersion".to_owned(), preferred);
     Value::Object(out)
 }
 
-fn kinds(group: &str) -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().filter(move |k| k.group == group)
-}
-
-fn reviews(group: &str) -> impl Iterator<Item = &'static Review> {
-    REVIEWS.iter().filter(move |r| r.group == group)
-}
-
-/// The kind that a subresource speaks, with its group and version where they
-/// are not the resource's.
-fn subresource_kind(kind: &Kind, action: Action) -> (&'static str, &'static str, &'static str) {
-    match action {
-        Action::Scale => ("autoscaling", "v1", "Scale"),
-        Action::Status | Action::Finalize => ("", "", kind.kind),
-    }
-}
-
-fn resources(group: &str) -> Value {
+/// `APIResourceList`.
+fn resource_list(group: &str, version: &str, resources: &[Resource]) -> Value {
     let mut list = Vec::new();
-    for kind in kinds(group) {
-        let mut out = json!({
-            "name": kind.plural,
-            "singularName": kind.singular,
-            "namespaced": kind.namespaced,
-            "kind": kind.kind,
-            "verbs": kind.verbs,
-        });
-        for (key, names) in [
-            ("shortNames", kind.short_names),
-            ("categories", kind.categories),
-        ] {
-            if !names.is_empty() {
-                out[key] = json!(names);
-            }
-        }
-        out["storageVersionHash"] = kind.storage_version_hash.into();
-        list.push(out);
-        for subresource in kind.subresources {
-            let (group, version, name) = subresource_kind(kind, subresource.action);
-            let mut out = json!({
-                "name": format!("{}/{}", kind.plural, subresource.name),
-                "singularName": "",
-                "namespaced": kind.namespaced,
-            });
-            if !group.is_empty() {
-                out["group"] = group.into();
-                out["version"] = version.into();
-            }
-            out["kind"] = name.into();
-            out["verbs"] = json!(subresource.verbs);
-            list.push(out);
-        }
+    for resource in resources {
+        list.push(resource_entry(resource));
+        let subresources = resource.subresources.iter();
+        list.extend(subresources.map(|s| subresource_entry(resource, s)));
     }
-    list.extend(reviews(group).map(|review| {
-        json!({
-            "name": review.plural,
-            "singularName": review.kind.to_lowercase(),
-            "namespaced": review.namespaced,
-            "kind": review.kind,
-            "verbs": ["create"],
-        })
-    }));
     let mut out = Map::new();
     out.insert("kind".to_owned(), "APIResourceList".into());
     if !group.is_empty() {
@@ -267,64 +230,48 @@ fn resources(group: &str) -> Value {
     }
     out.insert(
         "groupVersion".to_owned(),
-        group_version(group, VERSION).into(),
+        group_version(group, version).into(),
     );
     out.insert("resources".to_owned(), list.into());
     Value::Object(out)
 }
 
-fn aggregated_group(group: &str) -> Value {
-    let scope = |namespaced: bool| if namespaced { "Namespaced" } else { "Cluster" };
-    let mut resources = Vec::new();
-    for kind in kinds(group) {
-        let mut out = json!({
-            "resource": kind.plural,
-            "responseKind": {"group": "", "version": "", "kind": kind.kind},
-            "scope": scope(kind.namespaced),
-            "singularResource": kind.singular,
-            "verbs": kind.verbs,
-        });
-        for (key, names) in [
-            ("shortNames", kind.short_names),
-            ("categories", kind.categories),
-        ] {
-            if !names.is_empty() {
-                out[key] = json!(names);
-            }
+fn resource_entry(resource: &Resource) -> Value {
+    let mut out = json!({
+        "name": resource.resource,
+        "singularName": resource.singular_resource,
+        "namespaced": resource.namespaced(),
+        "kind": resource.response_kind.kind,
+        "verbs": resource.verbs,
+    });
+    for (key, names) in [
+        ("shortNames", &resource.short_names),
+        ("categories", &resource.categories),
+    ] {
+        if !names.is_empty() {
+            out[key] = json!(names);
         }
-        if !kind.subresources.is_empty() {
-            let subresources: Vec<Value> = kind
-                .subresources
-                .iter()
-                .map(|subresource| {
-                    let (group, version, name) = subresource_kind(kind, subresource.action);
-                    json!({
-                        "subresource": subresource.name,
-                        "responseKind": {"group": group, "version": version, "kind": name},
-                        "verbs": subresource.verbs,
-                    })
-                })
-                .collect();
-            out["subresources"] = subresources.into();
-        }
-        resources.push(out);
     }
-    resources.extend(reviews(group).map(|review| {
-        json!({
-            "resource": review.plural,
-            "responseKind": {"group": "", "version": "", "kind": review.kind},
-            "scope": scope(review.namespaced),
-            "singularResource": review.kind.to_lowercase(),
-            "verbs": ["create"],
-        })
-    }));
-    let metadata = if group.is_empty() {
-        json!({})
-    } else {
-        json!({"name": group})
-    };
-    json!({
-        "metadata": metadata,
-        "versions": [{"version": VERSION, "resources": resources, "freshness": "Current"}],
-    })
+    if !resource.storage_version_hash.is_empty() {
+        out["storageVersionHash"] = json!(resource.storage_version_hash);
+    }
+    out
+}
+
+fn subresource_entry(resource: &Resource, subresource: &Subresource) -> Value {
+    let kind = &subresource.response_kind;
+    let mut out = json!({
+        "name": format!("{}/{}", resource.resource, subresource.subresource),
+        "singularName": "",
+        "namespaced": resource.namespaced(),
+    });
+    if !kind.group.is_empty() {
+        out["group"] = json!(kind.group);
+    }
+    if !kind.version.is_empty() {
+        out["version"] = json!(kind.version);
+    }
+    out["kind"] = json!(kind.kind);
+    out["verbs"] = json!(subresource.verbs);
+    out
 }

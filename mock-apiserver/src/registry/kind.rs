@@ -1,18 +1,18 @@
-//! The kinds that are served: one table, from which routes, discovery,
-//! selectors and messages come.
+//! The kinds that are stored: one table, from which routes, selectors and
+//! messages come. What may be done with them is in [`super::served`].
 
 use serde_json::Value;
 
 use super::names::NameRule;
+use super::unstored;
 use crate::wire;
 
-/// A served kind, by name.
+/// A stored kind, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(usize)]
 #[allow(missing_docs, reason = "the variants are Kubernetes' kinds")]
 pub enum Id {
     ConfigMap,
-    Event,
     Namespace,
     Node,
     Pod,
@@ -24,6 +24,8 @@ pub enum Id {
     ClusterRole,
     RoleBinding,
     Role,
+    /// Whatever else Kubernetes serves; see [`super::unstored`].
+    Unstored,
 }
 
 /// How many kinds there are.
@@ -41,20 +43,11 @@ pub struct Kind {
     pub kind: &'static str,
     /// `deployments`: the resource.
     pub plural: &'static str,
-    /// `deployment`.
-    pub singular: &'static str,
     /// Whether objects live in namespaces.
     pub namespaced: bool,
-    /// What kubectl accepts for short.
-    pub short_names: &'static [&'static str],
-    /// Groups of kinds, such as `all`.
-    pub categories: &'static [&'static str],
-    /// The verbs of the resource itself.
-    pub verbs: &'static [&'static str],
-    /// What hangs below an object.
-    pub subresources: &'static [Subresource],
-    /// The hash that discovery shows (of group, version and kind).
-    pub storage_version_hash: &'static str,
+    /// What is done by which subresource; the others that Kubernetes has are
+    /// not served.
+    pub subresources: &'static [(&'static str, Action)],
     /// The Go type, by its protobuf name.
     pub message: &'static str,
     /// Which names are valid.
@@ -65,17 +58,6 @@ pub struct Kind {
     pub fields: Option<&'static [&'static str]>,
     /// Whether a deletion answers with the object instead of a `Status`.
     pub returns_deleted: bool,
-}
-
-/// A subresource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subresource {
-    /// The last part of the path.
-    pub name: &'static str,
-    /// What it does.
-    pub action: Action,
-    /// Its verbs.
-    pub verbs: &'static [&'static str],
 }
 
 /// What a body is read as: a kind and its Go type.
@@ -97,6 +79,16 @@ pub const SCALE: Form = Form {
     message: "k8s.io.api.autoscaling.v1.Scale",
 };
 
+/// What `pods/eviction` takes.
+pub const EVICTION: Form = Form {
+    kind: wire::Kind {
+        group: "policy",
+        version: "v1",
+        kind: "Eviction",
+    },
+    message: "k8s.io.api.policy.v1.Eviction",
+};
+
 /// What a subresource does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -106,42 +98,23 @@ pub enum Action {
     Scale,
     /// Writes a namespace's `spec.finalizers`.
     Finalize,
+    /// Deletes a pod that nothing protects.
+    Evict,
+    /// Nothing: Kubernetes has it and this cluster has not.
+    Unserved,
 }
 
-const ALL_VERBS: &[&str] = &[
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
-const NAMESPACE_VERBS: &[&str] = &[
-    "create", "delete", "get", "list", "patch", "update", "watch",
-];
-const SUBRESOURCE_VERBS: &[&str] = &["get", "patch", "update"];
+const STATUS: (&str, Action) = ("status", Action::Status);
 
-const STATUS: Subresource = Subresource {
-    name: "status",
-    action: Action::Status,
-    verbs: SUBRESOURCE_VERBS,
-};
-
-const BASE: Kind = Kind {
-    id: Id::ConfigMap,
+/// The row that others differ from.
+pub const BASE: Kind = Kind {
+    id: Id::Unstored,
     group: "",
     version: "v1",
     kind: "",
     plural: "",
-    singular: "",
     namespaced: true,
-    short_names: &[],
-    categories: &[],
-    verbs: ALL_VERBS,
     subresources: &[],
-    storage_version_hash: "",
     message: "",
     names: NameRule::Subdomain,
     fields: None,
@@ -154,59 +127,21 @@ const RBAC: Kind = Kind {
     ..BASE
 };
 
-/// All kinds, in the order of [`Id`], which is discovery's within a group.
+/// All kinds, in the order of [`Id`].
 pub static KINDS: [Kind; COUNT] = [
     Kind {
         id: Id::ConfigMap,
         kind: "ConfigMap",
         plural: "configmaps",
-        singular: "configmap",
-        short_names: &["cm"],
-        storage_version_hash: "qFsyl6wFWjQ=",
         message: "k8s.io.api.core.v1.ConfigMap",
-        ..BASE
-    },
-    Kind {
-        id: Id::Event,
-        kind: "Event",
-        plural: "events",
-        singular: "event",
-        short_names: &["ev"],
-        verbs: &["get", "list", "watch"],
-        storage_version_hash: "r2yiGXH7wu8=",
-        message: "k8s.io.api.core.v1.Event",
-        fields: Some(&[
-            "involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-        ]),
         ..BASE
     },
     Kind {
         id: Id::Namespace,
         kind: "Namespace",
         plural: "namespaces",
-        singular: "namespace",
         namespaced: false,
-        short_names: &["ns"],
-        verbs: NAMESPACE_VERBS,
-        subresources: &[
-            Subresource {
-                name: "finalize",
-                action: Action::Finalize,
-                verbs: &["update"],
-            },
-            STATUS,
-        ],
-        storage_version_hash: "Q3oi5N2YM8M=",
+        subresources: &[("finalize", Action::Finalize), STATUS],
         message: "k8s.io.api.core.v1.Namespace",
         names: NameRule::Label,
         fields: Some(&["status.phase"]),
@@ -217,11 +152,8 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::Node,
         kind: "Node",
         plural: "nodes",
-        singular: "node",
         namespaced: false,
-        short_names: &["no"],
         subresources: &[STATUS],
-        storage_version_hash: "XwShjMxG9Fs=",
         message: "k8s.io.api.core.v1.Node",
         fields: Some(&["spec.unschedulable"]),
         ..BASE
@@ -230,11 +162,7 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::Pod,
         kind: "Pod",
         plural: "pods",
-        singular: "pod",
-        short_names: &["po"],
-        categories: &["all"],
-        subresources: &[STATUS],
-        storage_version_hash: "xPOwRZ+Yhw8=",
+        subresources: &[("eviction", Action::Evict), STATUS],
         message: "k8s.io.api.core.v1.Pod",
         fields: Some(&[
             "spec.nodeName",
@@ -254,8 +182,6 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::Secret,
         kind: "Secret",
         plural: "secrets",
-        singular: "secret",
-        storage_version_hash: "S6u1pOWzb84=",
         message: "k8s.io.api.core.v1.Secret",
         fields: Some(&["type"]),
         ..BASE
@@ -264,9 +190,6 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::ServiceAccount,
         kind: "ServiceAccount",
         plural: "serviceaccounts",
-        singular: "serviceaccount",
-        short_names: &["sa"],
-        storage_version_hash: "pbx9ZvyFpBE=",
         message: "k8s.io.api.core.v1.ServiceAccount",
         returns_deleted: true,
         ..BASE
@@ -275,11 +198,7 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::Service,
         kind: "Service",
         plural: "services",
-        singular: "service",
-        short_names: &["svc"],
-        categories: &["all"],
         subresources: &[STATUS],
-        storage_version_hash: "0/CO1lhkEBI=",
         message: "k8s.io.api.core.v1.Service",
         names: NameRule::Dns1035,
         fields: Some(&["spec.clusterIP", "spec.type"]),
@@ -291,18 +210,7 @@ pub static KINDS: [Kind; COUNT] = [
         group: "apps",
         kind: "Deployment",
         plural: "deployments",
-        singular: "deployment",
-        short_names: &["deploy"],
-        categories: &["all"],
-        subresources: &[
-            Subresource {
-                name: "scale",
-                action: Action::Scale,
-                verbs: SUBRESOURCE_VERBS,
-            },
-            STATUS,
-        ],
-        storage_version_hash: "8aSe+NMegvE=",
+        subresources: &[("scale", Action::Scale), STATUS],
         message: "k8s.io.api.apps.v1.Deployment",
         ..BASE
     },
@@ -310,9 +218,7 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::ClusterRoleBinding,
         kind: "ClusterRoleBinding",
         plural: "clusterrolebindings",
-        singular: "clusterrolebinding",
         namespaced: false,
-        storage_version_hash: "48tpQ8gZHFc=",
         message: "k8s.io.api.rbac.v1.ClusterRoleBinding",
         ..RBAC
     },
@@ -320,9 +226,7 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::ClusterRole,
         kind: "ClusterRole",
         plural: "clusterroles",
-        singular: "clusterrole",
         namespaced: false,
-        storage_version_hash: "bYE5ZWDrJ44=",
         message: "k8s.io.api.rbac.v1.ClusterRole",
         ..RBAC
     },
@@ -330,8 +234,6 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::RoleBinding,
         kind: "RoleBinding",
         plural: "rolebindings",
-        singular: "rolebinding",
-        storage_version_hash: "eGsCzGH6b1g=",
         message: "k8s.io.api.rbac.v1.RoleBinding",
         ..RBAC
     },
@@ -339,11 +241,11 @@ pub static KINDS: [Kind; COUNT] = [
         id: Id::Role,
         kind: "Role",
         plural: "roles",
-        singular: "role",
-        storage_version_hash: "7FuwZcIIItM=",
         message: "k8s.io.api.rbac.v1.Role",
         ..RBAC
     },
+    // Never found by its name, which is empty; there is no object of it.
+    BASE,
 ];
 
 impl Id {
@@ -362,10 +264,12 @@ impl Id {
 }
 
 impl Kind {
-    /// The kind served as `resource` of a group and version.
+    /// The kind that `resource` of a group and version is served as, stored or
+    /// not.
     pub fn find(group: &str, version: &str, resource: &str) -> Option<&'static Self> {
         KINDS
             .iter()
+            .chain(unstored::kinds())
             .find(|k| k.plural == resource && k.group == group && k.version == version)
     }
 
@@ -391,9 +295,12 @@ impl Kind {
         wire::with_type(object.clone(), self.form().kind)
     }
 
-    /// The subresource called `name`.
-    pub fn subresource(&self, name: &str) -> Option<&'static Subresource> {
-        self.subresources.iter().find(|s| s.name == name)
+    /// What the subresource called `name` does.
+    pub fn action(&self, name: &str) -> Action {
+        self.subresources
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or(Action::Unserved, |(_, action)| *action)
     }
 }
 
@@ -413,17 +320,31 @@ mod tests {
     #[test]
     fn every_kind_is_at_its_ids_place_and_has_a_type() {
         let schema = super::super::schema::schema();
-        assert!(schema.message(SCALE.message).is_some());
+        for form in [SCALE, EVICTION] {
+            assert!(schema.message(form.message).is_some());
+        }
         for (index, kind) in KINDS.iter().enumerate() {
             assert_eq!(kind.id as usize, index, "{}", kind.kind);
-            assert_eq!(
-                super::super::schema::schema()
-                    .message(kind.message)
-                    .is_some(),
-                kind.id != Id::Event,
-                "{}",
-                kind.message
-            );
+            let typed = schema.message(kind.message).is_some();
+            assert_eq!(typed, kind.id != Id::Unstored, "{}", kind.message);
+        }
+    }
+
+    /// What the table says is what Kubernetes says.
+    #[test]
+    fn every_kind_is_served_by_kubernetes_in_the_same_scope() {
+        for kind in KINDS.iter().filter(|k| k.id != Id::Unstored) {
+            let served = super::super::served::find(kind.group, kind.version, kind.plural);
+            let served = served.expect("served");
+            assert_eq!(served.response_kind.kind, kind.kind);
+            assert_eq!(served.namespaced(), kind.namespaced, "{}", kind.kind);
+            for (name, _) in kind.subresources {
+                assert!(
+                    !served.subresource_verbs(name).is_empty(),
+                    "{}/{name}",
+                    kind.plural
+                );
+            }
         }
     }
 }

@@ -7,7 +7,9 @@
 //! is decided by it.
 
 mod admission;
+mod cursor;
 mod defaults;
+mod delete;
 mod discovery;
 mod json_patch;
 mod kind;
@@ -19,16 +21,19 @@ mod quantity;
 mod query;
 mod rbac;
 mod read;
-mod schema;
+pub(crate) mod schema;
 pub(crate) mod selector;
+mod served;
 mod store;
 mod strategic;
 mod table;
+mod unstored;
 mod validate;
 mod watch;
 mod write;
 
-pub use discovery::resources_of_kubernetes;
+pub(crate) use discovery::paths as discovery_paths;
+pub use served::resources_of_kubernetes;
 
 use std::sync::Arc;
 
@@ -45,9 +50,13 @@ use crate::authz::Authorizer;
 use crate::request::RequestInfo;
 use crate::wire::{self, Negotiated, Status};
 
-use kind::{Action, Form, Id, Kind, SCALE, Subresource};
+use kind::{Action, EVICTION, Form, Id, Kind, SCALE};
 use query::Query;
 use store::Store;
+
+/// What is done with a collection, and with one object.
+const COLLECTION_VERBS: [&str; 4] = ["create", "deletecollection", "list", "watch"];
+const OBJECT_VERBS: [&str; 5] = ["delete", "get", "patch", "update", "watch"];
 
 /// The objects of one cluster; a cheap handle.
 #[derive(Clone)]
@@ -64,7 +73,8 @@ struct Inner {
 /// One request on a resource, as far as it is the same for all verbs.
 struct Call<'a> {
     kind: &'static Kind,
-    subresource: Option<&'static Subresource>,
+    /// What the subresource does; `None` for the object itself.
+    action: Option<Action>,
     /// Empty at the cluster scope, and for cluster-scoped kinds.
     namespace: &'a str,
     /// The name in the path; empty for collections.
@@ -133,10 +143,8 @@ impl Registry {
         if !info.is_resource_request {
             return non_resource(&info, &parts);
         }
-        if is_list_of_definitions(&info) {
-            return no_definitions(&parts);
-        }
-        let Some(kind) = Kind::find(&info.api_group, &info.api_version, &info.resource) else {
+        let (group, version) = (info.api_group.as_str(), info.api_version.as_str());
+        let Some(kind) = Kind::find(group, version, &info.resource) else {
             return unknown_resource(&info, &parts);
         };
         let negotiated = match wire::negotiate(&parts.headers, &parts.uri) {
@@ -147,11 +155,12 @@ impl Registry {
             Ok(call) => call,
             Err(status) => return wire::status_response(&parts.headers, &parts.uri, &status),
         };
-        match self.answer(&call, body).await {
+        let response = match self.answer(&call, body).await {
             Ok(Reply::Answer(answer)) => call.respond(answer),
             Ok(Reply::Stream(response)) => response,
             Err(status) => call.negotiated.without_conversion().status(&status),
-        }
+        };
+        unstored::warned(&call, response)
     }
 
     async fn answer(&self, call: &Call<'_>, body: Body) -> Result<Reply, Status> {
@@ -159,15 +168,23 @@ impl Registry {
         if call.kind.id.is_rbac() {
             inner.bootstrap();
         }
+        if call.action == Some(Action::Unserved) {
+            inner.store.with(|state| write::existing(state, call))?;
+            return Err(unstored::refusal(call));
+        }
+        if call.kind.id == Id::Unstored && call.parts.method == Method::POST {
+            return Err(unstored::refusal(call));
+        }
         let answer = match (&call.parts.method, call.name.is_empty()) {
-            (&Method::GET | &Method::HEAD, false) if call.info.verb != "watch" => {
-                inner.get(call)?
-            }
-            (&Method::GET | &Method::HEAD, _) => {
+            (&Method::GET, false) if call.info.verb != "watch" => inner.get(call)?,
+            (&Method::GET, _) => {
                 if call.info.verb == "watch" {
                     return watch::start(self, call).map(Reply::Stream);
                 }
                 inner.list(call)?
+            }
+            (&Method::POST, false) if call.action == Some(Action::Evict) => {
+                inner.evict(call, &wire::read_body(body).await?)?
             }
             (&Method::POST, true) => inner.create(call, &wire::read_body(body).await?)?,
             (&Method::PUT, false) => inner.update(call, &wire::read_body(body).await?)?,
@@ -199,29 +216,39 @@ impl<'a> Call<'a> {
         now: Timestamp,
     ) -> Result<Self, Status> {
         let name = info.parts.get(1).map_or("", String::as_str);
-        let in_namespace = !info.namespace.is_empty() && kind.id != Id::Namespace;
-        if in_namespace && !kind.namespaced {
+        let of_namespace = kind.id == Id::Namespace;
+        let in_namespace = !info.namespace.is_empty() && !of_namespace;
+        let elsewhere = of_namespace && !info.namespace.is_empty() && name != info.namespace;
+        if elsewhere || (in_namespace && !kind.namespaced) {
             return Err(Status::server_not_found());
         }
-        let subresource = match info.parts.get(2..).unwrap_or_default() {
-            [] => None,
-            [sub] => Some(kind.subresource(sub).ok_or_else(Status::server_not_found)?),
-            _ => return Err(Status::server_not_found()),
-        };
+        let served = served::find(kind.group, kind.version, kind.plural)
+            .ok_or_else(Status::server_not_found)?;
         // Without a namespace, objects of a namespaced kind can only be read
         // together.
         let all_namespaces = kind.namespaced && info.namespace.is_empty();
-        if all_namespaces && !name.is_empty() {
+        let (action, verbs) = match info.parts.get(2..).unwrap_or_default() {
+            [] if all_namespaces && !name.is_empty() => return Err(Status::server_not_found()),
+            [] if all_namespaces => (None, served.verbs_among(&["list", "watch"])),
+            [] if name.is_empty() => (None, served.verbs_among(&COLLECTION_VERBS)),
+            [] => (None, served.verbs_among(&OBJECT_VERBS)),
+            _ if all_namespaces => return Err(Status::server_not_found()),
+            // Behind `proxy` is a path of another server.
+            [name, rest @ ..] if rest.is_empty() || name == "proxy" => {
+                (Some(kind.action(name)), served.subresource_verbs(name))
+            }
+            _ => return Err(Status::server_not_found()),
+        };
+        // A path without any verb is no path.
+        if verbs.is_empty() {
             return Err(Status::server_not_found());
         }
-        let verbs = subresource.map_or(kind.verbs, |s| s.verbs);
-        let known = verbs.contains(&info.verb.as_str());
-        if !known || (all_namespaces && !matches!(info.verb.as_str(), "list" | "watch")) {
+        if !verbs.contains(&info.verb.as_str()) {
             return Err(Status::generic_method_not_allowed());
         }
         Ok(Self {
             kind,
-            subresource,
+            action,
             namespace: if in_namespace { &info.namespace } else { "" },
             name,
             info,
@@ -233,14 +260,11 @@ impl<'a> Call<'a> {
         })
     }
 
-    fn action(&self) -> Option<Action> {
-        self.subresource.map(|s| s.action)
-    }
-
     /// What the call's bodies are.
     fn form(&self) -> Form {
-        match self.action() {
+        match self.action {
             Some(Action::Scale) => SCALE,
+            Some(Action::Evict) => EVICTION,
             _ => self.kind.form(),
         }
     }
@@ -290,49 +314,18 @@ impl WithoutConversion for Negotiated {
 }
 
 fn non_resource(info: &RequestInfo, parts: &Parts) -> Response {
-    let get = matches!(parts.method, Method::GET | Method::HEAD);
-    let path = info.path.trim_end_matches('/');
-    let found = discovery::respond(path, parts).or_else(|| openapi::respond(path, parts));
-    match found {
-        Some(response) if get => response,
-        Some(_) => wire::status_response(
-            &parts.headers,
-            &parts.uri,
-            &Status::generic_method_not_allowed(),
-        ),
-        None => wire::plain_not_found(),
-    }
+    discovery::respond(info.path.trim_end_matches('/'), parts)
+        .or_else(|| openapi::respond(&info.path, parts))
+        .unwrap_or_else(wire::plain_not_found)
 }
 
-/// A group that is served and has no such resource refuses with a `Status`;
-/// any other path is nobody's.
+/// A group that is served and has no such version or resource refuses with a
+/// `Status`; any other path is nobody's.
 fn unknown_resource(info: &RequestInfo, parts: &Parts) -> Response {
-    if discovery::has_version(&info.api_group, &info.api_version) {
+    if served::group(&info.api_group).is_some() {
         wire::status_response(&parts.headers, &parts.uri, &Status::server_not_found())
     } else {
         wire::plain_not_found()
-    }
-}
-
-/// Custom resources are not served, and discovery does not know of them. But
-/// kubectl lists their definitions before it says that it knows no kind, and
-/// gives up where it cannot.
-fn is_list_of_definitions(info: &RequestInfo) -> bool {
-    (info.api_group.as_str(), info.api_version.as_str()) == ("apiextensions.k8s.io", "v1")
-        && info.resource == "customresourcedefinitions"
-        && info.verb == "list"
-}
-
-fn no_definitions(parts: &Parts) -> Response {
-    let list = json!({
-        "kind": "CustomResourceDefinitionList",
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "metadata": {"resourceVersion": "1"},
-        "items": [],
-    });
-    match wire::negotiate_with(&parts.headers, &parts.uri, |convert, _| convert.is_none()) {
-        Ok(negotiated) => negotiated.object(StatusCode::OK, &list),
-        Err(status) => wire::status_response(&parts.headers, &parts.uri, &status),
     }
 }
 

@@ -52,7 +52,11 @@ impl NameRule {
 
 /// A DNS-1123 subdomain.
 pub fn subdomain(name: &str) -> Vec<String> {
-    let mut faults = too_long(name, 253);
+    subdomain_in(name, "characters")
+}
+
+fn subdomain_in(name: &str, unit: &str) -> Vec<String> {
+    let mut faults = too_long(name, 253, unit);
     if !name.split('.').all(is_label) {
         faults.push(format!(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{LABEL_FMT}(\\.{LABEL_FMT})*')"
@@ -63,7 +67,7 @@ pub fn subdomain(name: &str) -> Vec<String> {
 
 /// A DNS-1123 label.
 pub fn label(name: &str) -> Vec<String> {
-    let mut faults = too_long(name, 63);
+    let mut faults = too_long(name, 63, "characters");
     if !is_label(name) {
         if name.split('.').all(is_label) {
             faults.push("must not contain dots".to_owned());
@@ -77,7 +81,7 @@ pub fn label(name: &str) -> Vec<String> {
 }
 
 fn dns1035(name: &str) -> Vec<String> {
-    let mut faults = too_long(name, 63);
+    let mut faults = too_long(name, 63, "characters");
     if !(is_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase())) {
         faults.push("a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned());
     }
@@ -100,9 +104,11 @@ fn path_segment_content(name: &str) -> Vec<String> {
         .collect()
 }
 
-fn too_long(text: &str, limit: usize) -> Vec<String> {
+/// Bytes are counted; they are called characters where the older of
+/// Kubernetes' two packages does it (`util/validation`).
+fn too_long(text: &str, limit: usize, unit: &str) -> Vec<String> {
     if text.len() > limit {
-        vec![format!("must be no more than {limit} bytes")]
+        vec![format!("must be no more than {limit} {unit}")]
     } else {
         Vec::new()
     }
@@ -139,7 +145,7 @@ pub fn label_key(key: &str) -> Vec<String> {
                 faults.push("prefix part must be non-empty".to_owned());
             } else {
                 faults.extend(
-                    subdomain(first)
+                    subdomain_in(first, "bytes")
                         .into_iter()
                         .map(|f| format!("prefix part {f}")),
                 );
@@ -167,7 +173,7 @@ pub fn label_key(key: &str) -> Vec<String> {
 
 /// What is wrong with a label's value.
 pub fn label_value(value: &str) -> Vec<String> {
-    let mut faults = too_long(value, 63);
+    let mut faults = too_long(value, 63, "bytes");
     if !(value.is_empty() || is_qualified(value)) {
         faults.push(format!(
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({QUALIFIED_FMT})?')"
@@ -332,7 +338,18 @@ mod tests {
             ]
         );
         assert_eq!(label("a.b"), ["must not contain dots"]);
-        assert_eq!(label(&"a".repeat(64)), ["must be no more than 63 bytes"]);
+        assert_eq!(
+            label(&"a".repeat(64)),
+            ["must be no more than 63 characters"]
+        );
+        assert_eq!(
+            label_key(&format!("{}/a", "a".repeat(254))),
+            ["prefix part must be no more than 253 bytes"]
+        );
+        assert_eq!(
+            label_value(&"a".repeat(64)),
+            ["must be no more than 63 bytes"]
+        );
     }
 
     #[rstest]

@@ -135,13 +135,7 @@ fn strategic_merge(node: Node<'_>, original: &Value, patch: &Value) -> Result<Va
         .map_err(|error| match error {
             Error::BadPatch(text) => Status::bad_request(text),
             Error::Unprocessable(_) => unprocessable(),
-            // Upstream has no status for these, which makes them 500.
-            Error::Other(text) => Status {
-                code: 500,
-                reason: String::new(),
-                message: text,
-                details: None,
-            },
+            Error::Other(text) => Status::unclassified(text),
         })
 }
 

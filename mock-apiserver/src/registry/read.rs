@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::cursor::{Cursor, expired};
 use super::kind::Action;
 use super::query::{Query, invalid_options};
 use super::selector::Selector;
@@ -23,12 +22,6 @@ pub struct ListOptions {
     cursor: Option<Cursor>,
 }
 
-/// Where a list goes on: at which revision and after which key.
-struct Cursor {
-    revision: Option<u64>,
-    start: String,
-}
-
 /// A page of a list.
 pub struct Page {
     pub items: Vec<Arc<Stored>>,
@@ -38,13 +31,14 @@ pub struct Page {
 
 impl Inner {
     pub(super) fn get(&self, call: &Call<'_>) -> Result<Answer, Status> {
-        let revision = parse_revision(call.query.get("resourceVersion"))?;
+        let revision = parse_revision(call.query.get("resourceVersion"));
+        let revision = revision.map_err(Status::unclassified)?;
         self.store.with(|state| {
             check_not_from_the_future(state, revision)?;
             let stored = state
                 .get(call.kind.id, &call.key())
                 .ok_or_else(|| call.not_found())?;
-            let body = match call.action() {
+            let body = match call.action {
                 Some(Action::Scale) => super::write::scale_of(&stored.value),
                 _ => stored.value.clone(),
             };
@@ -100,7 +94,8 @@ impl ListOptions {
         Ok(Self {
             selector,
             limit: usize::try_from(limit).unwrap_or(0),
-            revision: parse_revision(version)?,
+            revision: parse_revision(version)
+                .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?,
             exact: matching == "Exact",
             cursor: match continued {
                 "" => None,
@@ -144,16 +139,16 @@ fn check_match(version: &str, matching: &str, continued: &str) -> Result<(), Sta
 /// A resource version as the client gave it; `None` for the empty one.
 ///
 /// # Errors
-/// 400 for what is no number.
-pub fn parse_revision(text: &str) -> Result<Option<u64>, Status> {
+/// Kubernetes' sentence for what is no number.
+pub fn parse_revision(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| {
         let quoted = quote(text);
-        Status::bad_request(format!(
+        format!(
             "resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"
-        ))
+        )
     })
 }
 
@@ -185,7 +180,7 @@ pub fn page(state: &State, call: &Call<'_>, options: &ListOptions) -> Result<Pag
         Some(revision) => {
             let objects = state
                 .range_at(call.kind.id, call.namespace, &start, revision)
-                .map_err(|_| expired(cursor.is_some()))?;
+                .map_err(|_| expired(cursor))?;
             (revision, objects)
         }
         None => (
@@ -213,7 +208,7 @@ pub fn page(state: &State, call: &Call<'_>, options: &ListOptions) -> Result<Pag
     let left = selected.count();
     if left > 0 {
         let start = relative(call.namespace, &last);
-        let token = Cursor::token(revision, &format!("{start}\0"));
+        let token = Cursor::token(Some(revision), &format!("{start}\0"));
         metadata.insert("continue".to_owned(), token.into());
         // The rest is only counted where no selector would have to be tried.
         if options.selector.is_empty() {
@@ -232,54 +227,4 @@ fn relative<'a>(namespace: &str, key: &'a str) -> &'a str {
         .filter(|_| !namespace.is_empty())
         .and_then(|k| k.strip_prefix('/'))
         .unwrap_or(key)
-}
-
-fn expired(continued: bool) -> Status {
-    Status::expired(if continued {
-        "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter."
-    } else {
-        "The resourceVersion for the provided list is too old."
-    })
-}
-
-impl Cursor {
-    fn token(revision: u64, start: &str) -> String {
-        let token = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start});
-        URL_SAFE_NO_PAD.encode(token.to_string())
-    }
-
-    fn parse(token: &str) -> Result<Self, Status> {
-        let invalid = |why: &str| Status::bad_request(format!("continue key is not valid: {why}"));
-        let bytes = URL_SAFE_NO_PAD
-            .decode(token)
-            .map_err(|_| invalid("illegal base64 data"))?;
-        let token: Value =
-            serde_json::from_slice(&bytes).map_err(|_| invalid("invalid character"))?;
-        if token["v"] != "meta.k8s.io/v1" {
-            return Err(invalid(&format!(
-                "server does not recognize this encoded version {}",
-                quote(token["v"].as_str().unwrap_or_default())
-            )));
-        }
-        let start = token["start"].as_str().unwrap_or_default();
-        if start.is_empty() {
-            return Err(invalid("encoded start key empty (version meta.k8s.io/v1)"));
-        }
-        // What path.Clean would change could leave the list's own prefix.
-        if start.starts_with('/') || start.split('/').any(|p| matches!(p, "." | ".." | "")) {
-            return Err(invalid(start));
-        }
-        let revision = match token["rv"].as_i64() {
-            Some(0) | None => {
-                return Err(invalid(
-                    "incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
-                ));
-            }
-            Some(revision) => u64::try_from(revision).ok(),
-        };
-        Ok(Self {
-            revision,
-            start: start.to_owned(),
-        })
-    }
 }

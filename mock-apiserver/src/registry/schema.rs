@@ -26,6 +26,8 @@ const STRICT_LIMIT: usize = 100;
 pub struct Schema {
     messages: Vec<Message>,
     by_name: HashMap<Box<str>, u16>,
+    /// The messages of kinds, by `apiVersion/kind`.
+    by_kind: HashMap<Box<str>, u16>,
 }
 
 /// One Go struct, or a type with an encoding of its own.
@@ -60,16 +62,17 @@ pub struct Patch {
     pub merge_key: Option<Box<str>>,
 }
 
-#[derive(Clone)]
 enum Type {
-    String,
+    /// With the name that Go has for it.
+    String(Box<str>),
     Bytes,
     Bool,
     Int32,
     Int64,
     Double,
     Message(u16),
-    Map(Box<Type>),
+    /// With its own name in Go, if it has one.
+    Map(Box<Type>, Option<Box<str>>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,15 +116,14 @@ pub fn schema() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     SCHEMA.get_or_init(|| {
         let mut schema = Schema::parse(include_str!("../../data/v1.37/protobuf.json"));
-        for document in super::openapi::DOCUMENTS {
-            schema.add_patch_strategies(document.json);
-        }
+        schema.add_patch_strategies(super::openapi::SCHEMAS);
         schema
     })
 }
 
 #[derive(Deserialize)]
 struct RawSchema {
+    kinds: HashMap<String, String>,
     messages: HashMap<String, RawMessage>,
 }
 
@@ -155,6 +157,7 @@ impl Schema {
     fn parse(json: &str) -> Self {
         // The table is part of the program and covered by the tests below.
         let raw: RawSchema = serde_json::from_str(json).unwrap_or_else(|_| RawSchema {
+            kinds: HashMap::new(),
             messages: HashMap::new(),
         });
         let mut names: Vec<&String> = raw.messages.keys().collect();
@@ -173,14 +176,23 @@ impl Schema {
                 Message::new(name, special, fields)
             })
             .collect();
-        Self { messages, by_name }
+        let by_kind = raw
+            .kinds
+            .iter()
+            .filter_map(|(kind, name)| Some((kind.as_str().into(), *by_name.get(name.as_str())?)))
+            .collect();
+        Self {
+            messages,
+            by_name,
+            by_kind,
+        }
     }
 
     fn add_patch_strategies(&mut self, openapi: &str) {
-        let Ok(document) = serde_json::from_str::<PatchDocument>(openapi) else {
+        let Ok(schemas) = serde_json::from_str::<PatchSchemas>(openapi) else {
             return;
         };
-        for (name, fields) in document.components.schemas.0 {
+        for (name, fields) in schemas.0 {
             // io.k8s.api.core.v1.PodSpec is k8s.io.api.core.v1.PodSpec here.
             let Some(tail) = name.strip_prefix("io.k8s.") else {
                 continue;
@@ -216,7 +228,7 @@ impl Schema {
                     Some(_) => Node::Opaque,
                 }
             }
-            Type::Map(_) => Node::Map,
+            Type::Map(..) => Node::Map,
             _ => Node::Opaque,
         };
         Some((node, &field.patch))
@@ -259,6 +271,20 @@ impl Schema {
         let mut decoded = self.decode_by(Decoder::Unstructured, message, value)?;
         decoded.unknown.sort_unstable();
         Ok(decoded)
+    }
+
+    /// An object as the API server would encode it, where its kind is known;
+    /// else, and where it cannot be read, as it is.
+    pub fn encoded(&self, object: &Value) -> Value {
+        let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+        let kind = format!("{}/{}", text("apiVersion"), text("kind"));
+        self.by_kind
+            .get(kind.as_str())
+            .and_then(|number| {
+                self.decode(&self.messages[usize::from(*number)], object)
+                    .ok()
+            })
+            .map_or_else(|| object.clone(), |decoded| decoded.value)
     }
 
     fn decode_by(
@@ -367,13 +393,15 @@ impl Message {
 
 impl Type {
     fn parse(text: &str, by_name: &HashMap<Box<str>, u16>) -> Self {
-        if let Some(inner) = text.strip_prefix("map<string,") {
-            return Self::Map(Box::new(Self::parse(inner.trim_end_matches('>'), by_name)));
+        if let Some(map) = text.strip_prefix("map<string,") {
+            let (inner, name) = map.rsplit_once('>').unwrap_or((map, ""));
+            let name = name.strip_prefix(':').map(Box::from);
+            return Self::Map(Box::new(Self::parse(inner, by_name)), name);
         }
         if let Some(name) = text.strip_prefix("message:") {
             return by_name
                 .get(name)
-                .map_or(Self::String, |number| Self::Message(*number));
+                .map_or_else(Self::text, |number| Self::Message(*number));
         }
         match text {
             "bytes" => Self::Bytes,
@@ -381,20 +409,41 @@ impl Type {
             "int32" => Self::Int32,
             "int64" => Self::Int64,
             "double" => Self::Double,
-            _ => Self::String,
+            _ => text
+                .strip_prefix("string:")
+                .map_or_else(Self::text, |name| Self::String(name.into())),
         }
     }
 
+    fn text() -> Self {
+        Self::String("string".into())
+    }
+
+    /// The type as Go prints it.
     fn go(&self, schema: &Schema) -> String {
         match self {
-            Self::String => "string".to_owned(),
+            Self::String(name) | Self::Map(_, Some(name)) => name.to_string(),
             Self::Bytes => "[]uint8".to_owned(),
             Self::Bool => "bool".to_owned(),
             Self::Int32 => "int32".to_owned(),
             Self::Int64 => "int64".to_owned(),
             Self::Double => "float64".to_owned(),
             Self::Message(number) => schema.messages[usize::from(*number)].go.to_string(),
-            Self::Map(value) => format!("map[string]{}", value.go(schema)),
+            Self::Map(value, None) => format!("map[string]{}", value.go(schema)),
+        }
+    }
+
+    /// What kind of type it is, as Go's reflection calls it.
+    fn shape(&self) -> &'static str {
+        match self {
+            Self::String(_) => "string",
+            Self::Bytes => "slice",
+            Self::Bool => "bool",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Double => "float64",
+            Self::Message(_) => "struct",
+            Self::Map(..) => "map",
         }
     }
 }
@@ -482,7 +531,7 @@ impl<'a> Walk<'a> {
         }
         if field.repeated {
             let Value::Array(items) = value else {
-                self.mismatch(value, &format!("[]{}", field.ty.go(self.schema)));
+                self.mismatch(value, &format!("[]{}", field.ty.go(self.schema)), "slice");
                 return None;
             };
             if items.is_empty() && field.omit_empty {
@@ -521,7 +570,9 @@ impl<'a> Walk<'a> {
     /// A value that is not null; nothing after a type error.
     fn value(&mut self, ty: &'a Type, value: &Value) -> Option<Value> {
         match (ty, value) {
-            (Type::String, Value::String(_)) | (Type::Bool, Value::Bool(_)) => Some(value.clone()),
+            (Type::String(_), Value::String(_)) | (Type::Bool, Value::Bool(_)) => {
+                Some(value.clone())
+            }
             (Type::Int32, Value::Number(number))
                 if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) =>
             {
@@ -531,14 +582,14 @@ impl<'a> Walk<'a> {
             (Type::Double, Value::Number(_)) => Some(value.clone()),
             (Type::Int32 | Type::Int64, Value::Number(number)) => {
                 if self.decoder == Decoder::Unstructured {
-                    self.fail(unconvertible(value, &ty.go(self.schema)));
+                    self.fail(unconvertible(value, ty.shape()));
                     return None;
                 }
                 self.fail_type(&format!("number {number}"), &ty.go(self.schema));
                 None
             }
             (Type::Bytes, Value::String(text)) => self.bytes(text),
-            (Type::Map(inner), Value::Object(object)) => {
+            (Type::Map(inner, _), Value::Object(object)) => {
                 let mut keys: Vec<&String> = object.keys().collect();
                 keys.sort_unstable();
                 let mut out = Map::new();
@@ -561,13 +612,13 @@ impl<'a> Walk<'a> {
                         Some(Value::Object(out))
                     }
                     (None, _) => {
-                        self.mismatch(value, &message.go);
+                        self.mismatch(value, &message.go, ty.shape());
                         None
                     }
                 }
             }
             _ => {
-                self.mismatch(value, &ty.go(self.schema));
+                self.mismatch(value, &ty.go(self.schema), ty.shape());
                 None
             }
         }
@@ -656,15 +707,15 @@ impl<'a> Walk<'a> {
                 None
             }
             (Special::StringList, _) => {
-                self.mismatch(value, "[]string");
+                self.mismatch(value, "[]string", "slice");
                 None
             }
         }
     }
 
-    fn mismatch(&mut self, value: &Value, go_type: &str) {
+    fn mismatch(&mut self, value: &Value, go_type: &str, shape: &str) {
         if self.decoder == Decoder::Unstructured {
-            return self.fail(unconvertible(value, go_type));
+            return self.fail(unconvertible(value, shape));
         }
         let kind = json_kind(value);
         self.fail_type(kind, go_type);
@@ -685,7 +736,7 @@ impl<'a> Walk<'a> {
 
     /// What an absent field is encoded as.
     fn zero(&self, field: &Field) -> Option<Value> {
-        if field.pointer || field.repeated || matches!(field.ty, Type::Bytes | Type::Map(_)) {
+        if field.pointer || field.repeated || matches!(field.ty, Type::Bytes | Type::Map(..)) {
             return (!field.omit_empty).then_some(Value::Null);
         }
         let zero = self.zero_of(&field.ty);
@@ -696,10 +747,10 @@ impl<'a> Walk<'a> {
 
     fn zero_of(&self, ty: &Type) -> Value {
         match ty {
-            Type::String => Value::String(String::new()),
+            Type::String(_) => Value::String(String::new()),
             Type::Bool => Value::Bool(false),
             Type::Int32 | Type::Int64 | Type::Double => Value::from(0),
-            Type::Bytes | Type::Map(_) => Value::Null,
+            Type::Bytes | Type::Map(..) => Value::Null,
             Type::Message(number) => {
                 let message = &self.schema.messages[usize::from(*number)];
                 match message.special {
@@ -721,8 +772,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What apimachinery's `runtime.DefaultUnstructuredConverter` says.
-fn unconvertible(value: &Value, go_type: &str) -> String {
+/// What apimachinery's `runtime.DefaultUnstructuredConverter` says of a value
+/// in the place of a type of this shape.
+fn unconvertible(value: &Value, shape: &str) -> String {
     let kind = match value {
         Value::Null => "invalid",
         Value::Bool(_) => "bool",
@@ -732,14 +784,10 @@ fn unconvertible(value: &Value, go_type: &str) -> String {
         Value::Array(_) => "slice",
         Value::Object(_) => "map",
     };
-    if go_type.starts_with("[]") {
-        format!("cannot restore slice from {kind}")
-    } else if go_type.starts_with("map[") {
-        format!("cannot restore map from {kind}")
-    } else if go_type.contains('.') {
-        format!("cannot restore struct from: {kind}")
-    } else {
-        format!("unrecognized type: {go_type}")
+    match shape {
+        "slice" | "map" => format!("cannot restore {shape} from {kind}"),
+        "struct" => format!("cannot restore struct from: {kind}"),
+        scalar => format!("unrecognized type: {scalar}"),
     }
 }
 
@@ -771,16 +819,6 @@ fn is_zero(value: &Value) -> bool {
 
 // The OpenAPI documents are large and nearly all of it is prose; only the
 // patch extensions are read, and nothing else is allocated.
-
-#[derive(Deserialize)]
-struct PatchDocument {
-    components: PatchComponents,
-}
-
-#[derive(Deserialize)]
-struct PatchComponents {
-    schemas: PatchSchemas,
-}
 
 struct PatchSchemas(Vec<(String, Vec<(String, Patch)>)>);
 

@@ -202,7 +202,13 @@ fn check_field(kind: &Kind, field: &str) -> Result<(), String> {
     }
     match kind.fields {
         Some(fields) if fields.contains(&field) => Ok(()),
-        Some(_) => Err(format!("field label not supported: {field}")),
+        Some(_) => Err(match (kind.group, kind.kind) {
+            ("batch", "Job") => format!("field label {} not supported for Job", quote(field)),
+            ("resource.k8s.io", "ResourceSlice") => format!(
+                "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {field}"
+            ),
+            _ => format!("field label not supported: {field}"),
+        }),
         None if field == "metadata.namespace" => Ok(()),
         None => Err(format!(
             "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
@@ -344,7 +350,7 @@ impl Lexer {
         let faults = names::label_key(&key);
         if !faults.is_empty() {
             return Err(format!(
-                "key: Invalid value: {}: {}",
+                "<nil>: Invalid value: {}: {}",
                 quote(&key),
                 faults.join("; ")
             ));
@@ -492,6 +498,10 @@ mod tests {
         "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"
     )]
     #[case("a=b=c", "found '=', expected: ',' or 'end of string'")]
+    #[case(
+        "/a=b",
+        "unable to parse requirement: <nil>: Invalid value: \"/a\": prefix part must be non-empty"
+    )]
     fn a_label_selector_that_cannot_be_read_says_why(#[case] selector: &str, #[case] why: &str) {
         let error = Selector::parse(Id::Pod.kind(), selector, "").expect_err("refused");
         assert_eq!(error, why);

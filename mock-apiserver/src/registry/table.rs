@@ -157,30 +157,8 @@ fn columns(id: Id) -> &'static [Column] {
                 ]
             }
         }
-        Id::Event => {
-            const {
-                &[
-                    plain("Last Seen", "When it was last seen."),
-                    plain("Type", "Normal or Warning."),
-                    plain("Reason", "Why, in a word."),
-                    plain("Object", "What it is about."),
-                    wide("Subobject", "Which part of it."),
-                    wide("Source", "Who tells."),
-                    plain("Message", "Why, in a sentence."),
-                    wide("First Seen", "When it was first seen."),
-                    wide("Count", "How often it was seen."),
-                    Column(
-                        "Name",
-                        "string",
-                        "name",
-                        "The object's name, unique within its namespace.",
-                        1,
-                    ),
-                ]
-            }
-        }
-        // These two have no printer of their own.
-        Id::Role | Id::ClusterRole => {
+        // The first two have no printer of their own.
+        Id::Role | Id::ClusterRole | Id::Unstored => {
             const {
                 &[
                     NAME,
@@ -289,7 +267,7 @@ impl Table<'_> {
         let include = self.call.query.get("includeObject");
         let now = self.call.now;
         let kind = self.call.kind;
-        let scale = self.call.action() == Some(Action::Scale);
+        let scale = self.call.action == Some(Action::Scale);
         let mut rows = Vec::with_capacity(objects.len());
         for object in objects {
             let mut row = Map::new();
@@ -394,7 +372,7 @@ fn cells(id: Id, object: &Value, now: Timestamp) -> Vec<Value> {
         Id::RoleBinding | Id::ClusterRoleBinding => binding(object, age()),
         Id::Role | Id::ClusterRole => vec![name(), meta(object, "creationTimestamp").into()],
         // There are none.
-        Id::Event => Vec::new(),
+        Id::Unstored => Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use base64::Engine as _;
+use kube_rbac::Version;
 use serde_json::{Map, Value, json};
 
 use super::kind::{Id, Kind};
@@ -16,9 +17,9 @@ const DATA_LIMIT: usize = 1024 * 1024;
 const IMMUTABLE: &str = "field is immutable";
 
 /// The faults of a new object.
-pub fn create(kind: &Kind, object: &Value) -> Vec<Cause> {
+pub fn create(version: Version, kind: &Kind, object: &Value) -> Vec<Cause> {
     if kind.id.is_rbac() {
-        return rbac(kube_rbac::validate::create(&kind.typed(object)));
+        return rbac(kube_rbac::validate::create(version, &kind.typed(object)));
     }
     let mut faults = Faults(metadata(kind, object));
     faults.content(kind.id, object, None);
@@ -26,10 +27,10 @@ pub fn create(kind: &Kind, object: &Value) -> Vec<Cause> {
 }
 
 /// The faults of an object that replaces another.
-pub fn update(kind: &Kind, new: &Value, old: &Value) -> Vec<Cause> {
+pub fn update(version: Version, kind: &Kind, new: &Value, old: &Value) -> Vec<Cause> {
     if kind.id.is_rbac() {
         let (new, old) = (kind.typed(new), kind.typed(old));
-        return rbac(kube_rbac::validate::update(&new, &old));
+        return rbac(kube_rbac::validate::update(version, &new, &old));
     }
     let mut faults = Faults(metadata(kind, new));
     faults.metadata_update(new, old);

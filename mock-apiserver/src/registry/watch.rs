@@ -78,6 +78,7 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let initial = initial_events(&call.query, bookmarks)?;
     let mut options = call.query.clone();
+    options.remove("resourceVersion");
     options.remove("resourceVersionMatch");
     options.remove("limit");
     let selector = ListOptions::parse_query(call, &options)?.selector;
@@ -87,7 +88,7 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
     } else {
         selector.and_name(call.name)
     };
-    let from = parse_revision(call.query.get("resourceVersion"))?;
+    let from = parse_revision(call.query.get("resourceVersion")).map_err(Status::unclassified)?;
     let inner = &registry.0;
     let now = inner.clock.now();
     let timeout = match call.query.number("timeoutSeconds")? {
@@ -114,9 +115,7 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
         deadline: add(now, timeout),
         ended: false,
     };
-    inner
-        .store
-        .with(|state| watch.begin(state, from, initial))?;
+    inner.store.with(|state| watch.begin(state, from, initial));
     let lines = stream::unfold(watch, |mut watch| async move {
         let line = watch.next_line().await?;
         Some((Ok::<_, Infallible>(line), watch))
@@ -191,18 +190,15 @@ fn without_extensions(parts: &http::request::Parts) -> http::request::Parts {
 
 impl Watch {
     /// Decides where the watch starts.
-    fn begin(
-        &mut self,
-        state: &State,
-        from: Option<u64>,
-        initial: Option<bool>,
-    ) -> Result<(), Status> {
+    fn begin(&mut self, state: &State, from: Option<u64>, initial: Option<bool>) {
         let current = state.revision();
-        if let Some(asked) = from.filter(|asked| *asked > current) {
-            return Err(Status::too_large_resource_version(asked, current));
-        }
         let with_objects = initial.unwrap_or(matches!(from, None | Some(0)));
         if with_objects {
+            if let Some(asked) = from.filter(|asked| *asked > current) {
+                let status = Status::too_large_resource_version(asked, current);
+                self.pending.push_back(Change::Error(status));
+                return;
+            }
             for (_, stored) in state.range(self.kind.id, &self.namespace, "") {
                 if self.selector.matches(self.kind, &stored.value) {
                     self.pending
@@ -216,15 +212,15 @@ impl Watch {
                 });
             }
             self.revision = current;
-            return Ok(());
+            return;
         }
+        // A revision of the future is waited for.
         self.revision = from.filter(|rv| *rv > 0).unwrap_or(current);
         if let Err(Compacted { oldest }) = state.since(self.revision).map(|_| ()) {
             // Upstream tells this as the watch's only event.
             self.pending
                 .push_back(Change::Error(too_old(self.revision, oldest)));
         }
-        Ok(())
     }
 
     /// The next line, when there is one; nothing once the watch is over.
@@ -291,7 +287,7 @@ impl Watch {
                     for event in events {
                         self.pending.extend(self.change_of(event));
                     }
-                    self.revision = state.revision();
+                    self.revision = self.revision.max(state.revision());
                 }
                 Err(Compacted { oldest }) => {
                     self.pending
@@ -381,7 +377,7 @@ impl Watch {
         let first = !std::mem::replace(&mut self.columns_sent, true);
         let call = Call {
             kind: self.kind,
-            subresource: None,
+            action: None,
             namespace: &self.namespace,
             name: "",
             info: &self.info,

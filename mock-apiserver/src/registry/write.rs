@@ -1,28 +1,28 @@
-//! POST, PUT, PATCH and DELETE (apiserver, `handlers/{create,update,patch,
-//! delete}.go`, `registry/rest` and `registry/generic/registry/store.go`).
+//! POST, PUT and PATCH (apiserver, `handlers/{create,update,patch}.go`,
+//! `registry/rest` and `registry/generic/registry/store.go`).
 
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::admission::{self, canonical, has_finalizers, mark_deleted};
+use super::admission::{self, canonical, has_finalizers};
 use super::kind::{Action, Form, Id, Kind};
-use super::object::{self, at, copy_meta, copy_top, meta, remove_meta, set, set_meta, text};
-use super::query::{FieldValidation, check_dry_run, invalid_options};
-use super::read::{ListOptions, page};
+use super::object::{self, at, copy_meta, copy_top, meta, remove_meta, set, set_meta};
+use super::query::{FieldValidation, invalid_options};
 use super::schema::{Decoded, Message, schema};
 use super::store::{State, Stored, key};
-use super::{Answer, Call, Inner, as_item, defaults, list_of, patch, rbac, validate};
-use crate::wire::{self, Cause, Details, Fault, Status, protobuf};
+use super::{Answer, Call, Inner, defaults, patch, rbac, unstored, validate};
+use crate::audit;
+use crate::wire::{self, Cause, Fault, Status};
 
 const OPTIMISTIC_LOCK: &str =
     "the object has been modified; please apply your changes to the latest version and try again";
 
 /// A body that was read as an object of the call's kind, defaults put in.
-struct Input {
-    object: Value,
-    warnings: Vec<String>,
+pub struct Input {
+    pub object: Value,
+    pub warnings: Vec<String>,
 }
 
 impl Inner {
@@ -33,6 +33,7 @@ impl Inner {
             mut object,
             warnings,
         } = read_object(call, body, validation)?;
+        call.audit(&object);
         for field in [
             "creationTimestamp",
             "uid",
@@ -43,7 +44,6 @@ impl Inner {
             remove_meta(&mut object, field);
         }
         match_namespace(&mut object, call.namespace)?;
-        call.audit(&object);
         let stored = self
             .store
             .with(|state| self.create_in(state, call, object, dry_run))?;
@@ -71,7 +71,7 @@ impl Inner {
         }
         self.check_escalation(call, &object, None)?;
         admission::prepare_new(kind.id, &mut object);
-        let causes = validate::create(kind, &object);
+        let causes = validate::create(self.authorizer.version(), kind, &object);
         if !causes.is_empty() {
             return Err(invalid(kind, meta(&object, "name"), causes));
         }
@@ -80,12 +80,9 @@ impl Inner {
         }
         // The storage layer refuses this one, without a reason of its own.
         if !matches!(meta(&object, "resourceVersion"), "" | "0") {
-            return Err(Status {
-                code: 500,
-                reason: String::new(),
-                message: "resourceVersion should not be set on objects to be created".to_owned(),
-                details: None,
-            });
+            return Err(Status::unclassified(
+                "resourceVersion should not be set on objects to be created",
+            ));
         }
         let key = key(call.namespace, meta(&object, "name"));
         if state.get(kind.id, &key).is_some() {
@@ -118,11 +115,11 @@ impl Inner {
             mut object,
             warnings,
         } = read_object(call, body, validation)?;
+        call.audit(&object);
         match_namespace(&mut object, call.namespace)?;
         check_name(&object, call)?;
-        call.audit(&object);
         self.store.with(|state| {
-            if call.action() == Some(Action::Scale) {
+            if call.action == Some(Action::Scale) {
                 let old = existing(state, call)?;
                 return self.scale(state, call, &object, &old, dry_run, warnings);
             }
@@ -147,8 +144,11 @@ impl Inner {
         dry_run: bool,
         warnings: Vec<String>,
     ) -> Result<Answer, Status> {
-        let allowed = call.kind.id.is_rbac() || call.kind.id == Id::Service;
-        if !allowed || call.subresource.is_some() {
+        let makes = match call.kind.id {
+            Id::Unstored => unstored::made_by_update(call.kind),
+            id => id.is_rbac() || id == Id::Service,
+        };
+        if !makes || call.action.is_some() {
             return Err(call.not_found());
         }
         if !meta(&object, "uid").is_empty() {
@@ -161,6 +161,9 @@ impl Inner {
         let mut request = call.info.authz();
         request.verb = "create";
         self.authorizer.check(call.user, &request)?;
+        if call.kind.id == Id::Unstored {
+            return Err(unstored::refusal(call));
+        }
         for field in [
             "creationTimestamp",
             "deletionTimestamp",
@@ -194,9 +197,10 @@ impl Inner {
         }
         let dry_run = call.query.dry_run("PatchOptions")?;
         let validation = call.query.field_validation("PatchOptions")?;
+        call.audit_body(|| serde_json::from_slice(body).unwrap_or_default());
         self.store.with(|state| {
             let old = existing(state, call)?;
-            let scaling = call.action() == Some(Action::Scale);
+            let scaling = call.action == Some(Action::Scale);
             let message = schema().message(call.form().message);
             let patched = if scaling {
                 patch.apply(&scale_of(&old.value), message)?
@@ -209,7 +213,6 @@ impl Inner {
             } = decode_patched(call, patched, validation)?;
             match_namespace(&mut object, call.namespace)?;
             check_name(&object, call)?;
-            call.audit(&object);
             if scaling {
                 return self.scale(state, call, &object, &old, dry_run, warnings);
             }
@@ -276,15 +279,15 @@ impl Inner {
             copy_meta(&mut new, &old.value, field);
         }
         prepare_update(call, &mut new, &old.value);
-        if kind.id == Id::Service && call.subresource.is_none() {
+        if kind.id == Id::Service && call.action.is_none() {
             // Addresses are kept before the object is looked at as a whole.
-            let causes = validate::update(kind, &new, &old.value);
+            let causes = validate::update(self.authorizer.version(), kind, &new, &old.value);
             if !causes.is_empty() {
                 return Err(invalid(kind, call.name, causes));
             }
             admission::allocate(state, &mut new, Some(&old.value))?;
-        } else if call.subresource.is_none() {
-            let causes = validate::update(kind, &new, &old.value);
+        } else if call.action.is_none() {
+            let causes = validate::update(self.authorizer.version(), kind, &new, &old.value);
             if !causes.is_empty() {
                 return Err(invalid(kind, call.name, causes));
             }
@@ -312,133 +315,28 @@ impl Inner {
         Ok(stored.value.clone())
     }
 
-    pub(super) fn delete(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let options = DeleteOptions::read(call, body)?;
-        self.store.with(|state| {
-            let old = existing(state, call)?;
-            options.check(call.kind, &old.value)?;
-            if call.kind.id == Id::Namespace {
-                admission::check_mortal(call.name)?;
-            }
-            let last = self.delete_in(state, call.kind, &old.value, options.dry_run);
-            let (last, gone) = (last.0, last.1);
-            let body = if call.kind.returns_deleted || !gone {
-                last
-            } else {
-                Status::success(Some(Details {
-                    name: call.name.to_owned(),
-                    group: call.kind.group.to_owned(),
-                    kind: call.kind.plural.to_owned(),
-                    uid: meta(&old.value, "uid").to_owned(),
-                    ..Details::default()
-                }))
-                .to_value()
-            };
-            Ok(Answer::ok(body))
-        })
-    }
-
-    pub(super) fn delete_collection(
-        &self,
-        call: &Call<'_>,
-        body: &Bytes,
-    ) -> Result<Answer, Status> {
-        let options = DeleteOptions::read(call, body)?;
-        let list = ListOptions::parse(call)?;
-        self.store.with(|state| {
-            let page = page(state, call, &list)?;
-            let mut items = Vec::new();
-            for object in page.items {
-                options.check(call.kind, &object.value)?;
-                self.delete_in(state, call.kind, &object.value, options.dry_run);
-                items.push(as_item(&object.value));
-            }
-            Ok(Answer::ok(list_of(call.kind, page.metadata, items)))
-        })
-    }
-
-    /// Deletes an object, or marks it where finalizers keep it. Its last
-    /// state, and whether it is gone.
-    fn delete_in(
-        &self,
-        state: &mut State,
-        kind: &'static Kind,
-        old: &Value,
-        dry_run: bool,
-    ) -> (Value, bool) {
-        let key = key(meta(old, "namespace"), meta(old, "name"));
-        let waits = kind.id == Id::Namespace || has_finalizers(old);
-        if !waits {
-            if dry_run {
-                return (old.clone(), true);
-            }
-            let last = self.remove(state, kind, &key);
-            return (last.unwrap_or_else(|| old.clone()), true);
-        }
-        let mut marked = old.clone();
-        mark_deleted(&mut marked, self.clock.now());
-        if kind.id == Id::Namespace {
-            remove_meta(&mut marked, "deletionGracePeriodSeconds");
-            set(&mut marked, &["status"], "phase", "Terminating");
-        }
-        let marked = canonical(kind.id, marked);
-        if dry_run || marked == *old {
-            return (marked, false);
-        }
-        let stored = state.put(kind.id, marked);
-        if kind.id == Id::Namespace {
-            self.finish_namespace(state, meta(old, "name"));
-        }
-        (stored.value.clone(), false)
-    }
-
-    /// Removes an object, what the policy says because of it, and the
-    /// namespace that only waited for it.
-    fn remove(&self, state: &mut State, kind: &'static Kind, key: &str) -> Option<Value> {
-        let gone = state.remove(kind.id, key)?;
-        rbac::removed(&self.authorizer, state, kind.id, &gone.value);
-        if kind.namespaced {
-            let name = meta(&gone.value, "namespace");
-            let going = state
-                .get(Id::Namespace, name)
-                .is_some_and(|ns| !meta(&ns.value, "deletionTimestamp").is_empty());
-            if going {
-                self.finish_namespace(state, name);
-            } else {
-                self.refurnish(state, kind.id, &gone.value);
-            }
-        }
-        Some(gone.value.clone())
-    }
-
-    /// The controllers put back what every namespace has.
-    fn refurnish(&self, state: &mut State, id: Id, gone: &Value) {
-        let back = matches!(
-            (id, meta(gone, "name")),
-            (Id::ServiceAccount, "default") | (Id::ConfigMap, "kube-root-ca.crt")
-        );
-        if back {
-            admission::furnish_namespace(state, meta(gone, "namespace"), &self.now());
-        }
-    }
-
-    fn finish_namespace(&self, state: &mut State, name: &str) {
-        for (id, gone) in admission::finish_namespace(state, name, self.clock.now()) {
-            rbac::removed(&self.authorizer, state, id, &gone);
-        }
-    }
-
-    fn now(&self) -> String {
+    pub(super) fn now(&self) -> String {
         object::time(self.clock.now())
     }
 }
 
 impl Call<'_> {
     /// Tells the audit event what the request was about.
-    fn audit(&self, object: &Value) {
-        if let Some(context) = self.parts.extensions.get::<crate::audit::Context>() {
+    pub(super) fn audit(&self, object: &Value) {
+        if let Some(context) = self.audit_context() {
             context.object(object);
         }
+    }
+
+    /// Tells the audit event of a body that is no such object.
+    pub(super) fn audit_body(&self, body: impl FnOnce() -> Value) {
+        if let Some(context) = self.audit_context() {
+            context.body(body);
+        }
+    }
+
+    fn audit_context(&self) -> Option<&audit::Context> {
+        self.parts.extensions.get()
     }
 }
 
@@ -464,14 +362,14 @@ fn invalid_object(call: &Call<'_>, why: &str) -> Status {
     )
 }
 
-fn existing(state: &State, call: &Call<'_>) -> Result<std::sync::Arc<Stored>, Status> {
+pub fn existing(state: &State, call: &Call<'_>) -> Result<std::sync::Arc<Stored>, Status> {
     state
         .get(call.kind.id, &call.key())
         .cloned()
         .ok_or_else(|| call.not_found())
 }
 
-fn read_object(
+pub fn read_object(
     call: &Call<'_>,
     body: &Bytes,
     validation: FieldValidation,
@@ -486,15 +384,17 @@ fn read_object(
             form.kind.kind
         ))
     };
-    let schema = schema();
-    let message = schema
-        .message(form.message)
-        .ok_or_else(Status::generic_method_not_allowed)?;
-    let typed = schema
-        .decode(message, &decoded.object)
-        .map_err(|why| cannot(&why))?;
     let mut faults = decoded.duplicates;
-    faults.extend(typed.unknown);
+    // Of a kind that is not stored, no more is known than that it is one.
+    let object = match schema().message(form.message) {
+        Some(message) => {
+            let typed = schema().decode(message, &decoded.object);
+            let typed = typed.map_err(|why| cannot(&why))?;
+            faults.extend(typed.unknown);
+            typed.value
+        }
+        None => decoded.object,
+    };
     let warnings = match validation {
         FieldValidation::Strict if !faults.is_empty() => {
             return Err(cannot(&strict_error(&faults)));
@@ -503,7 +403,7 @@ fn read_object(
         _ => Vec::new(),
     };
     Ok(Input {
-        object: defaulted(call, typed.value),
+        object: defaulted(call, object),
         warnings,
     })
 }
@@ -600,7 +500,7 @@ fn decode_typed(form: Form, message: &Message, value: &Value) -> Result<Decoded,
 
 /// # Errors
 /// 400 where the object says another namespace than the path.
-fn match_namespace(object: &mut Value, namespace: &str) -> Result<(), Status> {
+pub fn match_namespace(object: &mut Value, namespace: &str) -> Result<(), Status> {
     let own = meta(object, "namespace");
     if own == namespace {
         return Ok(());
@@ -639,7 +539,7 @@ fn check_name(object: &Value, call: &Call<'_>) -> Result<(), Status> {
 /// (the kinds' `strategy.go`: `PrepareForUpdate`).
 fn prepare_update(call: &Call<'_>, new: &mut Value, old: &Value) {
     let id = call.kind.id;
-    match call.action() {
+    match call.action {
         Some(Action::Status) => {
             let status = at(new, &["status"]).clone();
             let metadata = at(new, &["metadata"]).clone();
@@ -654,7 +554,7 @@ fn prepare_update(call: &Call<'_>, new: &mut Value, old: &Value) {
             set(new, &["spec"], "finalizers", finalizers);
             return;
         }
-        Some(Action::Scale) | None => {}
+        Some(Action::Scale | Action::Evict | Action::Unserved) | None => {}
     }
     match id {
         Id::Pod | Id::Node | Id::Namespace | Id::Service | Id::Deployment => {
@@ -745,136 +645,4 @@ fn scaled(call: &Call<'_>, deployment: &Value, scale: &Value) -> Result<Value, S
         meta(scale, "resourceVersion"),
     );
     Ok(deployment)
-}
-
-/// `meta/v1 DeleteOptions`, from the body or, without one, from the query.
-struct DeleteOptions {
-    dry_run: bool,
-    uid: Option<String>,
-    resource_version: Option<String>,
-}
-
-impl DeleteOptions {
-    fn read(call: &Call<'_>, body: &Bytes) -> Result<Self, Status> {
-        let options = if body.is_empty() {
-            let mut options = json!({});
-            for key in [
-                "propagationPolicy",
-                "orphanDependents",
-                "gracePeriodSeconds",
-            ] {
-                let value = call.query.get(key);
-                if !value.is_empty() {
-                    let typed = match key {
-                        "propagationPolicy" => Value::from(value),
-                        "orphanDependents" => Value::from(call.query.flag(key)),
-                        _ => call.query.number(key)?.into(),
-                    };
-                    set(&mut options, &[], key, typed);
-                }
-            }
-            options
-        } else {
-            decode_delete_options(call.header(CONTENT_TYPE), body)?
-        };
-        let listed: Vec<&str> = at(&options, &["dryRun"])
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        let dry_run = check_dry_run(&listed, "DeleteOptions")?
-            || (body.is_empty() && call.query.dry_run("DeleteOptions")?);
-        let refused = |cause| Err(invalid_options("DeleteOptions", cause));
-        let policy = at(&options, &["propagationPolicy"]);
-        if !policy.is_null() && at(&options, &["orphanDependents"]).is_boolean() {
-            return refused(Cause::new(
-                "propagationPolicy",
-                Fault::Invalid,
-                Some(policy),
-                "orphanDependents and deletionPropagation cannot be both set",
-            ));
-        }
-        if let Some(name) = policy.as_str()
-            && !matches!(name, "Foreground" | "Background" | "Orphan")
-        {
-            return refused(Cause::new(
-                "propagationPolicy",
-                Fault::NotSupported,
-                Some(policy),
-                r#"supported values: "Foreground", "Background", "Orphan", "nil""#,
-            ));
-        }
-        let precondition = |key: &str| {
-            at(&options, &["preconditions", key])
-                .as_str()
-                .map(str::to_owned)
-        };
-        Ok(Self {
-            dry_run,
-            uid: precondition("uid"),
-            resource_version: precondition("resourceVersion"),
-        })
-    }
-
-    /// # Errors
-    /// 409 where a precondition does not hold.
-    fn check(&self, kind: &Kind, object: &Value) -> Result<(), Status> {
-        let conflict = |why: &str| {
-            // Upstream says the kind here and not the resource.
-            Err(Status::conflict(
-                kind.group,
-                kind.kind,
-                meta(object, "name"),
-                why,
-            ))
-        };
-        let uid = meta(object, "uid");
-        if let Some(wanted) = self.uid.as_deref().filter(|wanted| *wanted != uid) {
-            return conflict(&format!(
-                "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
-            ));
-        }
-        let version = meta(object, "resourceVersion");
-        if let Some(wanted) = self
-            .resource_version
-            .as_deref()
-            .filter(|wanted| *wanted != version)
-        {
-            return conflict(&format!(
-                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({version}). The object might have been modified"
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Clients send these options with the group and version of whatever they
-/// delete, so neither is looked at.
-fn decode_delete_options(content_type: Option<&str>, body: &Bytes) -> Result<Value, Status> {
-    let media = wire::Media::of_content_type(content_type)
-        .ok_or_else(|| Status::unsupported_media_type(&wire::SUPPORTED))?;
-    let options = match media {
-        wire::Media::Protobuf => protobuf::open(body)
-            .ok()
-            .and_then(|envelope| envelope.decode_as("v1", "DeleteOptions"))
-            .and_then(Result::ok)
-            .map(Value::Object),
-        wire::Media::Json => serde_json::from_slice(body).ok(),
-        wire::Media::Yaml => wire::decode_body(
-            content_type,
-            body,
-            wire::Kind {
-                group: "",
-                version: "v1",
-                kind: "DeleteOptions",
-            },
-        )
-        .ok()
-        .map(|decoded| decoded.object),
-    };
-    options
-        .filter(Value::is_object)
-        .filter(|options| matches!(text(options, &["kind"]), "" | "DeleteOptions"))
-        .ok_or_else(|| Status::bad_request("decoded object cannot be converted to DeleteOptions"))
 }

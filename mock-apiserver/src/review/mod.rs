@@ -8,7 +8,7 @@ mod wire;
 use http::request::Parts;
 use jiff::Timestamp;
 use kube_authn::User;
-use kube_rbac::Target;
+use kube_rbac::{Target, Version};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -232,7 +232,7 @@ impl Reviewer<'_> {
 
     fn access(&self, review: Review, object: &Object<'_>) -> Result<Value, Status> {
         let spec: AccessReviewSpec = object.spec()?;
-        let causes = validate(review, object, &spec);
+        let causes = validate(self.authorizer.version(), review, object, &spec);
         if !causes.is_empty() {
             // Upstream takes the kind of its internal object, which has none;
             // so the message starts with a dot.
@@ -348,16 +348,30 @@ impl Object<'_> {
 }
 
 /// The faults of an access review (`pkg/apis/authorization/validation`).
-fn validate(review: Review, object: &Object<'_>, spec: &AccessReviewSpec) -> Vec<Cause> {
+fn validate(
+    version: Version,
+    review: Review,
+    object: &Object<'_>,
+    spec: &AccessReviewSpec,
+) -> Vec<Cause> {
     let mut causes = Vec::new();
     let resource = spec.resource_attributes.as_ref();
     let non_resource = spec.non_resource_attributes.as_ref();
     if resource.is_some() == non_resource.is_some() {
+        let either = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        let (field, detail) = if version.faults_the_whole_access_review() {
+            ("spec", either)
+        } else if resource.is_none() {
+            ("spec.resourceAttributes", either)
+        } else {
+            let both = "cannot be specified in combination with resourceAttributes";
+            ("spec.nonResourceAttributes", both)
+        };
         causes.push(Cause::new(
-            "spec",
+            field,
             Fault::Invalid,
             Some(&non_resource.map_or(Value::Null, internal)),
-            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+            detail,
         ));
     }
     let anonymous = spec.user.is_empty() && spec.groups.is_empty();

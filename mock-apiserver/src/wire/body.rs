@@ -102,6 +102,25 @@ pub fn decode_body(
     })
 }
 
+/// Reads an object that was answered, in whatever spelling.
+pub fn read_object(content_type: Option<&str>, bytes: &[u8]) -> Option<Value> {
+    match Media::of_content_type(content_type)? {
+        Media::Json => serde_json::from_slice(bytes).ok(),
+        Media::Yaml => yaml::decode(bytes).ok(),
+        Media::Protobuf => {
+            let envelope = protobuf::open(bytes).ok()?;
+            let object = envelope.decode_as(&envelope.api_version, &envelope.kind)?;
+            let (group, version) = split_api_version(&envelope.api_version);
+            let kind = Kind {
+                group,
+                version,
+                kind: &envelope.kind,
+            };
+            Some(with_type(Value::Object(object.ok()?), kind))
+        }
+    }
+}
+
 fn decode_protobuf(bytes: &[u8], expected: Kind<'_>) -> Result<Decoded, Status> {
     let envelope = protobuf::open(bytes).map_err(|why| unrecognized(expected, &why, bytes))?;
     check_kind(&envelope.kind, &envelope.api_version, expected)?;

@@ -136,6 +136,24 @@ pub fn negotiate_with(
     protobuf.ok_or_else(|| Status::not_acceptable(&SUPPORTED))
 }
 
+/// Among a response's extensions where its body is an object, which the audit
+/// filter tells (`responsewriters.WriteObjectNegotiated`).
+#[derive(Clone, Debug)]
+pub struct ObjectSent {
+    /// The object where it is a `Status`.
+    pub status: Option<Value>,
+}
+
+impl ObjectSent {
+    /// What is told of `object`.
+    pub fn of(object: &Value) -> Self {
+        let is_status = object["kind"] == "Status" && object["apiVersion"] == "v1";
+        Self {
+            status: is_status.then(|| object.clone()),
+        }
+    }
+}
+
 /// Writes `status` as far as the request's headers can be honoured; where
 /// they cannot, in indented JSON, since the original refusal matters more.
 pub fn status_response(headers: &HeaderMap, uri: &Uri, status: &Status) -> Response {
@@ -166,11 +184,12 @@ impl Negotiated {
                 None => return raw_json(&Status::not_acceptable(&SUPPORTED[..2])),
             },
         };
-        with_body(code, self.media.name(), body)
+        let mut response = with_body(code, self.media.name(), body);
+        response.extensions_mut().insert(ObjectSent::of(object));
+        response
     }
 
-    /// A response with `status` as its body and its code. The audit filter
-    /// finds the status among the response's extensions.
+    /// A response with `status` as its body and its code.
     pub fn status(&self, status: &Status) -> Response {
         let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = self.object(code, &status.to_value());
@@ -227,7 +246,6 @@ fn finish(response: &mut Response, status: &Status) {
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from(details.retry_after_seconds));
     }
-    response.extensions_mut().insert(status.clone());
 }
 
 fn with_body(code: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {

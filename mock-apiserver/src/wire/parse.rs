@@ -24,7 +24,7 @@ pub fn json(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
         .and_then(|value| deserializer.end().map(|()| value));
     match parsed {
         Ok(value) => Ok((value, state.duplicates)),
-        Err(error) => Err(scan(text.as_bytes()).unwrap_or_else(|| error.to_string())),
+        Err(error) => Err(scan(bytes).unwrap_or_else(|| error.to_string())),
     }
 }
 

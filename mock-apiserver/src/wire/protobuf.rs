@@ -23,7 +23,13 @@ const MAX_DEPTH: usize = 64;
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     // The file is our own and is read by a test; were it broken, protobuf
     // would be refused kind by kind.
-    serde_json::from_str(include_str!("../../data/v1.37/protobuf.json")).unwrap_or_default()
+    let table = include_str!("../../data/v1.37/protobuf.json");
+    let mut table: Table = serde_json::from_str(table).unwrap_or_default();
+    // The file has them in the order of the structs.
+    for message in table.messages.values_mut() {
+        message.fields.sort_by_key(|field| field.number);
+    }
+    table
 });
 
 /// An object out of a protobuf body.
@@ -206,9 +212,9 @@ impl From<String> for Kind {
         if let Some(name) = text.strip_prefix("message:") {
             return Self::Message(name.to_owned());
         }
-        if let Some(value) = text
+        if let Some((value, _)) = text
             .strip_prefix("map<string,")
-            .and_then(|rest| rest.strip_suffix('>'))
+            .and_then(|rest| rest.rsplit_once('>'))
         {
             return Self::Map(Box::new(Self::from(value.to_owned())));
         }

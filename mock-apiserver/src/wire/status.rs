@@ -19,6 +19,9 @@ pub struct Status {
     pub message: String,
     /// What the answer is about. Boxed, since a `Status` travels as an error.
     pub details: Option<Box<Details>>,
+    /// Where a list goes on that has come too late; empty means that it is
+    /// left out.
+    pub continue_token: String,
 }
 
 /// What a [`Status`] is about. `kind` holds the *resource* name in most
@@ -131,6 +134,7 @@ impl Status {
             reason: reason.to_owned(),
             message: message.into(),
             details: None,
+            continue_token: String::new(),
         }
     }
 
@@ -303,6 +307,17 @@ impl Status {
         status
     }
 
+    /// 500: an error that Kubernetes has no reason for.
+    pub fn unclassified(message: impl Into<String>) -> Self {
+        Self::failure(500, "", message)
+    }
+
+    /// 500: what the audit event says of a panic (`filters.WithAudit`).
+    pub fn panicked(what: &str) -> Self {
+        let message = format!("APIServer panic'd: {what}");
+        Self::failure(500, "InternalError", message)
+    }
+
     /// 503: not now.
     pub fn service_unavailable(message: impl Into<String>) -> Self {
         Self::failure(503, "ServiceUnavailable", message)
@@ -335,6 +350,7 @@ impl Status {
             reason: String::new(),
             message: String::new(),
             details: details.map(Box::new),
+            continue_token: String::new(),
         }
     }
 
@@ -348,7 +364,9 @@ impl Status {
         let mut out = Map::new();
         out.insert("kind".to_owned(), json!("Status"));
         out.insert("apiVersion".to_owned(), json!("v1"));
-        out.insert("metadata".to_owned(), json!({}));
+        let mut metadata = Map::new();
+        put(&mut metadata, "continue", &self.continue_token);
+        out.insert("metadata".to_owned(), metadata.into());
         let status = if self.is_success() {
             "Success"
         } else {

@@ -1,6 +1,7 @@
 //! YAML bodies, read into and written from JSON values.
 
 use serde_json::{Map, Value};
+use serde_saphyr::options::DuplicateKeyPolicy;
 
 /// Reads one YAML document.
 ///
@@ -12,6 +13,18 @@ pub fn decode(bytes: &[u8]) -> Result<Value, String> {
         .map_err(|e| format!("error converting YAML to JSON: yaml: {e}"))?;
     serde_saphyr::from_str::<Value>(text)
         .map_err(|e| format!("error converting YAML to JSON: yaml: {e}"))
+}
+
+/// Reads the first document of a file, as apimachinery does: of keys given
+/// twice the last one counts, and a file without a document is `null`.
+///
+/// # Errors
+/// The parser's text.
+pub fn first_document(text: &str) -> Result<Value, String> {
+    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+    serde_saphyr::from_multiple_with_options::<Value>(text, options)
+        .map(|documents| documents.into_iter().next().unwrap_or_default())
+        .map_err(|e| format!("yaml: {e}"))
 }
 
 /// Writes `value` with its keys sorted, as Kubernetes does.

@@ -78,6 +78,10 @@ pub struct Served {
     pub cache_control: Mutex<String>,
     /// Whether everything is answered 503.
     pub down: std::sync::atomic::AtomicBool,
+    /// What is at `/pool/groups`, as it stands; a 503 where it is empty.
+    pub claim: Mutex<String>,
+    /// The Authorization of each request for it.
+    pub authorizations: Mutex<Vec<String>>,
     pub discoveries: AtomicUsize,
     pub fetches: AtomicUsize,
 }
@@ -117,7 +121,7 @@ impl Issuer {
         let shutdown = CancellationToken::new();
         let shared = Arc::clone(&served);
         let service = tower::service_fn(move |request: Request<Body>| {
-            let answer = answer(&shared, request.uri().path());
+            let answer = answer(&shared, &request);
             async move { Ok::<_, std::convert::Infallible>(answer) }
         });
         let tls = leaf.server_config().expect("a TLS configuration");
@@ -164,8 +168,11 @@ pub fn configuration(issuer: &str) -> AuthenticationConfiguration {
     .expect("a valid configuration")
 }
 
-fn answer(served: &Served, path: &str) -> Response {
-    let document = match path {
+fn answer(served: &Served, request: &Request<Body>) -> Response {
+    if request.uri().path() == "/pool/groups" {
+        return claim(served, request.headers());
+    }
+    let document = match request.uri().path() {
         path if path.ends_with("/.well-known/openid-configuration") => {
             served.discoveries.fetch_add(1, Ordering::SeqCst);
             served.discovery.lock().expect("no panic").clone()
@@ -190,6 +197,23 @@ fn answer(served: &Served, path: &str) -> Response {
     if !cache.is_empty() {
         headers.insert("cache-control", cache.parse().expect("a header"));
     }
+    response
+}
+
+fn claim(served: &Served, headers: &HeaderMap) -> Response {
+    let authorization = headers
+        .get("authorization")
+        .map(|v| v.to_str().expect("text"));
+    let mut authorizations = served.authorizations.lock().expect("no panic");
+    authorizations.push(authorization.unwrap_or_default().to_owned());
+    let claim = served.claim.lock().expect("no panic").clone();
+    let code = if claim.is_empty() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let mut response = Response::new(Body::from(claim));
+    *response.status_mut() = code;
     response
 }
 

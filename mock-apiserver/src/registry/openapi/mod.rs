@@ -1,55 +1,29 @@
-//! `/openapi/v3`: the published schemas of the groups that are served, as
-//! they ship with Kubernetes; and `/openapi/v2`, which is made of them.
+//! `/openapi/v3`: the published schemas of all groups, as they ship with
+//! Kubernetes (kube-openapi, `pkg/handler3`); and `/openapi/v2`, which is made
+//! of them.
 
+mod documents;
 mod gnostic;
 mod v2;
 
+pub use documents::SCHEMAS;
+
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
-use std::sync::OnceLock;
 
-use crate::wire::Negotiated;
+use crate::request::query_pairs;
+use crate::wire;
+use documents::Document;
 
-/// One group version's document.
-pub struct Document {
-    /// The path below `/openapi/v3/`.
-    pub path: &'static str,
-    /// The document.
-    pub json: &'static str,
-}
+const JSON: &str = "application/json";
 
-/// The documents that are served.
-pub const DOCUMENTS: [Document; 5] = [
-    Document {
-        path: "api/v1",
-        json: include_str!("../../../data/v1.37/openapi-api-v1.json"),
-    },
-    Document {
-        path: "apis/apps/v1",
-        json: include_str!("../../../data/v1.37/openapi-apps-v1.json"),
-    },
-    Document {
-        path: "apis/authentication.k8s.io/v1",
-        json: include_str!("../../../data/v1.37/openapi-authentication-v1.json"),
-    },
-    Document {
-        path: "apis/authorization.k8s.io/v1",
-        json: include_str!("../../../data/v1.37/openapi-authorization-v1.json"),
-    },
-    Document {
-        path: "apis/rbac.authorization.k8s.io/v1",
-        json: include_str!("../../../data/v1.37/openapi-rbac-v1.json"),
-    },
-];
-
-/// `body`, or that the client has it already. It lives as long as the program:
-/// nothing is copied.
-fn tagged(parts: &Parts, hash: &str, media: &'static str, body: &'static [u8]) -> Response {
+/// `body`, or that the client has it already.
+fn tagged(parts: &Parts, hash: &str, media: &'static str, body: impl FnOnce() -> Body) -> Response {
     let etag = format!("\"{hash}\"");
     let known = parts
         .headers
@@ -59,7 +33,7 @@ fn tagged(parts: &Parts, hash: &str, media: &'static str, body: &'static [u8]) -
     let mut response = if known {
         with_code(StatusCode::NOT_MODIFIED)
     } else {
-        Response::new(Body::from(body))
+        Response::new(body())
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
@@ -79,51 +53,65 @@ fn sha512(bytes: impl AsRef<[u8]>) -> String {
     super::discovery::hex(&Sha512::digest(bytes))
 }
 
-/// Upper-case hexadecimal SHA-512, by which clients cache a document.
-fn hash(document: &Document) -> String {
-    static HASHES: OnceLock<Vec<String>> = OnceLock::new();
-    let hashes = HASHES.get_or_init(|| DOCUMENTS.iter().map(|d| sha512(d.json)).collect());
-    DOCUMENTS
-        .iter()
-        .position(|d| d.path == document.path)
-        .and_then(|at| hashes.get(at).cloned())
-        .unwrap_or_default()
-}
-
-/// Answers a path below `/openapi`.
+/// Answers a path below `/openapi`, whatever the method.
 pub fn respond(path: &str, parts: &Parts) -> Option<Response> {
     if path == "/openapi/v2" {
         return Some(v2::respond(parts));
     }
     let below = path.strip_prefix("/openapi/v3")?;
     if below.is_empty() {
-        return Some(Negotiated::json().object(StatusCode::OK, &index()));
+        return Some(index());
     }
-    let document = DOCUMENTS
-        .iter()
-        .find(|d| below.strip_prefix('/') == Some(d.path))?;
-    Some(serve(document, parts))
+    let path = below.strip_prefix('/')?;
+    Some(match documents::find(path) {
+        Some(document) => serve(path, document, parts),
+        None => with_code(StatusCode::NOT_FOUND),
+    })
 }
 
-fn index() -> Value {
-    let paths: Map<String, Value> = DOCUMENTS
-        .iter()
-        .map(|d| {
-            let url = format!("/openapi/v3/{}?hash={}", d.path, hash(d));
-            (d.path.to_owned(), json!({"serverRelativeURL": url}))
-        })
+fn index() -> Response {
+    let paths: Map<String, Value> = documents::all()
+        .map(|(path, _)| (path.to_owned(), json!({"serverRelativeURL": url(path)})))
         .collect();
-    json!({ "paths": paths })
+    let body = wire::json::bare(&json!({ "paths": paths }));
+    let mut response = Response::new(Body::from(body));
+    // Go guesses it.
+    let media = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, media);
+    response
 }
 
-fn serve(document: &Document, parts: &Parts) -> Response {
-    let body = document.json.as_bytes();
-    let mut response = tagged(parts, &hash(document), "application/json", body);
+fn url(path: &str) -> String {
+    format!("/openapi/v3/{path}?hash={}", documents::hash())
+}
+
+fn serve(path: &str, document: &'static Document<'static>, parts: &Parts) -> Response {
+    let accept = parts.headers.get(ACCEPT).and_then(|v| v.to_str().ok());
+    let asked = query_pairs(parts.uri.query().unwrap_or_default())
+        .find(|(key, _)| key == "hash")
+        .map(|(_, hash)| hash)
+        .filter(|hash| !hash.is_empty());
+    let hash = documents::hash();
+    let mut response = if wire::first_accepted(accept, &[JSON]).is_none() {
+        with_code(StatusCode::NOT_ACCEPTABLE)
+    } else if asked.as_deref().is_some_and(|asked| asked != hash) {
+        elsewhere(&url(path))
+    } else {
+        tagged(parts, hash, JSON, || Body::from(document.text()))
+    };
     let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
     // A document that was asked for by its hash will never be another one.
-    let pinned = parts.uri.query().is_some_and(|q| q.contains("hash="));
-    if pinned {
+    if asked.as_deref() == Some(hash) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
+    }
+    response
+}
+
+fn elsewhere(url: &str) -> Response {
+    let mut response = with_code(StatusCode::MOVED_PERMANENTLY);
+    if let Ok(url) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(LOCATION, url);
     }
     response
 }

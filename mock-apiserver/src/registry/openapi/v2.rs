@@ -4,16 +4,16 @@
 
 use std::sync::OnceLock;
 
+use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT, VARY};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{DOCUMENTS, gnostic};
+use super::{JSON, SCHEMAS, documents, gnostic};
 use crate::wire;
 
-const JSON: &str = "application/json";
 /// What clients ask for.
 const PROTOBUF_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 /// What they get.
@@ -46,7 +46,9 @@ fn serve(media: &str, parts: &Parts) -> Response {
         _ => (PROTOBUF, &spelt.protobuf),
     };
     // Upstream has one tag for both spellings, since `Vary` tells them apart.
-    super::tagged(parts, &spelt.hash, content_type, body)
+    super::tagged(parts, &spelt.hash, content_type, || {
+        Body::from(body.as_slice())
+    })
 }
 
 /// The document, made when it is first asked for.
@@ -64,20 +66,19 @@ fn spelt() -> &'static Spelt {
 }
 
 fn document() -> Value {
-    let (mut paths, mut definitions) = (Map::new(), Map::new());
-    for document in DOCUMENTS {
-        // The documents are part of the program; a test reads them all.
-        let version3: Value = serde_json::from_str(document.json).unwrap_or_default();
-        for (path, item) in members(&version3["paths"]) {
-            paths.insert(path.clone(), path_item(item));
-        }
-        for (name, definition) in members(&version3["components"]["schemas"]) {
-            definitions.insert(name.clone(), schema(definition));
-        }
+    let mut paths = Map::new();
+    for (_, document) in documents::all() {
+        let version3 = document.paths();
+        paths.extend(members(&version3).map(|(path, item)| (path.clone(), path_item(item))));
     }
+    // The schemas are part of the program; a test reads them all.
+    let version3: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    let definitions: Map<String, Value> = members(&version3)
+        .map(|(name, definition)| (name.clone(), schema(definition)))
+        .collect();
     json!({
         "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": "unversioned"},
+        "info": documents::info(),
         "paths": paths,
         "definitions": definitions,
     })
