@@ -25,6 +25,28 @@ pub fn differences(ours: &Outcome, theirs: &Outcome) -> Vec<String> {
 }
 
 impl Outcome {
+    /// Who it was and whether they might: a refusal's status, and of each audit
+    /// event the users and the decision.
+    pub fn decision(&self) -> Value {
+        let refused = self
+            .status
+            .as_ref()
+            .ok()
+            .filter(|status| [401, 403].contains(*status));
+        let events: Vec<Value> = self
+            .events
+            .iter()
+            .map(|event| {
+                json!([
+                    event["user"],
+                    event["impersonatedUser"],
+                    event["annotations"]["authorization.k8s.io/decision"],
+                ])
+            })
+            .collect();
+        json!([refused, events])
+    }
+
     fn as_value(&self) -> Value {
         let headers: Map<String, Value> = self
             .headers

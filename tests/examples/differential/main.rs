@@ -2,8 +2,8 @@
 //! HTTPS: status, body and audit events are compared.
 //!
 //! `KUBEBUILDER_ASSETS=… cargo run --release -p e2e --example differential -- [--seed N] [--requests N]`
-//! prints each difference and ends in `N requests, D differences`; the exit code
-//! is 1 where there are any.
+//! prints each difference and ends in `N requests, D differences, E of them about
+//! who may do what`; the exit code is 1 where E is not 0.
 
 #![allow(
     clippy::disallowed_methods,
@@ -49,7 +49,7 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         .collect();
     let began = Instant::now();
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-    let mut differences = 0;
+    let (mut differences, mut decisions) = (0, 0);
     let mut changed: Option<Instant> = None;
     for (number, request) in all.iter().enumerate() {
         let mut outcomes = ask(&mut servers, request).await?;
@@ -70,6 +70,10 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         if outcomes[0] != outcomes[1] {
             differences += 1;
             println!("#{number} {request}");
+            if outcomes[0].decision() != outcomes[1].decision() {
+                decisions += 1;
+                println!("    about who may do what:");
+            }
             for line in compare::differences(&outcomes[0], &outcomes[1]) {
                 println!("    {line}");
             }
@@ -87,8 +91,11 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         began.elapsed().as_secs_f64(),
         fell.join(", ")
     );
-    println!("{} requests, {differences} differences", all.len());
-    Ok(std::process::ExitCode::from(u8::from(differences > 0)))
+    println!(
+        "{} requests, {differences} differences, {decisions} of them about who may do what",
+        all.len()
+    );
+    Ok(std::process::ExitCode::from(u8::from(decisions > 0)))
 }
 
 fn number(flag: &str) -> Result<Option<u64>, Error> {
