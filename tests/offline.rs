@@ -94,7 +94,13 @@ fn token() -> Result<(), Stop> {
     };
 
     // By way of flags, with an audience and a mapping that EKS takes too.
-    rolecall(&["authn", "validate", "--profile=eks", &config], "")?.ok()?;
+    let eks = |text: &str| rolecall(&["authn", "validate", "--profile=eks", "-"], text);
+    let text = std::fs::read_to_string(&config).map_err(|error| error.to_string())?;
+    let host = up.ready().issuer_base.as_str();
+    eks(&text.replace(host, "https://cognito-idp.eu-west-2.amazonaws.com"))?.ok()?;
+    eks(&text)?
+        .refused()?
+        .says("jwt[0].issuer.url: EKS asks the issuer over the internet")?;
     let flags = rolecall(&["authn", "convert", &config], "")?.ok()?;
     check(flags.stderr.is_empty(), || flags.to_string())?;
     let mut words = vec!["authn", "convert", "--"];

@@ -10,7 +10,7 @@ use kube_authn::User;
 use serde_json::{Value, json};
 
 use crate::ApiServer;
-use crate::registry::discovery_paths;
+use crate::registry::{check_create_options, discovery_paths};
 use crate::request::{RequestInfo, query_pairs};
 use crate::review::{Review, Reviewer};
 use crate::wire::{
@@ -73,6 +73,7 @@ async fn review(
         }
         let negotiated = negotiate(&parts.headers, &parts.uri)?;
         let body = read_body(body).await?;
+        check_create_options(parts)?;
         let reviewer = Reviewer {
             authenticators: server.authenticators(),
             authorizer: server.authorizer(),

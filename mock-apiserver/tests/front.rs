@@ -12,6 +12,8 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kube_authn::User;
 use kube_authn::config::AuthenticationConfiguration;
 use mock_apiserver::authn::{Progress, Review, TokenWebhook};
@@ -404,42 +406,52 @@ mod authentication {
         assert_eq!(whoami(&cluster, &issuer.token("jane", &[])).await.code, 201);
     }
 
+    /// Browsers cannot set a header on a websocket, and say the token as a
+    /// subprotocol. A real kube-apiserver v1.37.2 gives these codes.
+    #[rstest]
+    #[case("TOKEN, v4.channel.k8s.io", &[], "jane")]
+    #[case("v4.channel.k8s.io,TOKEN", &[], "jane")]
+    #[case("TOKEN, v4.channel.k8s.io", &[("authorization", "Bearer junk")], "jane")]
+    #[case("TOKEN", &[], "")]
+    #[case("TOKEN, TOKEN, v4.channel.k8s.io", &[], "")]
+    #[case("base64url.bearer.authorization.k8s.io.YWJj, v4.channel.k8s.io", &[], "")]
+    #[case("base64url.bearer.authorization.k8s.io.!!!, v4.channel.k8s.io", &[], "")]
+    #[case("v4.channel.k8s.io", &[], "system:anonymous")]
+    #[case("base64url.bearer.authorization.k8s.io., v4.channel.k8s.io", &[], "system:anonymous")]
+    #[case("TOKEN, v4.channel.k8s.io", &[("upgrade", "h2c")], "system:anonymous")]
+    #[case("TOKEN, v4.channel.k8s.io", &[("connection", "keep-alive")], "system:anonymous")]
+    #[case("TOKEN, v4.channel.k8s.io", &[("connection", "keep-alive, Upgrade")], "jane")]
     #[tokio::test]
-    async fn with_kubernetes_timing_new_issuers_take_over_when_all_are_healthy() {
-        let (first, second, cluster) = (
-            Issuer::start().await,
-            Issuer::start().await,
-            cluster(Timing::Kubernetes),
-        );
-        cluster.trust(&first).await;
-        second.served.down.store(true, Ordering::SeqCst);
-        cluster
-            .server
-            .set_authentication(second.configuration(), None, second.roots.clone())
-            .expect("a valid configuration");
-        cluster
-            .server
-            .issuers_ready()
-            .await
-            .expect_err("it is down");
-        assert_eq!(whoami(&cluster, &first.token("jane", &[])).await.code, 201);
-        assert_eq!(
-            cluster.token_review(&second.token("jane", &[])).await["error"],
-            "invalid bearer token"
-        );
-        second.served.down.store(false, Ordering::SeqCst);
-        for _ in 0..200 {
-            if whoami(&cluster, &second.token("jane", &[])).await.code == 201 {
-                break;
-            }
-            if cluster.server.issuers()[0].progress != Progress::Ready {
-                cluster.advance(10);
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    async fn a_websocket_says_its_token_as_a_subprotocol(
+        #[case] protocols: &str,
+        #[case] others: &[(&str, &str)],
+        #[case] expected: &str,
+    ) {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let token = BASE64.encode(issuer.token("jane", &[]));
+        let token = format!("base64url.bearer.authorization.k8s.io.{token}");
+        let mut ask = cluster.get("/api/v1/namespaces/default");
+        for (name, usual) in [("connection", "Upgrade"), ("upgrade", "websocket")] {
+            let other = others.iter().find(|(other, _)| *other == name);
+            ask = ask.header(name, other.map_or(usual, |(_, value)| *value));
         }
-        assert_eq!(whoami(&cluster, &second.token("jane", &[])).await.code, 201);
-        // A token that was not in the cache before is judged anew.
-        assert_eq!(whoami(&cluster, &first.token("joe", &[])).await.code, 401);
+        for (name, value) in others.iter().filter(|(name, _)| *name == "authorization") {
+            ask = ask.header(name, value);
+        }
+        let protocols = protocols.replace("TOKEN", &token);
+        let answer = ask
+            .header("sec-websocket-protocol", &protocols)
+            .send()
+            .await;
+        let event = cluster.audit.events().pop().expect("an event");
+        assert_eq!(
+            event["user"]["username"].as_str().unwrap_or_default(),
+            expected
+        );
+        assert_eq!(answer.code, if expected.is_empty() { 401 } else { 403 });
+        let written = format!("{event}{}", answer.text);
+        assert!(!written.contains(&token), "{written}");
     }
 
     #[tokio::test]

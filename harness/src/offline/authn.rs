@@ -55,7 +55,11 @@ impl Judge {
         let authenticators = configuration
             .jwt
             .iter()
-            .map(|jwt| Authenticator::new(jwt, None).map_err(|error| unusable(error.to_string())))
+            .enumerate()
+            .map(|(i, jwt)| {
+                let made = Authenticator::new(jwt, None);
+                made.map_err(|error| unusable(of_entry(i, error).to_string()))
+            })
             .collect::<Result<_, _>>()?;
         let keys = KeySet::parse(jwks).map_err(|error| Unusable::Keys(error.to_string()))?;
         Ok(Self {
@@ -148,21 +152,45 @@ pub fn validate(text: &str, profile: Profile) -> Result<usize, Vec<Fault>> {
         texts.extend(forbidden.map(|(path, why)| format!("{path}: {why}")));
     }
     for (i, jwt) in configuration.jwt.iter().enumerate() {
-        if let Some(field) = jwt.first_expression() {
-            texts.push(ConfigError::Cel(format!("jwt[{i}].{field}")).to_string());
-        }
+        let expressions = jwt.expressions().into_iter();
+        texts.extend(expressions.map(|field| of_entry(i, ConfigError::Cel(field)).to_string()));
     }
     if texts.is_empty() {
         return Ok(configuration.jwt.len());
     }
     let places = Places::of(text);
     Err(texts
-        .into_iter()
+        .iter()
+        .flat_map(|text| each(text))
         .map(|text| Fault {
-            line: path_in(&text).and_then(|path| places.line(path)),
+            line: line_of(&text, &places),
             text,
         })
         .collect())
+}
+
+/// An error of the `i`th entry of `jwt`, with the whole path.
+fn of_entry(i: usize, error: ConfigError) -> ConfigError {
+    match error {
+        ConfigError::Cel(field) => ConfigError::Cel(format!("jwt[{i}].{field}")),
+        error => error,
+    }
+}
+
+/// The single faults of a text: the fields that strict decoding lists in one.
+fn each(text: &str) -> Vec<String> {
+    const STRICT: &str = "strict decoding error: ";
+    const NEXT: [&str; 2] = [", unknown field \"", ", duplicate field \""];
+    let Some((before, mut rest)) = text.split_once(STRICT) else {
+        return vec![text.to_owned()];
+    };
+    let mut found = Vec::new();
+    while let Some(at) = NEXT.iter().filter_map(|next| rest.find(next)).min() {
+        found.push(format!("{before}{STRICT}{}", &rest[..at]));
+        rest = &rest[at + 2..];
+    }
+    found.push(format!("{before}{STRICT}{rest}"));
+    found
 }
 
 /// The configuration, and the API server's words against it.
@@ -174,6 +202,18 @@ fn read(text: &str) -> (AuthenticationConfiguration, Vec<String>) {
             (configuration, faults)
         }
     }
+}
+
+/// The line of the field that an error is about. Errors of Go's decoder have
+/// its struct before the path and no indices in it: `json: cannot unmarshal
+/// number into Go struct field Issuer.jwt.issuer.url of type string`.
+fn line_of(error: &str, places: &Places) -> Option<usize> {
+    let of_decoder = error.split_once("cannot unmarshal ").and_then(|(_, rest)| {
+        let (found, rest) = rest.split_once(" into Go struct field ")?;
+        let (_, path) = rest.split_once(" of type ")?.0.split_once('.')?;
+        places.line_of_kind(path, found.split(' ').next()?)
+    });
+    of_decoder.or_else(|| path_in(error).and_then(|path| places.line(path)))
 }
 
 /// The path of the field that an error is about: what stands before the colon
@@ -223,7 +263,10 @@ mod tests {
         let cel = configuration(
             "jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {expression: claims.sub}}}]",
         );
-        assert!(fault(&cel, KEYS).contains("CEL expressions are not supported yet"));
+        assert_eq!(
+            fault(&cel, KEYS),
+            "jwt[0].claimMappings.username.expression: CEL expressions are not supported yet"
+        );
         let sound = configuration(
             "jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {claim: sub, prefix: ''}}}]",
         );
@@ -248,6 +291,22 @@ mod tests {
         let faults = validate(&configuration(cel), Profile::Kubernetes).expect_err("not known");
         assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].line, Some(7), "{faults:?}");
+        let lines = |text: &str| {
+            let faults = validate(&configuration(text), Profile::Kubernetes);
+            let faults = faults.expect_err("faults").into_iter();
+            faults.map(|fault| fault.line).collect::<Vec<_>>()
+        };
+        // Each of several fields that nobody knows.
+        let unknown = "foo: 1\njwt:\n- issuer:\n    url: https://x\n    bar: 2\n  baz: 3\n";
+        assert_eq!(lines(unknown), [Some(3), Some(7), Some(8)]);
+        // Each of several expressions.
+        let cel = "jwt:\n- issuer: {url: 'https://x', audiences: [a]}\n  claimMappings:\n    username:\n      expression: claims.sub\n    groups:\n      expression: claims.groups\n";
+        assert_eq!(lines(cel), [Some(7), Some(9)]);
+        // What is of the wrong type, in the second of two.
+        let entry = |url: &str| format!("- issuer:\n    url: {url}\n    audiences: [a]\n");
+        let typed = format!("jwt:\n{}{}", entry("https://x"), entry("5"));
+        assert_eq!(lines(&typed), [Some(8)]);
+        assert_eq!(lines("jwt: x\n"), [Some(3)]);
         let none = configuration("jwt: []\nanonymous: {enabled: false}");
         assert_eq!(validate(&none, Profile::Kubernetes), Ok(0));
         let faults = validate(&none, Profile::Eks).expect_err("EKS decides");

@@ -1,12 +1,17 @@
-//! kube-apiserver's `--oidc-*` flags as an `AuthenticationConfiguration`, and
-//! back.
+//! kube-apiserver's `--oidc-*` flags, and `--anonymous-auth`, as an
+//! `AuthenticationConfiguration`, and back.
 
 use kube_authn::Algorithm;
 use kube_authn::config::{
     AuthenticationConfiguration, ClaimOrExpression, JwtAuthenticator, OidcFlags,
 };
 
+use kube_rbac::quote;
+use serde_json::json;
+
 use crate::cluster::authn::document;
+
+const ANONYMOUS: &str = "--anonymous-auth";
 
 /// One spelling in the place of the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +33,10 @@ pub fn to_file(
     words: &[String],
     read: impl Fn(&str) -> Result<String, String>,
 ) -> Result<Converted, String> {
-    let flags = parse(words, read)?;
+    let Flags {
+        oidc: flags,
+        anonymous,
+    } = parse(words, read)?;
     let configuration = flags
         .to_configuration()
         .map_err(|error| error.to_string())?;
@@ -39,8 +47,11 @@ pub fn to_file(
             flags.signing_algs.join(",")
         ));
     }
-    let text =
-        serde_saphyr::to_string(&document(&configuration)).map_err(|error| error.to_string())?;
+    let mut document = document(&configuration);
+    if let Some(enabled) = anonymous {
+        document["anonymous"] = json!({"enabled": enabled});
+    }
+    let text = serde_saphyr::to_string(&document).map_err(|error| error.to_string())?;
     Ok(Converted { text, lost })
 }
 
@@ -87,10 +98,16 @@ pub fn to_flags(configuration: &AuthenticationConfiguration) -> Result<Converted
     }
     let rules = jwt.claim_validation_rules.iter();
     for rule in rules.filter(|rule| !rule.claim.is_empty()) {
+        let trimmed = |text: &str| text.trim() != text;
         if rule.claim.contains('=') {
             lost.push(format!(
                 "claimValidationRules: the flag divides the claim {:?} at its =",
                 rule.claim
+            ));
+        } else if trimmed(&rule.claim) || trimmed(&rule.required_value) {
+            lost.push(format!(
+                "claimValidationRules: the flag takes away the blanks around {:?} and {:?}",
+                rule.claim, rule.required_value
             ));
         } else {
             lines.push(format!(
@@ -102,6 +119,9 @@ pub fn to_flags(configuration: &AuthenticationConfiguration) -> Result<Converted
     // A file allows them all, and the flags RS256 alone unless they say more.
     let all: Vec<&str> = Algorithm::ALL.iter().map(|one| one.name()).collect();
     lines.push(format!("--oidc-signing-algs={}", all.join(",")));
+    if let Some(anonymous) = &configuration.anonymous {
+        lines.push(format!("--anonymous-auth={}", anonymous.enabled));
+    }
     lines.push(String::new());
     Ok(Converted {
         text: lines.join("\n"),
@@ -113,13 +133,13 @@ pub fn to_flags(configuration: &AuthenticationConfiguration) -> Result<Converted
 fn lost(configuration: &AuthenticationConfiguration, jwt: &JwtAuthenticator) -> Vec<String> {
     let mappings = &jwt.claim_mappings;
     let claim = |one: &ClaimOrExpression| !one.claim.is_empty();
-    let cel = jwt.first_expression();
+    let conditions = configuration.anonymous.iter().flat_map(|a| &a.conditions);
     let several = jwt.issuer.audiences.len() > 1;
     let none = "flags have no word for it";
-    [
+    let fields = [
         (
-            configuration.anonymous.is_some(),
-            "anonymous: the flag is --anonymous-auth, and it has no conditions".to_owned(),
+            conditions.count() > 0,
+            "anonymous.conditions: the flag --anonymous-auth has none, and lets everybody in everywhere".to_owned(),
         ),
         (
             several,
@@ -139,66 +159,96 @@ fn lost(configuration: &AuthenticationConfiguration, jwt: &JwtAuthenticator) -> 
                 .to_owned(),
         ),
         (claim(&mappings.uid), format!("claimMappings.uid: {none}")),
-        (
-            cel.is_some(),
-            format!(
-                "{}, and every other CEL expression: {none}",
-                cel.unwrap_or_default()
-            ),
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(is_lost, sentence)| is_lost.then_some(sentence))
-    .collect()
+    ];
+    let fields = fields
+        .into_iter()
+        .filter_map(|(is_lost, sentence)| is_lost.then_some(sentence));
+    let expressions = jwt.expressions().into_iter();
+    fields
+        .chain(expressions.map(|path| format!("{path}: {none}")))
+        .collect()
 }
 
-/// pflag's spelling: `--flag=value`, or the value as the next word.
-fn parse(
-    words: &[String],
-    read: impl Fn(&str) -> Result<String, String>,
-) -> Result<OidcFlags, String> {
-    let mut flags = OidcFlags::default();
+/// What flags say, the API server's own about anonymous requests among them.
+#[derive(Default)]
+struct Flags {
+    oidc: OidcFlags,
+    anonymous: Option<bool>,
+}
+
+/// pflag's spelling: `--flag=value`, or the value as the next word, which a
+/// flag that is yes or no does not take.
+fn parse(words: &[String], read: impl Fn(&str) -> Result<String, String>) -> Result<Flags, String> {
+    let mut flags = Flags::default();
+    let mut algs: Option<Vec<String>> = None;
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name, value.to_owned()),
+            None if word == ANONYMOUS => (word.as_str(), "true".to_owned()),
             None => {
                 let next = words.next();
                 let next = next.ok_or_else(|| format!("flag needs an argument: {word}"))?;
                 (word.as_str(), next.clone())
             }
         };
-        let slot = match name {
-            "--oidc-issuer-url" => &mut flags.issuer_url,
-            "--oidc-client-id" => &mut flags.client_id,
-            "--oidc-username-claim" => &mut flags.username_claim,
-            "--oidc-username-prefix" => &mut flags.username_prefix,
-            "--oidc-groups-claim" => &mut flags.groups_claim,
-            "--oidc-groups-prefix" => &mut flags.groups_prefix,
-            "--oidc-ca-file" => {
-                flags.certificate_authority = read(&value)?;
-                continue;
-            }
-            "--oidc-signing-algs" => {
-                flags.signing_algs = value.split(',').map(str::to_owned).collect();
-                continue;
-            }
+        let invalid = |why: &str| {
+            format!(
+                "invalid argument {} for \"{name}\" flag: {why}",
+                quote(&value)
+            )
+        };
+        let oidc = &mut flags.oidc;
+        match name {
+            "--oidc-issuer-url" => oidc.issuer_url = value,
+            "--oidc-client-id" => oidc.client_id = value,
+            "--oidc-username-claim" => oidc.username_claim = value,
+            "--oidc-username-prefix" => oidc.username_prefix = value,
+            "--oidc-groups-claim" => oidc.groups_claim = value,
+            "--oidc-groups-prefix" => oidc.groups_prefix = value,
+            "--oidc-ca-file" => oidc.certificate_authority = read(&value)?,
+            // The first takes the default's place, and the others are added.
+            "--oidc-signing-algs" => algs.get_or_insert_default().extend(
+                value
+                    .split(',')
+                    .filter(|_| !value.is_empty())
+                    .map(str::to_owned),
+            ),
             "--oidc-required-claim" => {
-                let (claim, wanted) = value
-                    .split_once('=')
-                    .ok_or_else(|| format!("malformed pair, expect string=string: {value}"))?;
-                flags
-                    .required_claims
-                    .push((claim.to_owned(), wanted.to_owned()));
-                continue;
+                let pair = value.split_once('=');
+                let (claim, wanted) =
+                    pair.ok_or_else(|| invalid("malformed pair, expect string=string"))?;
+                oidc.required_claims
+                    .push((claim.trim().to_owned(), wanted.trim().to_owned()));
+            }
+            ANONYMOUS => {
+                let error = format!(
+                    "strconv.ParseBool: parsing {}: invalid syntax",
+                    quote(&value)
+                );
+                flags.anonymous = Some(boolean(&value).ok_or_else(|| invalid(&error))?);
             }
             _ => {
-                return Err(format!("{name} is none of kube-apiserver's --oidc-* flags"));
+                return Err(format!(
+                    "{name} is none of kube-apiserver's --oidc-* flags, nor {ANONYMOUS}"
+                ));
             }
-        };
-        *slot = value;
+        }
+    }
+    // None at all is the default again (`oidc.New`).
+    if let Some(algs) = algs.filter(|algs| !algs.is_empty()) {
+        flags.oidc.signing_algs = algs;
     }
     Ok(flags)
+}
+
+/// `strconv.ParseBool`.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +281,8 @@ mod tests {
         "--oidc-username-claim=name --oidc-groups-claim=cognito:groups --oidc-groups-prefix=oidc:"
     )]
     #[case("--oidc-required-claim=token_use=id --oidc-required-claim=a==b")]
+    #[case("--anonymous-auth=false")]
+    #[case("--anonymous-auth --oidc-groups-claim=groups")]
     fn flags_survive_the_way_through_a_file(#[case] more: &str) {
         let flags = format!("{ISSUER} {more}");
         let file = to_file(&words(&flags), no_file).expect("a file");
@@ -241,6 +293,29 @@ mod tests {
         assert_eq!(again.text, file.text);
         // All nine algorithms are named by now.
         assert_eq!(again.lost, Vec::<String>::new());
+    }
+
+    /// As pflag reads them.
+    #[test]
+    fn a_flag_that_is_repeated_adds_or_replaces() {
+        let flags = |more: &[&str]| {
+            let mut flags = words(ISSUER);
+            flags.extend(more.iter().map(|word| (*word).to_owned()));
+            parse(&flags, no_file).expect("flags")
+        };
+        let several = flags(&[
+            "--oidc-signing-algs=ES256",
+            "--oidc-signing-algs",
+            "PS256,RS512",
+            "--oidc-required-claim= hd = example.com ",
+            "--oidc-client-id=b",
+        ]);
+        assert_eq!(several.oidc.signing_algs, ["ES256", "PS256", "RS512"]);
+        let claims = [("hd".to_owned(), "example.com".to_owned())];
+        assert_eq!(several.oidc.required_claims, claims);
+        assert_eq!(several.oidc.client_id, "b");
+        let none = flags(&["--oidc-signing-algs="]);
+        assert_eq!(none.oidc.signing_algs, ["RS256"]);
     }
 
     #[test]
@@ -263,7 +338,11 @@ mod tests {
     #[case("--oidc-issuer-url", "needs an argument")]
     #[case(
         "--oidc-issuer-url=https://x --oidc-client-id=a --oidc-required-claim=b",
-        "string=string"
+        "invalid argument \"b\" for \"--oidc-required-claim\" flag: malformed pair, expect string=string"
+    )]
+    #[case(
+        "--anonymous-auth=maybe",
+        "invalid argument \"maybe\" for \"--anonymous-auth\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax"
     )]
     fn what_is_no_flag_or_no_configuration_is_said(#[case] flags: &str, #[case] part: &str) {
         let error = to_file(&words(flags), no_file).expect_err("wrong");
@@ -275,26 +354,28 @@ mod tests {
         let file = "
 apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
-anonymous: {enabled: false}
+anonymous: {enabled: true, conditions: [{path: /healthz}]}
 jwt:
 - issuer: {url: 'https://x', audiences: [a, b], discoveryURL: 'https://y', audienceMatchPolicy: MatchAny, certificateAuthority: PEM, egressSelectorType: cluster}
   claimMappings:
     username: {claim: email, prefix: '-'}
     uid: {claim: sub}
-    extra: [{key: example.com/x, valueExpression: claims.x}]
-  claimValidationRules: [{claim: 'a=b', requiredValue: c}]
+    extra: [{key: example.com/x, valueExpression: claims.x}, {key: example.com/y, valueExpression: claims.y}]
+  claimValidationRules: [{claim: 'a=b', requiredValue: c}, {claim: c, requiredValue: ' d'}]
 ";
         let converted = to_flags(&read(file)).expect("flags");
         for part in [
-            "anonymous",
+            "anonymous.conditions",
             "audiences",
             "discoveryURL",
             "egressSelectorType",
             "certificateAuthority",
             "uid",
             "extra[0].valueExpression",
+            "extra[1].valueExpression",
             "username.prefix",
             "\"a=b\"",
+            "\" d\"",
         ] {
             assert!(
                 converted.lost.iter().any(|one| one.contains(part)),
@@ -302,7 +383,7 @@ jwt:
                 converted.lost
             );
         }
-        assert_eq!(converted.lost.len(), 9);
+        assert_eq!(converted.lost.len(), 11);
         let two = "
 apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration

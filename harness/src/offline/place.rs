@@ -1,9 +1,17 @@
 //! Where a field stands in a YAML text, for messages that name it by its path.
 
-use granit_parser::{Event, Parser, Span};
+use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-/// The fields of a text, by their paths, and their lines.
-pub struct Places(Vec<(String, usize)>);
+/// The fields of a text, in its order.
+pub struct Places(Vec<Place>);
+
+struct Place {
+    /// As Kubernetes writes it: `jwt[0].issuer.url`.
+    path: String,
+    line: usize,
+    /// What stands there, in the words of Go's JSON decoder.
+    kind: &'static str,
+}
 
 impl Places {
     /// Those of a text, as far as it is YAML.
@@ -24,9 +32,42 @@ impl Places {
     pub fn line(&self, path: &str) -> Option<usize> {
         self.0
             .iter()
-            .filter(|(place, _)| is_above(place, path))
-            .max_by_key(|(place, _)| place.len())
-            .map(|(_, line)| *line)
+            .filter(|place| is_above(&place.path, path))
+            .max_by_key(|place| place.path.len())
+            .map(|place| place.line)
+    }
+
+    /// The line of the first field `path` that has a `kind` of value, where the
+    /// path tells no items of lists apart: `jwt.issuer.url`.
+    pub fn line_of_kind(&self, path: &str, kind: &str) -> Option<usize> {
+        let found = self
+            .0
+            .iter()
+            .find(|place| place.kind == kind && without_indices(&place.path) == path);
+        found.map(|place| place.line)
+    }
+}
+
+fn without_indices(path: &str) -> String {
+    let parts = path.split('[').enumerate().map(|(i, part)| match i {
+        0 => part,
+        _ => part.split_once(']').map_or("", |(_, rest)| rest),
+    });
+    parts.collect()
+}
+
+/// `json: cannot unmarshal KIND into …`.
+fn kind_of(event: &Event<'_>) -> &'static str {
+    match event {
+        Event::MappingStart(..) => "object",
+        Event::SequenceStart(..) => "array",
+        Event::Scalar(text, ScalarStyle::Plain, ..) => match text.as_ref() {
+            "" | "~" | "null" | "Null" | "NULL" => "null",
+            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "bool",
+            other if other.parse::<f64>().is_ok() => "number",
+            _ => "string",
+        },
+        _ => "string",
     }
 }
 
@@ -42,10 +83,14 @@ fn node<'t>(
     span: Span,
     events: &mut impl Iterator<Item = (Event<'t>, Span)>,
     path: &str,
-    places: &mut Vec<(String, usize)>,
+    places: &mut Vec<Place>,
 ) {
     if !path.is_empty() {
-        places.push((path.to_owned(), span.start.line()));
+        places.push(Place {
+            path: path.to_owned(),
+            line: span.start.line(),
+            kind: kind_of(event),
+        });
     }
     match event {
         Event::MappingStart(..) => {
@@ -62,14 +107,16 @@ fn node<'t>(
                 };
                 // A key that is a node itself is read over.
                 node(&key, at, events, "", &mut Vec::new());
-                places.push((child.clone(), at.start.line()));
+                let line = at.start.line();
                 let Some((value, at)) = events.next() else {
                     return;
                 };
-                // What the key's line says counts, not where its value begins.
-                let mut within = Vec::new();
-                node(&value, at, events, &child, &mut within);
-                places.extend(within.into_iter().filter(|(place, _)| *place != child));
+                let first = places.len();
+                node(&value, at, events, &child, places);
+                // The key's line counts, not where its value begins.
+                if let Some(place) = places.get_mut(first) {
+                    place.line = line;
+                }
             }
         }
         Event::SequenceStart(..) => {
@@ -116,6 +163,25 @@ jwt:
     #[case("anonymous", None)]
     fn a_path_has_a_line(#[case] path: &str, #[case] line: Option<usize>) {
         assert_eq!(Places::of(TEXT).line(path), line);
+    }
+
+    #[rstest]
+    #[case("jwt.issuer.url", "string", Some(4))]
+    #[case("jwt.issuer.url", "number", None)]
+    #[case("jwt.issuer.audiences", "array", Some(5))]
+    #[case::an_item("jwt.issuer.audiences", "string", Some(6))]
+    #[case("jwt.issuer", "object", Some(3))]
+    #[case("jwt.claimMappings.username.prefix", "string", Some(9))]
+    fn a_path_without_indices_has_one_by_what_is_there(
+        #[case] path: &str,
+        #[case] kind: &str,
+        #[case] line: Option<usize>,
+    ) {
+        assert_eq!(Places::of(TEXT).line_of_kind(path, kind), line);
+        let several = "a:\n- {b: x}\n- {b: 5}\n- {b: true}\n- {b: null}\n- {b: '5'}\n";
+        for (kind, line) in [("string", 2), ("number", 3), ("bool", 4), ("null", 5)] {
+            assert_eq!(Places::of(several).line_of_kind("a.b", kind), Some(line));
+        }
     }
 
     #[test]

@@ -171,6 +171,12 @@ impl JwtAuthenticator {
     /// The path of the first CEL expression, as `claimMappings.uid.expression`.
     #[must_use]
     pub fn first_expression(&self) -> Option<String> {
+        self.expressions().into_iter().next()
+    }
+
+    /// The paths of all CEL expressions.
+    #[must_use]
+    pub fn expressions(&self) -> Vec<String> {
         let rules = self.claim_validation_rules.iter().enumerate();
         let mappings = &self.claim_mappings;
         let named = [
@@ -199,6 +205,6 @@ impl JwtAuthenticator {
             .chain(in_mappings)
             .chain(in_extra)
             .chain(in_user)
-            .next()
+            .collect()
     }
 }

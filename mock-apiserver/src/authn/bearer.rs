@@ -106,14 +106,15 @@ fn protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .map(str::trim)
 }
 
+/// `wsstream.IsWebSocketRequest` of k8s.io/streaming.
 fn is_websocket(headers: &HeaderMap) -> bool {
-    let has = |name, word: &str| {
-        headers
-            .get(name)
-            .and_then(|v: &HeaderValue| v.to_str().ok())
-            .is_some_and(|v| v.to_ascii_lowercase().contains(word))
-    };
-    has(CONNECTION, "upgrade") && has(UPGRADE, "websocket")
+    let upgrade = headers.get(UPGRADE).and_then(|v| v.to_str().ok());
+    let mut connection = headers.get_all(CONNECTION).into_iter();
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+        && connection.any(|v| {
+            let value = v.to_str().unwrap_or_default();
+            value.to_ascii_lowercase().contains("upgrade")
+        })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod fetch;
 mod freshness;
 mod issuer;
 mod keys;
+mod reload;
 mod webhook;
 mod x509;
 
@@ -36,6 +37,7 @@ use crate::registry::names;
 use crate::wire::aggregate;
 use cache::TokenCache;
 use issuer::Issuer;
+use reload::{File, Issuers, Reload};
 
 /// Who has no credential.
 pub const ANONYMOUS: &str = "system:anonymous";
@@ -52,10 +54,6 @@ const INVALID_TOKEN: &str = "invalid bearer token";
 /// (`pkg/server/config.go: AuthorizeClientBearerToken`).
 const NOT_LOOPBACK: &str = INVALID_TOKEN;
 
-/// How long a new configuration may take to become healthy before the old
-/// one stays (`authentication.go: ApplyTo`).
-const RELOAD_LIMIT: Duration = Duration::from_secs(60);
-
 /// How long [`crate::ApiServer::issuers_ready`] waits for an issuer.
 const READY_LIMIT: Duration = Duration::from_secs(10);
 
@@ -65,8 +63,9 @@ pub enum Timing {
     /// No caches: every change takes effect with the next request.
     #[default]
     Instant,
-    /// A token that was accepted stays so for ten seconds, and a new
-    /// configuration takes over only when all its issuers are healthy.
+    /// A token that was accepted stays so for ten seconds, and after the first
+    /// configuration a new one takes over only when all its issuers are
+    /// healthy.
     Kubernetes,
 }
 
@@ -104,8 +103,29 @@ struct Inner {
     issuers: ArcSwap<Vec<Arc<Issuer>>>,
     /// The latest configuration, which may be waiting to take over.
     latest: ArcSwap<Vec<Arc<Issuer>>>,
+    /// How it takes over, with Kubernetes' timing.
+    reload: Reload,
     webhook: ArcSwapOption<Arc<dyn TokenWebhook>>,
     cache: TokenCache,
+}
+
+impl Inner {
+    /// The issuers of a file, who begin to look for their keys. With `keeping`,
+    /// one whose part of the latest file is the same keeps them.
+    fn make(&self, file: &File, keeping: bool) -> Result<Issuers, ConfigError> {
+        let known = self.latest.load_full();
+        let algs = file.signing_algs.as_deref();
+        let make = |jwt| {
+            let same = |issuer: &&Arc<Issuer>| keeping && issuer.is_same(jwt, algs, &file.roots);
+            if let Some(issuer) = known.iter().find(same) {
+                return Ok(Arc::clone(issuer));
+            }
+            let (version, clock) = (self.version, self.clock.clone());
+            Issuer::new(version, jwt, algs, &file.roots, &self.egress, clock).map(Arc::new)
+        };
+        let issuers: Result<_, _> = file.configuration.jwt.iter().map(make).collect();
+        issuers.map(Arc::new)
+    }
 }
 
 impl Authenticators {
@@ -129,13 +149,13 @@ impl Authenticators {
             audiences,
             issuers: ArcSwap::default(),
             latest: ArcSwap::default(),
+            reload: Reload::default(),
             webhook: ArcSwapOption::empty(),
             cache: TokenCache::new(),
         }))
     }
 
-    /// Replaces all JWT authenticators. One whose configuration is unchanged
-    /// keeps its keys.
+    /// Replaces all JWT authenticators: at once, or as [`reload`] has it.
     pub(crate) fn configure(
         &self,
         configuration: &AuthenticationConfiguration,
@@ -143,63 +163,30 @@ impl Authenticators {
         roots: &RootCertStore,
     ) -> Result<(), ConfigError> {
         let inner = &self.0;
-        let errors = configuration.validate(&inner.audiences);
+        let instant = inner.timing == Timing::Instant;
+        let mut errors = configuration.validate(&inner.audiences);
+        if !instant {
+            errors.extend(inner.reload.check(configuration));
+        }
         if !errors.is_empty() {
             return Err(ConfigError::Invalid(errors));
         }
-        let known = inner.latest.load_full();
-        let issuers: Vec<Arc<Issuer>> = configuration
-            .jwt
-            .iter()
-            .map(|jwt| {
-                let same = |issuer: &&Arc<Issuer>| issuer.is_same(jwt, signing_algs, roots);
-                match known.iter().find(same) {
-                    Some(issuer) => Ok(Arc::clone(issuer)),
-                    None => {
-                        let (version, clock) = (inner.version, inner.clock.clone());
-                        Issuer::new(version, jwt, signing_algs, roots, &inner.egress, clock)
-                            .map(Arc::new)
-                    }
-                }
-            })
-            .collect::<Result<_, _>>()?;
+        let file = File {
+            configuration: configuration.clone(),
+            signing_algs: signing_algs.map(<[_]>::to_vec),
+            roots: roots.clone(),
+        };
+        let issuers = inner.make(&file, instant)?;
+        if !instant && !inner.reload.start(&file, inner.clock.now()) {
+            Reload::begin(inner, file, issuers);
+            return Ok(());
+        }
         if let Some(anonymous) = &configuration.anonymous {
             inner.anonymous.store(Arc::new(anonymous.clone()));
         }
-        let issuers = Arc::new(issuers);
         inner.latest.store(Arc::clone(&issuers));
-        let first = inner.issuers.load().is_empty();
-        if inner.timing == Timing::Instant || first || issuers.is_empty() {
-            inner.issuers.store(issuers);
-        } else {
-            tokio::spawn(self.clone().take_over(issuers));
-        }
+        inner.issuers.store(issuers);
         Ok(())
-    }
-
-    /// Waits for new issuers to become healthy, and lets them take over.
-    async fn take_over(self, issuers: Arc<Vec<Arc<Issuer>>>) {
-        let inner = &self.0;
-        let healthy = async {
-            for issuer in issuers.iter() {
-                let mut progress = issuer.progress();
-                if progress.wait_for(|p| *p == Progress::Ready).await.is_err() {
-                    return;
-                }
-            }
-        };
-        tokio::select! {
-            () = healthy => {}
-            () = inner.clock.sleep(RELOAD_LIMIT) => {
-                tracing::error!("failed to update authentication config");
-                return;
-            }
-        }
-        // Somebody may have been faster with a later one.
-        if Arc::ptr_eq(&inner.latest.load_full(), &issuers) {
-            inner.issuers.store(issuers);
-            tracing::info!("reloaded authentication config");
-        }
     }
 
     pub(crate) fn set_webhook(&self, webhook: Option<Arc<dyn TokenWebhook>>) {

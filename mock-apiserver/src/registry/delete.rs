@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::admission::{self, canonical, has_finalizers, mark_deleted};
 use super::kind::{Id, Kind};
 use super::object::{at, meta, remove_meta, set, text};
-use super::query::{check_dry_run, invalid_options};
+use super::query::{WriteOptions, check_dry_run, invalid_options};
 use super::read::{ListOptions, page};
 use super::schema::schema;
 use super::store::{State, key};
@@ -65,8 +65,10 @@ impl Inner {
 
     /// `pods/eviction`: there are no disruption budgets to stand in the way.
     pub(super) fn evict(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let dry_run = call.query.dry_run("CreateOptions")?;
-        let validation = call.query.field_validation("CreateOptions")?;
+        let WriteOptions {
+            dry_run,
+            validation,
+        } = call.query.write_options("CreateOptions")?;
         let Input {
             mut object,
             warnings,
@@ -180,7 +182,7 @@ struct DeleteOptions {
 impl DeleteOptions {
     fn read(call: &Call<'_>, body: &Bytes) -> Result<Self, Status> {
         let options = if body.is_empty() {
-            let mut options = json!({});
+            let mut options = json!({"dryRun": call.query.all("dryRun")});
             for key in [
                 "propagationPolicy",
                 "orphanDependents",
@@ -202,24 +204,14 @@ impl DeleteOptions {
             call.audit_body(|| encoded(&options));
             options
         };
-        let by_query = body.is_empty() && call.query.dry_run("DeleteOptions")?;
-        let mut options = Self::of(&options)?;
-        options.dry_run |= by_query;
-        Ok(options)
+        Self::of(&options)
     }
 
     fn of(options: &Value) -> Result<Self, Status> {
-        let listed: Vec<&str> = at(options, &["dryRun"])
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        let dry_run = check_dry_run(&listed, "DeleteOptions")?;
-        let refused = |cause| Err(invalid_options("DeleteOptions", cause));
+        let mut causes = Vec::new();
         let policy = at(options, &["propagationPolicy"]);
         if !policy.is_null() && at(options, &["orphanDependents"]).is_boolean() {
-            return refused(Cause::new(
+            causes.push(Cause::new(
                 "propagationPolicy",
                 Fault::Invalid,
                 Some(policy),
@@ -229,12 +221,18 @@ impl DeleteOptions {
         if let Some(name) = policy.as_str()
             && !matches!(name, "Foreground" | "Background" | "Orphan")
         {
-            return refused(Cause::new(
+            causes.push(Cause::new(
                 "propagationPolicy",
                 Fault::NotSupported,
                 Some(policy),
                 r#"supported values: "Foreground", "Background", "Orphan", "nil""#,
             ));
+        }
+        let listed = at(options, &["dryRun"]).as_array().into_iter().flatten();
+        let listed: Vec<&str> = listed.filter_map(Value::as_str).collect();
+        let dry_run = check_dry_run(&listed, &mut causes);
+        if !causes.is_empty() {
+            return Err(invalid_options("DeleteOptions", causes));
         }
         let precondition = |key: &str| {
             at(options, &["preconditions", key])

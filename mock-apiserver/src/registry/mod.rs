@@ -54,6 +54,15 @@ use kind::{Action, EVICTION, Form, Id, Kind, SCALE};
 use query::Query;
 use store::Store;
 
+/// Looks at the options of a creation.
+///
+/// # Errors
+/// 422 for what they cannot be.
+pub(crate) fn check_create_options(parts: &Parts) -> Result<(), Status> {
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    query.write_options("CreateOptions").map(drop)
+}
+
 /// What is done with a collection, and with one object.
 const COLLECTION_VERBS: [&str; 4] = ["create", "deletecollection", "list", "watch"];
 const OBJECT_VERBS: [&str; 5] = ["delete", "get", "patch", "update", "watch"];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::wire::{Cause, Fault, Status};
+use crate::wire::{Cause, Fault, Status, quote};
 
 /// The query's parameters. Unknown ones are ignored, as upstream.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,16 @@ pub enum FieldValidation {
     Warn,
     /// The request is refused.
     Strict,
+}
+
+/// What is asked for by `CreateOptions`, `UpdateOptions` and `PatchOptions`
+/// (apimachinery, `pkg/apis/meta/v1/validation`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Whether nothing is kept.
+    pub dry_run: bool,
+    /// What happens to fields nobody knows.
+    pub validation: FieldValidation,
 }
 
 impl Query {
@@ -59,66 +69,94 @@ impl Query {
             text => text.parse().map(Some).map_err(|_| {
                 Status::bad_request(format!(
                     "strconv.ParseInt: parsing {}: invalid syntax",
-                    crate::wire::quote(text)
+                    quote(text)
                 ))
             }),
         }
     }
 
-    /// Whether nothing shall be kept.
+    /// The options of a write, `kind` being `CreateOptions` and so on.
     ///
     /// # Errors
-    /// 422 for a value other than `All`.
-    pub fn dry_run(&self, options: &str) -> Result<bool, Status> {
-        let values: Vec<&str> = self
-            .0
-            .iter()
-            .filter(|(k, _)| k == "dryRun")
-            .map(|(_, v)| v.as_str())
-            .collect();
-        check_dry_run(&values, options)
-    }
-
-    /// What happens to fields nobody knows: a warning, unless it is said.
-    ///
-    /// # Errors
-    /// 422 for an unknown directive.
-    pub fn field_validation(&self, options: &str) -> Result<FieldValidation, Status> {
-        match self.get("fieldValidation") {
-            "" | "Warn" => Ok(FieldValidation::Warn),
-            "Strict" => Ok(FieldValidation::Strict),
-            "Ignore" => Ok(FieldValidation::Ignore),
-            other => Err(invalid_options(
-                options,
-                Cause::new(
+    /// 422 for what they cannot be.
+    pub fn write_options(&self, kind: &str) -> Result<WriteOptions, Status> {
+        let mut causes = Vec::new();
+        if kind == "PatchOptions" && !self.get("force").is_empty() {
+            let detail = "may not be specified for non-apply patch";
+            causes.push(Cause::new("force", Fault::Forbidden, None, detail));
+        }
+        check_field_manager(self.get("fieldManager"), &mut causes);
+        let dry_run = check_dry_run(&self.all("dryRun"), &mut causes);
+        let validation = match self.get("fieldValidation") {
+            "Strict" => FieldValidation::Strict,
+            "Ignore" => FieldValidation::Ignore,
+            "" | "Warn" => FieldValidation::Warn,
+            other => {
+                causes.push(Cause::new(
                     "fieldValidation",
                     Fault::NotSupported,
                     Some(&Value::from(other)),
-                    r#"supported values: "Ignore", "Strict", "Warn""#,
-                ),
-            )),
+                    r#"supported values: "", "Ignore", "Strict", "Warn""#,
+                ));
+                FieldValidation::Warn
+            }
+        };
+        if !causes.is_empty() {
+            return Err(invalid_options(kind, causes));
         }
+        Ok(WriteOptions {
+            dry_run,
+            validation,
+        })
+    }
+
+    /// All values of a parameter.
+    pub fn all(&self, key: &str) -> Vec<&str> {
+        let pairs = self.0.iter().filter(|(k, _)| k == key);
+        pairs.map(|(_, value)| value.as_str()).collect()
     }
 }
 
-/// # Errors
-/// 422 for a value other than `All`.
-pub fn check_dry_run(values: &[&str], options: &str) -> Result<bool, Status> {
-    match values.iter().find(|v| **v != "All") {
-        Some(other) => Err(invalid_options(
-            options,
-            Cause::new(
-                "dryRun",
-                Fault::NotSupported,
-                Some(&Value::from(vec![*other])),
-                r#"supported values: "All""#,
-            ),
-        )),
-        None => Ok(!values.is_empty()),
+fn check_field_manager(name: &str, causes: &mut Vec<Cause>) {
+    const LIMIT: usize = 128;
+    if name.len() > LIMIT {
+        causes.push(Cause {
+            reason: "FieldValueTooLong".to_owned(),
+            message: format!("Too long: may not be more than {LIMIT} bytes"),
+            field: "fieldManager".to_owned(),
+        });
     }
+    // What is not printed as it is, Go does not hold printable.
+    let printable = |c: char| matches!(c, '\\' | '"') || !quote(&c.to_string()).contains('\\');
+    for (at, c) in name.char_indices().filter(|(_, c)| !printable(*c)) {
+        let detail = format!(
+            "invalid character U+{:04X} (at position {at})",
+            u32::from(c)
+        );
+        let value = Value::from(name);
+        causes.push(Cause::new(
+            "fieldManager",
+            Fault::Invalid,
+            Some(&value),
+            &detail,
+        ));
+    }
+}
+
+/// Whether nothing shall be kept; values other than `All` are at fault.
+pub fn check_dry_run(values: &[&str], causes: &mut Vec<Cause>) -> bool {
+    if values.iter().any(|value| *value != "All") {
+        causes.push(Cause::new(
+            "dryRun",
+            Fault::NotSupported,
+            Some(&Value::from(values)),
+            r#"supported values: "All""#,
+        ));
+    }
+    !values.is_empty()
 }
 
 /// 422 about the options of a request.
-pub fn invalid_options(options: &str, cause: Cause) -> Status {
-    Status::invalid("meta.k8s.io", options, "", vec![cause])
+pub fn invalid_options(options: &str, causes: Vec<Cause>) -> Status {
+    Status::invalid("meta.k8s.io", options, "", causes)
 }

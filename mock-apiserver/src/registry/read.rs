@@ -65,7 +65,7 @@ impl ListOptions {
                 None,
                 "sendInitialEvents is forbidden for list",
             );
-            return Err(invalid_options("ListOptions", cause));
+            return Err(invalid_options("ListOptions", vec![cause]));
         }
         Self::parse_query(call, &call.query)
     }
@@ -109,7 +109,12 @@ fn check_match(version: &str, matching: &str, continued: &str) -> Result<(), Sta
     let forbidden = |detail: &str| {
         Err(invalid_options(
             "ListOptions",
-            Cause::new("resourceVersionMatch", Fault::Forbidden, None, detail),
+            vec![Cause::new(
+                "resourceVersionMatch",
+                Fault::Forbidden,
+                None,
+                detail,
+            )],
         ))
     };
     match matching {
@@ -126,12 +131,12 @@ fn check_match(version: &str, matching: &str, continued: &str) -> Result<(), Sta
         "Exact" | "NotOlderThan" => Ok(()),
         other => Err(invalid_options(
             "ListOptions",
-            Cause::new(
+            vec![Cause::new(
                 "resourceVersionMatch",
                 Fault::NotSupported,
                 Some(&Value::from(other)),
                 r#"supported values: "Exact", "NotOlderThan", """#,
-            ),
+            )],
         )),
     }
 }

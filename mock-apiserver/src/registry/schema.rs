@@ -946,6 +946,8 @@ mod tests {
     #[case(json!({"spec": {"replicas": 1.5}}), "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32")]
     #[case(json!({"metadata": {"labels": {"a": 1}}}), "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string")]
     #[case(json!({"spec": {"template": {"spec": {"containers": {}}}}}), "json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container")]
+    #[case(json!({"spec": {"template": {"spec": {"restartPolicy": 5}}}}), "json: cannot unmarshal number into Go struct field PodSpec.spec.template.spec.restartPolicy of type v1.RestartPolicy")]
+    #[case(json!({"spec": {"template": {"spec": {"overhead": []}}}}), "json: cannot unmarshal array into Go struct field PodSpec.spec.template.spec.overhead of type v1.ResourceList")]
     #[case(json!({"spec": []}), "json: cannot unmarshal array into Go struct field Deployment.spec of type v1.DeploymentSpec")]
     #[case(json!([]), "json: cannot unmarshal array into Go value of type v1.Deployment")]
     fn type_errors_are_in_gos_words(#[case] value: Value, #[case] error: &str) {

@@ -625,6 +625,47 @@ async fn an_update_of_an_older_version_is_a_conflict() {
     );
 }
 
+/// As a real kube-apiserver v1.37.2 says it.
+#[rstest]
+#[case("POST", "fieldValidation=x", r#"CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "x": supported values: "", "Ignore", "Strict", "Warn""#)]
+#[case("PUT", "fieldValidation=strict", r#"UpdateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "strict": supported values: "", "Ignore", "Strict", "Warn""#)]
+#[case("PATCH", "force=true", r#"PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch"#)]
+#[case("POST", "dryRun=All&dryRun=x", r#"CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["All","x"]: supported values: "All""#)]
+#[case("POST", "fieldManager=a%01b", r#"CreateOptions.meta.k8s.io "" is invalid: fieldManager: Invalid value: "a\x01b": invalid character U+0001 (at position 1)"#)]
+#[case("POST", &format!("fieldValidation=x&dryRun=y&fieldManager={}", "a".repeat(129)), r#"CreateOptions.meta.k8s.io "" is invalid: [fieldManager: Too long: may not be more than 128 bytes, dryRun: Unsupported value: ["y"]: supported values: "All", fieldValidation: Unsupported value: "x": supported values: "", "Ignore", "Strict", "Warn"]"#)]
+#[case("DELETE", "propagationPolicy=x&dryRun=y", r#"DeleteOptions.meta.k8s.io "" is invalid: [propagationPolicy: Unsupported value: "x": supported values: "Foreground", "Background", "Orphan", "nil", dryRun: Unsupported value: ["y"]: supported values: "All"]"#)]
+#[tokio::test]
+async fn options_that_cannot_be_are_refused(
+    #[case] method: &str,
+    #[case] query: &str,
+    #[case] message: &str,
+) {
+    let name = if method == "POST" { "" } else { "/a" };
+    let uri = format!("/api/v1/namespaces/default/configmaps{name}?{query}");
+    let headers = [("content-type", MERGE_PATCH)];
+    let headers = if method == "PATCH" { &headers[..] } else { &[] };
+    let body = if method == "DELETE" {
+        ""
+    } else {
+        r#"{"metadata":{"name":"a"}}"#
+    };
+    let refused = server().ask(method, &uri, headers, body).await;
+    assert_eq!(refused.expect(422).message(), message);
+}
+
+#[tokio::test]
+async fn what_is_being_deleted_is_told_to_be() {
+    let server = server();
+    let uri = "/api/v1/namespaces/default/configmaps";
+    let map = json!({"metadata": {"name": "a", "finalizers": ["example.com/x"]}});
+    server.post(uri, &map).await.expect(201);
+    server.delete(&format!("{uri}/a")).await.expect(200);
+    assert_eq!(
+        server.post(uri, &map).await.expect(409).message(),
+        "object is being deleted: configmaps \"a\" already exists"
+    );
+}
+
 #[tokio::test]
 async fn a_dry_run_leaves_nothing_behind() {
     let server = server();

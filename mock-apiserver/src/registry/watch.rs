@@ -134,7 +134,7 @@ fn initial_events(query: &Query, bookmarks: bool) -> Result<Option<bool>, Status
     let forbidden = |field: &str, detail: &str| {
         Err(invalid_options(
             "ListOptions",
-            Cause::new(field, Fault::Forbidden, None, detail),
+            vec![Cause::new(field, Fault::Forbidden, None, detail)],
         ))
     };
     let matching = query.get("resourceVersionMatch");
@@ -156,12 +156,12 @@ fn initial_events(query: &Query, bookmarks: bool) -> Result<Option<bool>, Status
         } else {
             Err(invalid_options(
                 "ListOptions",
-                Cause::new(
+                vec![Cause::new(
                     "resourceVersionMatch",
                     Fault::NotSupported,
                     Some(&Value::from(matching)),
                     r#"supported values: "NotOlderThan""#,
-                ),
+                )],
             ))
         };
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::admission::{self, canonical, has_finalizers};
 use super::kind::{Action, Form, Id, Kind};
 use super::object::{self, at, copy_meta, copy_top, meta, remove_meta, set, set_meta};
-use super::query::{FieldValidation, invalid_options};
+use super::query::{FieldValidation, WriteOptions};
 use super::schema::{Decoded, Message, schema};
 use super::store::{State, Stored, key};
 use super::{Answer, Call, Inner, defaults, patch, rbac, unstored, validate};
@@ -27,8 +27,10 @@ pub struct Input {
 
 impl Inner {
     pub(super) fn create(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let dry_run = call.query.dry_run("CreateOptions")?;
-        let validation = call.query.field_validation("CreateOptions")?;
+        let WriteOptions {
+            dry_run,
+            validation,
+        } = call.query.write_options("CreateOptions")?;
         let Input {
             mut object,
             warnings,
@@ -85,12 +87,13 @@ impl Inner {
             ));
         }
         let key = key(call.namespace, meta(&object, "name"));
-        if state.get(kind.id, &key).is_some() {
-            return Err(Status::already_exists(
-                kind.group,
-                kind.plural,
-                meta(&object, "name"),
-            ));
+        if let Some(there) = state.get(kind.id, &key) {
+            let name = meta(&object, "name");
+            let mut status = Status::already_exists(kind.group, kind.plural, name);
+            if !meta(&there.value, "deletionTimestamp").is_empty() {
+                status.message.insert_str(0, "object is being deleted: ");
+            }
+            return Err(status);
         }
         set_meta(&mut object, "uid", object::new_uid());
         set_meta(&mut object, "creationTimestamp", self.now());
@@ -109,8 +112,10 @@ impl Inner {
     }
 
     pub(super) fn update(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let dry_run = call.query.dry_run("UpdateOptions")?;
-        let validation = call.query.field_validation("UpdateOptions")?;
+        let WriteOptions {
+            dry_run,
+            validation,
+        } = call.query.write_options("UpdateOptions")?;
         let Input {
             mut object,
             warnings,
@@ -184,19 +189,10 @@ impl Inner {
     pub(super) fn patch(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
         let content_type = call.header(CONTENT_TYPE);
         let patch = patch::Patch::parse(content_type, body)?;
-        if call.query.has("force") && !call.query.get("force").is_empty() {
-            return Err(invalid_options(
-                "PatchOptions",
-                Cause::new(
-                    "force",
-                    Fault::Forbidden,
-                    None,
-                    "may not be specified for non-apply patch",
-                ),
-            ));
-        }
-        let dry_run = call.query.dry_run("PatchOptions")?;
-        let validation = call.query.field_validation("PatchOptions")?;
+        let WriteOptions {
+            dry_run,
+            validation,
+        } = call.query.write_options("PatchOptions")?;
         call.audit_body(|| serde_json::from_slice(body).unwrap_or_default());
         self.store.with(|state| {
             let old = existing(state, call)?;

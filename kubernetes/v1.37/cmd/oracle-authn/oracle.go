@@ -87,8 +87,7 @@ type authenticator struct {
 	now    time.Time
 	cancel context.CancelFunc
 	err    error
-	// Whether it goes on trying to discover an issuer, which is of no use for
-	// the next case.
+	// Whether it goes on trying to discover an issuer, and telling the log of it.
 	waits bool
 }
 
@@ -156,12 +155,17 @@ func (o *oracle) answer(line []byte) (v verdict) {
 	if (c.JWT == nil) == (c.Flags == nil) {
 		return verdict{ID: c.ID, Result: "malformed", Error: `one of "jwt" and "flags" is needed`}
 	}
-	a := o.authenticator(&c)
+	key := c.key()
+	a := o.authenticator(key, &c)
 	if a.err != nil {
 		return verdict{ID: c.ID, Result: "invalid-config", Error: a.err.Error()}
 	}
 	a.now = now
 	response, ok, err := a.answer(c.Token)
+	if a.waits {
+		a.cancel()
+		delete(o.authenticators, key)
+	}
 	if err != nil {
 		return verdict{ID: c.ID, Result: "rejected", Error: err.Error()}
 	}
@@ -235,19 +239,20 @@ func fromFlags(data json.RawMessage) (*apiserver.AuthenticationConfiguration, []
 	return config.AuthenticationConfig, config.OIDCSigningAlgs, nil
 }
 
-func (o *oracle) authenticator(c *testCase) *authenticator {
+// key is that of the authenticator that the case needs.
+func (c *testCase) key() [sha256.Size]byte {
 	h := sha256.New()
 	extra, _ := json.Marshal([]any{c.Algs, c.HTTP})
 	for _, part := range [][]byte{c.JWT, c.Flags, c.Keys, extra} {
 		fmt.Fprintf(h, "%d:", len(part))
 		h.Write(part)
 	}
-	key := [sha256.Size]byte(h.Sum(nil))
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func (o *oracle) authenticator(key [sha256.Size]byte, c *testCase) *authenticator {
 	if a, ok := o.authenticators[key]; ok {
-		if !a.waits {
-			return a
-		}
-		a.cancel()
+		return a
 	}
 	if len(o.authenticators) >= keep {
 		for _, a := range o.authenticators {

@@ -99,6 +99,38 @@ func TestAnswer(t *testing.T) {
 	t.Log(o.answer(line(good, `"no json"`, jwt)))
 }
 
+// Another issuer's discovery is waited for, and fails where it is not served.
+func TestFetchedClaim(t *testing.T) {
+	o := newOracle()
+	later := now.Add(time.Hour)
+	refers := sign(jose.RS256, rsaKey, "r", claims(later, `,"_claim_names":{"groups":"s"},"_claim_sources":{"s":{"endpoint":"https://claims.example/g","access_token":"t"}}`))
+	groups := sign(jose.ES256, ecKey, "e", strings.Replace(claims(later, `,"groups":["a"]`), "issuer.example", "claims.example", 1))
+	answer := func(body string, authorization string, more string) verdict {
+		config := fmt.Sprintf(`"jwt":%s,"http":{"https://claims.example/g":{"body":%q,"authorization":%q}%s}`, plain, body, authorization, more)
+		v := o.answer(line(refers, keys(), config))
+		v.ID = nil
+		return v
+	}
+	document := `,"https://claims.example/.well-known/openid-configuration":{"body":"{\"issuer\":\"https://claims.example\",\"jwks_uri\":\"https://jwks.oracle.invalid/keys\"}"}`
+	const prefix = "oidc: could not expand distributed claims: "
+	for _, c := range []struct {
+		name string
+		got  verdict
+		want verdict
+	}{
+		{"fetched", answer(groups, "Bearer t", document), verdict{Result: "accepted", User: &userInfo{Username: "jane", Groups: []string{"g:a"}, Extra: map[string][]string{}}}},
+		{"another token is wanted", answer(groups, "Bearer u", document), verdict{Result: "rejected", Error: prefix + `while getting distributed claim "groups": error while getting distributed claim JWT: 401 Unauthorized`}},
+		{"not discovered", answer(groups, "Bearer t", ""), verdict{Result: "rejected", Error: prefix + `verifying untrusted issuer https://claims.example failed: verifier not initialized for issuer: "https://claims.example"`}},
+		{"not discovered, again", answer(groups, "Bearer t", ""), verdict{Result: "rejected", Error: prefix + `verifying untrusted issuer https://claims.example failed: verifier not initialized for issuer: "https://claims.example"`}},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			g, _ := json.Marshal(c.got)
+			w, _ := json.Marshal(c.want)
+			t.Errorf("%s:\n got %s\nwant %s", c.name, g, w)
+		}
+	}
+}
+
 func BenchmarkAccepted(b *testing.B) {
 	o := newOracle()
 	l := line(sign(jose.RS256, rsaKey, "r", claims(now.Add(time.Hour), "")), keys(), `"jwt":`+plain)

@@ -1,0 +1,216 @@
+//! How a new AuthenticationConfiguration takes over with Kubernetes' own timing:
+//! when all its issuers are healthy, looked at every ten seconds for a minute,
+//! and again at every poll.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for sockets by the machine's clock"
+)]
+
+#[allow(dead_code, reason = "each test file uses its part")]
+mod support;
+
+use std::sync::atomic::Ordering;
+
+use kube_authn::config::AuthenticationConfiguration;
+use mock_apiserver::{Config, Timing};
+use rustls::RootCertStore;
+use serde_json::{Value, json};
+use support::{Cluster, Issuer, cluster, cluster_of};
+
+/// A file with these parts.
+fn file(jwt: &Value, more: &Value) -> AuthenticationConfiguration {
+    let mut document = json!({"apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration", "jwt": jwt});
+    for (key, value) in more.as_object().into_iter().flatten() {
+        document[key] = value.clone();
+    }
+    AuthenticationConfiguration::from_json(&document.to_string()).expect("a file")
+}
+
+/// Trust in an issuer whose users have this prefix.
+fn trusting(issuer: &Issuer, prefix: &str) -> Value {
+    json!([{"issuer": {"url": issuer.url, "audiences": ["kubernetes"], "certificateAuthority": issuer.ca},
+        "claimMappings": {"username": {"claim": "email", "prefix": prefix}}}])
+}
+
+fn set(cluster: &Cluster, jwt: &Value) {
+    cluster
+        .server
+        .set_authentication(file(jwt, &json!({})), None, RootCertStore::empty())
+        .expect("a valid configuration");
+}
+
+/// Who the issuer's Jane is; nobody where her token is refused. Every token is
+/// another, so that the cache has none.
+async fn jane(cluster: &Cluster, issuer: &Issuer, time: u32) -> String {
+    let mut claims = issuer.claims("jane", &[]);
+    claims["jti"] = json!(time);
+    claims["exp"] = json!(claims["exp"].as_i64().expect("a number") + 36_000);
+    let status = cluster.token_review(&issuer.key.sign(&claims)).await;
+    let name = status["user"]["username"].as_str();
+    name.unwrap_or_default().to_owned()
+}
+
+/// Lets what is due happen: fetches are on real sockets.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+async fn later(cluster: &Cluster, seconds: u64) {
+    for _ in 0..seconds / 5 {
+        cluster.advance(5);
+        settle().await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_file_is_in_force_at_once_and_a_later_one_ten_seconds_after() {
+    let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Kubernetes));
+    set(&cluster, &trusting(&issuer, "a:"));
+    cluster.server.issuers_ready().await.expect("healthy");
+    assert_eq!(jane(&cluster, &issuer, 0).await, "a:jane");
+    set(&cluster, &trusting(&issuer, "b:"));
+    cluster.server.issuers_ready().await.expect("healthy");
+    later(&cluster, 5).await;
+    assert_eq!(jane(&cluster, &issuer, 1).await, "a:jane");
+    later(&cluster, 5).await;
+    assert_eq!(jane(&cluster, &issuer, 2).await, "b:jane");
+}
+
+#[tokio::test]
+async fn after_an_empty_file_too_issuers_have_to_be_healthy() {
+    let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Kubernetes));
+    set(&cluster, &json!([]));
+    set(&cluster, &trusting(&issuer, "a:"));
+    settle().await;
+    assert_eq!(jane(&cluster, &issuer, 0).await, "");
+    later(&cluster, 10).await;
+    assert_eq!(jane(&cluster, &issuer, 1).await, "a:jane");
+    // And without issuers there is nothing to wait for.
+    set(&cluster, &json!([]));
+    assert_eq!(jane(&cluster, &issuer, 2).await, "");
+}
+
+#[tokio::test]
+async fn what_is_not_healthy_in_a_minute_is_tried_again_at_the_next_poll() {
+    let (first, second, cluster) = (
+        Issuer::start().await,
+        Issuer::start().await,
+        cluster(Timing::Kubernetes),
+    );
+    set(&cluster, &trusting(&first, "a:"));
+    cluster.server.issuers_ready().await.expect("healthy");
+    // Twenty seconds after a poll.
+    later(&cluster, 20).await;
+    second.served.down.store(true, Ordering::SeqCst);
+    set(&cluster, &trusting(&second, "b:"));
+    let error = cluster
+        .server
+        .issuers_ready()
+        .await
+        .expect_err("it is down");
+    assert!(error.contains("503"), "{error}");
+    // The minute is over at 80 seconds, and the next poll is at 120.
+    later(&cluster, 65).await;
+    second.served.down.store(false, Ordering::SeqCst);
+    let asked = second.served.discoveries.load(Ordering::SeqCst);
+    later(&cluster, 30).await;
+    assert_eq!(second.served.discoveries.load(Ordering::SeqCst), asked);
+    assert_eq!(jane(&cluster, &first, 0).await, "a:jane");
+    assert_eq!(jane(&cluster, &second, 0).await, "");
+    // It is made anew then, and looked at ten seconds later.
+    later(&cluster, 5).await;
+    assert!(second.served.discoveries.load(Ordering::SeqCst) > asked);
+    later(&cluster, 10).await;
+    assert_eq!(jane(&cluster, &first, 1).await, "");
+    assert_eq!(jane(&cluster, &second, 1).await, "b:jane");
+}
+
+#[tokio::test]
+async fn a_file_that_comes_meanwhile_is_tried_afterwards() {
+    let (first, second, cluster) = (
+        Issuer::start().await,
+        Issuer::start().await,
+        cluster(Timing::Kubernetes),
+    );
+    set(&cluster, &trusting(&first, "a:"));
+    cluster.server.issuers_ready().await.expect("healthy");
+    second.served.down.store(true, Ordering::SeqCst);
+    set(&cluster, &trusting(&second, "b:"));
+    later(&cluster, 20).await;
+    set(&cluster, &trusting(&first, "c:"));
+    later(&cluster, 35).await;
+    assert_eq!(jane(&cluster, &first, 0).await, "a:jane");
+    // At 60 seconds the one is given up and the other begun with.
+    later(&cluster, 15).await;
+    assert_eq!(jane(&cluster, &first, 1).await, "c:jane");
+}
+
+/// The old file again is no file to wait for.
+#[tokio::test]
+async fn the_file_in_force_set_again_ends_the_trying() {
+    let (first, second, cluster) = (
+        Issuer::start().await,
+        Issuer::start().await,
+        cluster(Timing::Kubernetes),
+    );
+    set(&cluster, &trusting(&first, "a:"));
+    cluster.server.issuers_ready().await.expect("healthy");
+    let asked = first.served.discoveries.load(Ordering::SeqCst);
+    second.served.down.store(true, Ordering::SeqCst);
+    set(&cluster, &trusting(&second, "b:"));
+    later(&cluster, 60).await;
+    set(&cluster, &trusting(&first, "a:"));
+    settle().await;
+    let others = second.served.discoveries.load(Ordering::SeqCst);
+    later(&cluster, 120).await;
+    assert_eq!(jane(&cluster, &first, 0).await, "a:jane");
+    assert_eq!(first.served.discoveries.load(Ordering::SeqCst), asked);
+    assert_eq!(second.served.discoveries.load(Ordering::SeqCst), others);
+}
+
+/// Kubernetes does not look whether an issuer is still the same.
+#[tokio::test]
+async fn an_issuer_that_stays_is_made_anew() {
+    let (first, second, cluster) = (
+        Issuer::start().await,
+        Issuer::start().await,
+        cluster(Timing::Kubernetes),
+    );
+    let one = trusting(&first, "a:");
+    set(&cluster, &one);
+    cluster.server.issuers_ready().await.expect("healthy");
+    let both = json!([one[0], trusting(&second, "b:")[0]]);
+    set(&cluster, &both);
+    later(&cluster, 10).await;
+    assert_eq!(first.served.discoveries.load(Ordering::SeqCst), 2);
+    assert_eq!(jane(&cluster, &second, 0).await, "b:jane");
+}
+
+#[tokio::test]
+async fn who_is_anonymous_may_not_change() {
+    let closed = json!({"anonymous": {"enabled": false}});
+    for (timing, refused) in [(Timing::Kubernetes, true), (Timing::Instant, false)] {
+        let cluster = cluster_of(Config {
+            timing,
+            ..Config::default()
+        });
+        let set = |more: &Value| {
+            let file = file(&json!([]), more);
+            let set = cluster
+                .server
+                .set_authentication(file, None, RootCertStore::empty());
+            set.map_err(|error| error.to_string())
+        };
+        set(&json!({})).expect("the first file");
+        let changed = set(&closed);
+        let expected = "anonymous: Forbidden: changed from initial configuration file";
+        assert_eq!(changed.is_err(), refused);
+        assert!(changed.err().is_none_or(|error| error.contains(expected)));
+        let code = cluster.get("/healthz").send().await.code;
+        assert_eq!(code, if refused { 200 } else { 401 });
+    }
+}
