@@ -26,7 +26,6 @@ func main() {
 	}
 	time.Local = time.UTC // error messages print local times
 	debug.SetGCPercent(400)
-	readLog()
 	if err := serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "oracle-authn:", err)
 		os.Exit(1)

@@ -121,6 +121,7 @@ type oracle struct {
 const keep = 4096
 
 func newOracle() *oracle {
+	readLog()
 	return &oracle{
 		compiler:       authenticationcel.NewDefaultCompiler(),
 		authenticators: map[[sha256.Size]byte]*authenticator{},
