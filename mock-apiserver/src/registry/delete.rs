@@ -7,13 +7,14 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::admission::{self, canonical, has_finalizers, mark_deleted};
+use super::body::{Input, read_object};
 use super::kind::{Id, Kind};
 use super::object::{at, meta, remove_meta, set, text};
 use super::query::{WriteOptions, check_dry_run, invalid_options};
 use super::read::{ListOptions, page};
 use super::schema::schema;
 use super::store::{State, key};
-use super::write::{Input, existing, match_namespace, read_object};
+use super::write::{existing, match_namespace};
 use super::{Answer, Call, Inner, as_item, list_of, rbac};
 use crate::wire::{self, Cause, Details, Fault, Status, protobuf};
 

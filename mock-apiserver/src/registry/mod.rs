@@ -7,6 +7,7 @@
 //! is decided by it.
 
 mod admission;
+mod body;
 mod cursor;
 mod defaults;
 mod delete;

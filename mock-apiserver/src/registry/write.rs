@@ -7,23 +7,18 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::admission::{self, canonical, has_finalizers};
-use super::kind::{Action, Form, Id, Kind};
+use super::body::{Input, decode_patched, read_object};
+use super::kind::{Action, Id, Kind};
 use super::object::{self, at, copy_meta, copy_top, meta, remove_meta, set, set_meta};
-use super::query::{FieldValidation, WriteOptions};
-use super::schema::{Decoded, Message, schema};
+use super::query::WriteOptions;
+use super::schema::schema;
 use super::store::{State, Stored, key};
-use super::{Answer, Call, Inner, defaults, patch, rbac, unstored, validate};
+use super::{Answer, Call, Inner, patch, rbac, unstored, validate};
 use crate::audit;
-use crate::wire::{self, Cause, Fault, Status};
+use crate::wire::{Cause, Fault, Status};
 
 const OPTIMISTIC_LOCK: &str =
     "the object has been modified; please apply your changes to the latest version and try again";
-
-/// A body that was read as an object of the call's kind, defaults put in.
-pub struct Input {
-    pub object: Value,
-    pub warnings: Vec<String>,
-}
 
 impl Inner {
     pub(super) fn create(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
@@ -363,135 +358,6 @@ pub fn existing(state: &State, call: &Call<'_>) -> Result<std::sync::Arc<Stored>
         .get(call.kind.id, &call.key())
         .cloned()
         .ok_or_else(|| call.not_found())
-}
-
-pub fn read_object(
-    call: &Call<'_>,
-    body: &Bytes,
-    validation: FieldValidation,
-) -> Result<Input, Status> {
-    let form = call.form();
-    let decoded = wire::decode_body(call.header(CONTENT_TYPE), body, form.kind)?;
-    let cannot = |why: &str| {
-        Status::bad_request(format!(
-            "{} in version {} cannot be handled as a {}: {why}",
-            form.kind.kind,
-            wire::quote(form.kind.version),
-            form.kind.kind
-        ))
-    };
-    let mut faults = decoded.duplicates;
-    // Of a kind that is not stored, no more is known than that it is one.
-    let object = match schema().message(form.message) {
-        Some(message) => {
-            let typed = schema().decode(message, &decoded.object);
-            let typed = typed.map_err(|why| cannot(&why))?;
-            faults.extend(typed.unknown);
-            typed.value
-        }
-        None => decoded.object,
-    };
-    let warnings = match validation {
-        FieldValidation::Strict if !faults.is_empty() => {
-            return Err(cannot(&strict_error(&faults)));
-        }
-        FieldValidation::Warn => faults,
-        _ => Vec::new(),
-    };
-    Ok(Input {
-        object: defaulted(call, object),
-        warnings,
-    })
-}
-
-/// What was read, with its type and the kind's defaults put in.
-fn defaulted(call: &Call<'_>, object: Value) -> Value {
-    let form = call.form();
-    let mut object = wire::with_type(object, form.kind);
-    if form.message == call.kind.message {
-        defaults::apply(call.kind.id, &mut object);
-    }
-    object
-}
-
-fn strict_error(faults: &[String]) -> String {
-    format!("strict decoding error: {}", faults.join(", "))
-}
-
-/// Reads the outcome of a patch back into the kind's type.
-fn decode_patched(
-    call: &Call<'_>,
-    patched: patch::Patched,
-    validation: FieldValidation,
-) -> Result<Input, Status> {
-    let form = call.form();
-    let schema = schema();
-    let message = schema
-        .message(form.message)
-        .ok_or_else(Status::generic_method_not_allowed)?;
-    let refused = |why: &str| {
-        // Strategic patches are shown themselves, the others as what they
-        // made of the object.
-        let shown = patched.shown.clone().unwrap_or_else(|| {
-            String::from_utf8_lossy(&wire::json::bare(&patched.value)).into_owned()
-        });
-        Status::invalid(
-            "",
-            "",
-            "",
-            vec![Cause::new(
-                "patch",
-                Fault::Invalid,
-                Some(&shown.into()),
-                why,
-            )],
-        )
-    };
-    let typed = match &patched.shown {
-        Some(_) => schema.convert(message, &patched.value),
-        None => decode_typed(form, message, &patched.value),
-    }
-    .map_err(|why| refused(&why))?;
-    let mut faults = patched.faults.clone();
-    faults.extend(typed.unknown);
-    match validation {
-        FieldValidation::Strict if !faults.is_empty() => {
-            return Err(refused(&strict_error(&faults)));
-        }
-        FieldValidation::Ignore => faults.clear(),
-        _ => {}
-    }
-    Ok(Input {
-        object: defaulted(call, typed.value),
-        warnings: faults,
-    })
-}
-
-/// Reads the text that a patch left, going by the type it says it is.
-///
-/// # Errors
-/// The first fault, in Kubernetes' words.
-fn decode_typed(form: Form, message: &Message, value: &Value) -> Result<Decoded, String> {
-    let (kind, api_version) = wire::type_of(value)?;
-    // Without a version, upstream reads into its internal type, none of whose
-    // fields has a JSON name.
-    if api_version.is_empty() {
-        let fields = value.as_object().into_iter().flatten();
-        let unknown = fields
-            .filter(|(key, _)| *key != "kind" && *key != "apiVersion")
-            .map(|(key, _)| format!("unknown field \"{key}\""));
-        return Ok(Decoded {
-            value: json!({}),
-            unknown: unknown.collect(),
-        });
-    }
-    let kind = if kind.is_empty() {
-        form.kind.kind
-    } else {
-        kind
-    };
-    wire::check_conversion(kind, api_version, form.kind)?;
-    schema().decode(message, value)
 }
 
 /// # Errors
