@@ -2,10 +2,11 @@
 //! token in, an identity or the API server's own refusal out.
 //!
 //! The crate is pure. It does no I/O, holds no clock and knows no runtime:
-//! whoever calls it brings the keys ([`KeyState`]) and the time. The order of
-//! the steps and every error text are those of
-//! `k8s.io/apiserver/plugin/pkg/authenticator/token/oidc` and of the libraries
-//! under it, go-oidc v2 and go-jose v2; `corpus/README.md` says how that is proven.
+//! whoever calls it brings the keys ([`KeyState`]), the claims that are to be had
+//! elsewhere ([`ClaimState`]) and the time. The order of the steps and every
+//! error text are those of `k8s.io/apiserver/plugin/pkg/authenticator/token/oidc`
+//! and of the libraries under it, go-oidc v2 and go-jose v2, in each minor of
+//! [`Version`]; `corpus/README.md` says how that is proven.
 //!
 //! ```
 //! use kube_authn::{Authenticator, KeyState, Outcome, config::AuthenticationConfiguration};
