@@ -12,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use foundation::listen::Listener;
 use foundation::pki::Ca;
 use harness::attack::Forgery;
-use harness::cluster::Kind;
+use harness::cluster::{Kind, Version};
 use harness::offline::authn::Judge;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -442,7 +442,8 @@ fn oracle() -> Result<(), Stop> {
         "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
         "jwt": [jwt],
     });
-    let judge = Judge::new(&config.to_string(), keys.as_bytes()).map_err(|e| e.to_string())?;
+    let judge = Judge::new(&config.to_string(), keys.as_bytes(), Version::default())
+        .map_err(|e| e.to_string())?;
     check(answered.stdout.lines().count() == forged.len(), || {
         "the oracle ended early".to_owned()
     })?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, check, pause};
+use crate::rig::{Ran, Up, check, eventually, pause};
 
 /// What a case does with its cluster.
 type Run = fn(&Kubectl) -> Result<(), Stop>;
@@ -26,7 +26,7 @@ const OF_THE_EMBEDDED_ONE: [&str; 2] = [
 /// All of them, with both kubectls on the embedded cluster and with the newer
 /// one on a real control plane.
 pub fn cases() -> Vec<Case> {
-    let all: [(&str, Run); 30] = [
+    let all: [(&str, Run); 31] = [
         ("creates_every_kind_it_can", creates),
         ("is_refused_what_is_there_and_what_is_not", refusals),
         ("applies_all_kinds_then_nothing_then_changes", applies),
@@ -57,6 +57,7 @@ pub fn cases() -> Vec<Case> {
         ("anonymous_is_let_in_to_health_and_version_alone", anonymous),
         ("credentials_nobody_knows_get_401", junk),
         ("client_certificates_are_users", certificates),
+        ("every_namespace_has_the_clusters_ca", cluster_ca),
     ];
     let mut cases = Vec::new();
     for version in programs::KUBECTLS {
@@ -1685,6 +1686,29 @@ fn junk(kubectl: &Kubectl) -> Result<(), Stop> {
         .kubectl_as(kubectl.version, "junk", &["get", "namespaces"])?
         .refused()?;
     check(refused.stderr.contains(TEXT), || refused.to_string())
+}
+
+fn cluster_ca(kubectl: &Kubectl) -> Result<(), Stop> {
+    kubectl.ok("create namespace team-a")?;
+    let config = kubectl.ok("config view --raw --output=json")?.json()?;
+    let encoded = &config["clusters"][0]["cluster"]["certificate-authority-data"];
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.as_str().unwrap_or_default())
+        .map_err(|error| error.to_string())?;
+    check(!decoded.is_empty(), || config.to_string())?;
+    for namespace in ["default", "team-a"] {
+        let line = format!("get configmap kube-root-ca.crt --namespace {namespace} --output=json");
+        // The controller takes a moment.
+        eventually("the namespace's CA", || {
+            Ok(kubectl.run(&line)?.code == Some(0))
+        })?;
+        let map = kubectl.ok(&line)?.json()?;
+        check(
+            map["data"]["ca.crt"].as_str().map(str::as_bytes) == Some(&decoded),
+            || map.to_string(),
+        )?;
+    }
+    Ok(())
 }
 
 fn certificates(kubectl: &Kubectl) -> Result<(), Stop> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli_up::marked;
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Up, check, eventually, ran};
+use crate::rig::{Up, check, eventually, program, ran};
 
 /// The three, as `/proc/PID/comm` has them.
 const PROGRAMS: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller"];
@@ -39,7 +39,20 @@ pub fn cases() -> Vec<Case> {
             move || gone(signal),
         ));
     }
+    for signal in ["INT", "TERM", "KILL"] {
+        let word = signal.to_lowercase();
+        all.push(case(
+            format!("control_plane::nothing_is_left_of_a_test_run_after_sig{word}"),
+            move || test_ended(signal),
+        ));
+    }
     all.extend([
+        case("control_plane::a_start_can_be_interrupted", interrupted),
+        case("control_plane::two_do_not_share_a_port", one_port),
+        case(
+            "control_plane::half_a_set_of_programs_is_passed_over",
+            half_a_set,
+        ),
         case(
             "control_plane::nothing_is_left_after_a_panic",
             gone_by_panic,
@@ -136,9 +149,10 @@ fn noticed(program: &str, signal: &str) -> Result<(), Stop> {
         _ => "does not answer: ",
     };
     let named = format!("the cluster broke: {program}");
-    check(log.contains(&named) && log.contains(said), || {
-        format!("{named:?} and {said:?} are not in {log}")
-    })?;
+    check(
+        log.contains(&named) && log.contains(said) && log.contains("; the end of its log:\n"),
+        || format!("{named:?} and {said:?}, with the end of a log, are not in {log}"),
+    )?;
     marked.is_gone()
 }
 
@@ -148,6 +162,95 @@ fn gone(signal: &str) -> Result<(), Stop> {
     let wanted = if signal == "KILL" { None } else { Some(0) };
     check(code == wanted, || format!("exit code {code:?}"))?;
     marked.is_gone()
+}
+
+/// `program` with its arguments on a control plane, marked, and not waited for.
+fn started(mark: &str, arguments: &[&str]) -> Result<std::process::Child, Stop> {
+    let child = Command::new(programs::rolecall())
+        .args(arguments)
+        .current_dir(programs::root())
+        .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?)
+        .env(MARK, mark)
+        .env("TMPDIR", mark)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    Ok(child)
+}
+
+/// Waits for a program of the control plane, sends the signal to who has
+/// started it, and looks that all is gone.
+fn ended_by(signal: &str, arguments: &[&str], program: &str) -> Result<Option<i32>, Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mark = folder.path().display().to_string();
+    let mut child = started(&mark, arguments)?;
+    eventually("the program is running", || {
+        Ok(process(&mark, program)?.is_some())
+    })?;
+    send(signal, child.id())?;
+    let since = Instant::now();
+    let status = child.wait().map_err(|error| error.to_string())?;
+    let took = since.elapsed();
+    check(took < Duration::from_secs(5), || format!("after {took:?}"))?;
+    eventually("nothing is left", || {
+        let mut left = std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?;
+        let clusters = left.any(|entry| {
+            let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
+            name.to_string_lossy().starts_with("rolecall-cluster-")
+        });
+        Ok(marked(&mark)?.is_empty() && !clusters)
+    })?;
+    Ok(status.code())
+}
+
+fn test_ended(signal: &str) -> Result<(), Stop> {
+    let arguments = [
+        "test",
+        "--cluster",
+        "control-plane",
+        "scenarios/tutorial.yaml",
+    ];
+    ended_by(signal, &arguments, "kube-controller").map(drop)
+}
+
+fn interrupted() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let dir = folder.path().join("instance").display().to_string();
+    let arguments = ["up", "--cluster", "control-plane", "--dir", &dir];
+    let code = ended_by("INT", &arguments, "etcd")?;
+    check(code == Some(0), || format!("exit code {code:?}"))?;
+    let left: Vec<_> = std::fs::read_dir(&dir)
+        .map_err(|error| error.to_string())?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    check(left == ["audit.log"], || format!("{left:?} is left"))
+}
+
+fn one_port() -> Result<(), Stop> {
+    let up = Up::start_on(Kind::ControlPlane, &[])?;
+    let (_, port) = up.ready().api_server.rsplit_once(':').unwrap_or_default();
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut second = Command::new(programs::rolecall());
+    second
+        .args([
+            "up",
+            "--cluster",
+            "control-plane",
+            "--api-port",
+            port,
+            "--dir",
+        ])
+        .arg(folder.path().join("second"))
+        .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?);
+    let run = ran(second)?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says(&format!(
+        "cannot listen on 127.0.0.1:{port}: Address already in use"
+    ))
+    .map(drop)
 }
 
 /// This very binary, which starts a cluster and panics.
@@ -288,6 +391,49 @@ fn versions() -> Result<(), Stop> {
             && newest["kubeApiserver"] == assets.join("kube-apiserver").display().to_string(),
         || newest.to_string(),
     )
+}
+
+/// As setup-envtest leaves it: an API server and etcd without controllers.
+fn half_a_set() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let half = folder.path().join("envtest");
+    std::fs::create_dir(&half).map_err(|error| error.to_string())?;
+    program(&half.join("kube-apiserver"), "echo Kubernetes v1.36.3")?;
+    program(&half.join("etcd"), "")?;
+    let mut up = bare(folder.path(), &["up", "--cluster", "control-plane"]);
+    up.env("KUBEBUILDER_ASSETS", &half);
+    let run = ran(up)?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says("kube-controller-manager 1.36 was not found")?
+        .says("`rolecall assets build --kubernetes-version 1.36`")?;
+    // What is there as a whole is taken, though it is of another minor.
+    let whole = programs::control_plane("v1.37")?;
+    let mut list = bare(folder.path(), &["assets", "list"]);
+    list.env("KUBEBUILDER_ASSETS", &half)
+        .env("PATH", format!("{}:/usr/bin:/bin", whole.display()));
+    ran(list)?.says(&whole.join("kube-apiserver").display().to_string())?;
+    let dir = folder.path().join("instance");
+    let mut up = bare(
+        folder.path(),
+        &["up", "--cluster", "control-plane", "--json"],
+    );
+    up.arg("--dir")
+        .arg(&dir)
+        .env("KUBEBUILDER_ASSETS", &half)
+        .env("PATH", format!("{}:/usr/bin:/bin", whole.display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = up.spawn().map_err(|error| error.to_string())?;
+    let ready = eventually("it is up", || {
+        Ok(dir.join("ready.json").exists() || child.try_wait().is_ok_and(|s| s.is_some()))
+    });
+    let text = std::fs::read_to_string(dir.join("ready.json")).unwrap_or_default();
+    send("INT", child.id())?;
+    child.wait().map_err(|error| error.to_string())?;
+    ready?;
+    check(text.contains("v1.37.2"), || {
+        format!("{text:?} is ready.json")
+    })
 }
 
 /// With Go's own caches, so that it takes the linker's time alone.

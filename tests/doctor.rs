@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::foreign_issuer::Issuer;
-use crate::ledger::{Case, Stop, case};
+use crate::ledger::{Case, Stop, case, on_each};
 use crate::programs;
 use crate::rig::{Ran, Up, block_on, check, eventually, fed, pause, program, rolecall};
 
@@ -20,8 +20,7 @@ pub const PASSWORD: &str = "H3lloW@rlD";
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    vec![
-        case("doctor::a_whole_chain_has_no_problem", whole),
+    let mut cases = vec![
         case("doctor::under_aws_names_too", aws_names),
         case("doctor::a_foreign_issuer_by_flags_alone", foreign),
         case("doctor::a_cluster_by_its_kubeconfig_alone", cluster_alone),
@@ -43,7 +42,9 @@ pub fn cases() -> Vec<Case> {
         case("doctor::a_kubeconfig_of_another_login", other_login),
         case("doctor::a_kubelogin_that_is_not_there", no_program),
         case("doctor::nothing_to_look_at_is_usage", usage),
-    ]
+    ];
+    cases.extend(on_each("doctor::a_whole_chain_has_no_problem", whole));
+    cases
 }
 
 /// An instance, a pool with a person in a group, and a cluster that trusts it.
@@ -349,8 +350,11 @@ fn findings(found: &Value) -> impl Iterator<Item = &Value> {
 
 const BOTH: [&str; 2] = ["kubectl", "kubectl-oidc_login"];
 
-fn whole() -> Result<(), Stop> {
-    let chain = Chain::new(&Setup::default())?;
+fn whole(kind: Kind) -> Result<(), Stop> {
+    let chain = Chain::new(&Setup {
+        kind,
+        ..Setup::default()
+    })?;
     let (id, _) = chain.tokens()?;
     chain.cached(&id)?;
     let kubeconfig = chain.kubeconfig(&chain.issuer(), &chain.client, &[])?;

@@ -10,6 +10,7 @@
 )]
 
 mod attack;
+mod audit_policy;
 mod aws_hosts;
 mod browser;
 mod cli;
@@ -54,6 +55,7 @@ fn main() -> std::process::ExitCode {
         trust::cases(),
         offline::cases(),
         attack::cases(),
+        audit_policy::cases(),
         aws_hosts::cases(),
         tutorial::cases(),
         tutorial_unedited::cases(),

@@ -232,6 +232,35 @@ fn rights() -> Result<(), Stop> {
     can("can", &["get", "crontabs.stable.example.com"], "")?
         .ok()?
         .says("yes get crontabs.stable.example.com")?;
+    // Others may be asked about, and what is no question keeps none from its
+    // answer.
+    let told = can(
+        "can",
+        &["--json"],
+        "patch deploy -n prod\nget pods in prod\npatch deploy -n prod --as jane\nget pods --as=jane --as-group=oidc:viewers\n",
+    )?;
+    check(told.code == Some(2), || told.to_string())?;
+    let verdicts: Vec<Value> = lines(&told)?
+        .iter()
+        .map(|line| line["verdict"].clone())
+        .collect();
+    check(
+        verdicts
+            == [
+                json!("allowed"),
+                Value::Null,
+                json!("denied"),
+                json!("allowed"),
+            ],
+        || told.to_string(),
+    )?;
+    // Since 1.37 viewers see events by the new group, too.
+    let of = |minor: &str| {
+        let words = ["--kubernetes-version", minor, "get", "events.events.k8s.io"];
+        can("can", &words, "")
+    };
+    of("1.34")?.refused()?;
+    of("1.37")?.ok()?;
     // By words, as kubectl takes them.
     can("can", &["patch", "deploy", "-n", "prod"], "")?
         .ok()?

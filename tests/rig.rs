@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use harness::cluster::Kind;
+use harness::control::Control;
 use harness::instance::Ready;
 use harness::login::http::HttpLogin;
 use harness::login::{Login as _, Request, Session};
@@ -106,12 +107,15 @@ impl Up {
             .collect();
         match kind {
             Kind::Embedded => Self::start_with(&arguments, env),
-            Kind::ControlPlane => {
-                let assets = programs::control_plane("v1.37")?;
-                let assets = [("KUBEBUILDER_ASSETS", assets.to_str().unwrap_or_default())];
-                Self::start_with(&arguments, &[&assets, env].concat())
-            }
+            Kind::ControlPlane => Self::start_of("v1.37", &arguments, env),
         }
+    }
+
+    /// As [`Up::start_with`], with Kubernetes' own programs of a minor at hand.
+    pub fn start_of(minor: &str, arguments: &[&str], env: &[(&str, &str)]) -> Result<Self, Stop> {
+        let assets = programs::control_plane(minor)?;
+        let assets = [("KUBEBUILDER_ASSETS", assets.to_str().unwrap_or_default())];
+        Self::start_with(arguments, &[&assets, env].concat())
     }
 
     /// As [`Up::start`], with additions to the environment.
@@ -134,27 +138,16 @@ impl Up {
             .stderr(log)
             .spawn()
             .map_err(|error| format!("cannot start rolecall: {error}"))?;
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            if let Ok(text) = std::fs::read_to_string(dir.join("ready.json")) {
-                let ready = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-                return Ok(Self {
-                    child,
-                    folder,
-                    ready,
-                });
-            }
-            if let Ok(Some(status)) = child.try_wait() {
-                let log = std::fs::read_to_string(folder.path().join("up.log")).unwrap_or_default();
-                return Err(Stop::Fail(format!(
-                    "rolecall up ended with {status}: {log}"
-                )));
-            }
-            if Instant::now() > deadline {
-                return Err(Stop::Fail("rolecall up is not ready after 30 s".to_owned()));
-            }
-            pause();
+        let ready = await_ready(&mut child, &dir, folder.path());
+        if ready.is_err() {
+            let _ = child.kill();
+            let _ = child.wait();
         }
+        Ok(Self {
+            child,
+            folder,
+            ready: ready?,
+        })
     }
 
     /// What its `ready.json` says.
@@ -266,23 +259,14 @@ impl Up {
 
     /// A control call of the provider.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Result<Value, Stop> {
-        let url = format!("{}/_rolecall/{path}", self.ready.origin);
-        let http = self.https()?;
-        block_on(async {
-            let response = http
-                .request(method.parse().map_err(|_| "a method".to_owned())?, url)
-                .bearer_auth(&self.ready.control_token)
-                .json(body)
-                .send()
-                .await
-                .map_err(|error| error.to_string())?;
-            let status = response.status();
-            let text = response.text().await.map_err(|error| error.to_string())?;
-            if !status.is_success() {
-                return Err(Stop::Fail(format!("{path}: {status} {text}")));
-            }
-            Ok(serde_json::from_str(&text).unwrap_or_default())
-        })
+        let token = self.ready.control_token.clone().into();
+        let control = Control::new(self.https()?, &self.ready.origin, token);
+        let method = method.parse().map_err(|_| "a method".to_owned())?;
+        let path = format!("/_rolecall/{path}");
+        let answer = block_on(control.call(method, &path, Some(body)));
+        let (status, answer) = answer.map_err(|broken| broken.to_string())?;
+        check(status.is_success(), || format!("{path}: {status} {answer}"))?;
+        Ok(answer)
     }
 
     /// An HTTPS client that trusts the edge CA alone.
@@ -394,6 +378,31 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 /// Whether any instance of this run panicked, in whatever case.
 pub fn panicked() -> bool {
     PANICKED.load(Ordering::Relaxed)
+}
+
+/// Longer than the program itself waits for a control plane.
+const READY_LIMIT: Duration = Duration::from_secs(130);
+
+fn await_ready(child: &mut Child, dir: &Path, folder: &Path) -> Result<Ready, Stop> {
+    let deadline = Instant::now() + READY_LIMIT;
+    loop {
+        if let Ok(text) = std::fs::read_to_string(dir.join("ready.json")) {
+            let ready = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            return Ok(ready);
+        }
+        let log = || std::fs::read_to_string(folder.join("up.log")).unwrap_or_default();
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(Stop::Fail(format!(
+                "rolecall up ended with {status}: {}",
+                log()
+            )));
+        }
+        check(Instant::now() < deadline, || {
+            let limit = READY_LIMIT.as_secs();
+            format!("rolecall up is not ready after {limit} s: {}", log())
+        })?;
+        pause();
+    }
 }
 
 impl Drop for Up {

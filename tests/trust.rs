@@ -3,17 +3,50 @@
 use harness::cluster::Kind;
 use serde_json::json;
 
-use crate::ledger::{Case, Stop, on_each};
-use crate::rig::{Up, check};
+use crate::ledger::{Case, Stop, case, on_each};
+use crate::rig::{Up, check, rolecall};
 use crate::tutorial;
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    on_each(
+    let mut cases: Vec<Case> = on_each(
         "trust::it_begins_when_the_configuration_is_active_and_ends_with_it",
         begins_and_ends,
     )
-    .into()
+    .into();
+    cases.extend(OLDER.map(|minor| {
+        case(
+            format!("trust::of_a_real_control_plane_of_{minor}"),
+            move || older(minor),
+        )
+    }));
+    cases
+}
+
+/// The minors before the one that all other cases run on.
+const OLDER: [&str; 3] = ["1.34", "1.35", "1.36"];
+
+/// Older API servers look at a token's claims before its signature, which the
+/// question whether they know the keys has to survive.
+fn older(minor: &str) -> Result<(), Stop> {
+    let arguments = ["--cluster", "control-plane", "--kubernetes-version", minor];
+    let up = Up::start_of(&format!("v{minor}"), &arguments, &[])?;
+    let runs = up.ready().kubernetes.clone();
+    check(runs.starts_with(&format!("v{minor}.")), || runs)?;
+    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    let session = tutorial::log_in(&up, &pool, &client)?;
+    tutorial::associate(&up, &pool, &client)?;
+    up.await_active("kubedemy")?;
+    let dir = up.dir().display().to_string();
+    let status = rolecall(&["status", "--json", "--dir", &dir])?
+        .ok()?
+        .json()?;
+    let provider = &status["clusters"][0]["identityProvider"];
+    check(provider["trouble"].is_null(), || provider.to_string())?;
+    up.kubectl_as("v1.37", session.id_token.expose(), &["auth", "whoami"])?
+        .ok()?
+        .says("test@kubedemy.io")
+        .map(drop)
 }
 
 fn begins_and_ends(kind: Kind) -> Result<(), Stop> {

@@ -65,6 +65,13 @@ impl ReservedPort {
     #[allow(clippy::disallowed_methods, reason = "this is the place that binds")]
     pub fn bind(addr: SocketAddr) -> io::Result<Self> {
         let bind = || {
+            // Whoever shares the port, too, would be let in below, and get some
+            // of the connections.
+            if addr.port() != 0 {
+                let alone = TcpSocket::new_v4()?;
+                alone.set_reuseaddr(true)?;
+                alone.bind(addr)?;
+            }
             let socket = TcpSocket::new_v4()?;
             socket.set_reuseport(true)?;
             socket.bind(addr)?;

@@ -360,10 +360,22 @@ pub fn client_config_with_identity(
     roots: RootCertStore,
     identity: &Leaf,
 ) -> Result<rustls::ClientConfig, Error> {
+    with_client_auth(
+        roots,
+        vec![identity.certificate.clone()],
+        identity.key_der(),
+    )
+}
+
+fn with_client_auth(
+    roots: RootCertStore,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<rustls::ClientConfig, Error> {
     Ok(rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
-        .with_client_auth_cert(vec![identity.certificate.clone()], identity.key_der())?)
+        .with_client_auth_cert(chain, key)?)
 }
 
 /// As [`client_config`], with a client certificate of somebody else's to show: a
@@ -381,10 +393,7 @@ pub fn client_config_with_pem(
         .collect::<Result<_, _>>()
         .map_err(pem)?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(pem)?;
-    Ok(rustls::ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)?)
+    with_client_auth(roots, chain, key)
 }
 
 /// The certificates of a PEM file as roots.

@@ -160,6 +160,12 @@ pub enum Endpoint {
     Aws,
 }
 
+/// Whether this is why a cluster has not even looked at whose a token is: it
+/// has not got the issuer's keys. That is no refusal.
+pub fn lacks_keys(reason: &str) -> bool {
+    reason.contains("authenticator not initialized") || reason.contains("fetching keys")
+}
+
 /// A client of the Cognito and EKS APIs.
 #[derive(Clone)]
 pub struct AwsClient {

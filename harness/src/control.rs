@@ -25,7 +25,7 @@ pub struct Order<'a> {
     /// The access token that came along with it.
     pub access: Option<&'a Secret<String>>,
     /// The claim that the cluster names users by.
-    pub username_claim: Option<&'a str>,
+    pub username_claim: &'a str,
     /// The claim that it takes groups from.
     pub groups_claim: Option<&'a str>,
 }

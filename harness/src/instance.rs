@@ -33,6 +33,9 @@ pub struct Ready {
     /// What the ready cluster is, as `--cluster` has it.
     #[serde(default)]
     pub cluster_kind: String,
+    /// What the ready cluster cannot do, a sentence each.
+    #[serde(default)]
+    pub limits: Vec<String>,
     /// The release that it is or answers as, for example `v1.37.2`.
     #[serde(default)]
     pub kubernetes: String,
@@ -198,8 +201,19 @@ pub struct Instance {
     _lock: File,
 }
 
+/// The folder of an instance that is not up yet: its files go where it fails, or
+/// is given up.
+struct Unfinished<'a>(&'a Path);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        remove_files(self.0);
+    }
+}
+
 impl Instance {
-    /// Starts a rig and describes it in `dir`; `ready.json` comes last.
+    /// Starts a rig and describes it in `dir`; `ready.json` comes last. Whoever
+    /// drops the future gives it up, and nothing is left of it.
     ///
     /// # Errors
     /// [`Error`], naming the file or port in question.
@@ -208,10 +222,12 @@ impl Instance {
         let dir = prepare(dir)?;
         let lock = lock(&dir)?;
         remove_files(&dir);
+        let unfinished = Unfinished(&dir);
         config.audit = Audit::File(dir.join("audit.log"));
         let rig = Rig::start(config).await?;
         let ready = describe(&rig, &dir);
         write_files(&rig, &dir, &ready)?;
+        std::mem::forget(unfinished);
         Ok(Self {
             rig,
             dir,
@@ -255,6 +271,7 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
         api_server: rig.ready_cluster().endpoint().to_owned(),
         cluster_name: rig.config().cluster_name.clone(),
         cluster_kind: rig.config().cluster.name().to_owned(),
+        limits: rig.ready_cluster().capabilities().limits(),
         kubernetes: rig.ready_cluster().release().to_owned(),
         region: rig.config().region.clone(),
         account: rig.config().account.clone(),

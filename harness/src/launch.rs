@@ -9,7 +9,7 @@ use foundation::pki::Ca;
 use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 use kube_rbac::Version;
-use mock_apiserver::audit::AuditSink;
+use mock_apiserver::audit::{self, AuditSink};
 use mock_apiserver::authn::Egress;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ struct Surroundings {
     proxy: Option<String>,
     aws_names: bool,
     version: Option<Version>,
+    audit_policy: audit::Policy,
     /// The cluster that stands ready, and its port.
     first: (ClusterRef, u16),
 }
@@ -63,6 +64,7 @@ pub fn launcher(
         proxy: proxy.map(str::to_owned),
         aws_names: config.names != Names::Local,
         version: config.kubernetes_version,
+        audit_policy: config.audit_policy.clone(),
         first: (
             ClusterRef::new(&config.region, &config.cluster_name),
             config.api_port,
@@ -104,6 +106,7 @@ impl Surroundings {
             version: new.version.or(self.version).unwrap_or_default(),
             name: new.name,
             audit,
+            audit_policy: self.audit_policy,
             egress: self.proxy.map_or_else(Egress::default, Egress::Proxy),
             timing: mock_apiserver::Timing::Instant,
             issuer_cas: vec![self.edge],
@@ -135,6 +138,7 @@ impl Surroundings {
             host,
             port,
             audit,
+            audit_policy: self.audit_policy,
             name: new.name,
             issuer_roots: format!("{}{}", crate::client::system_roots_pem(), self.edge_pem),
             proxy: self.proxy,

@@ -34,6 +34,8 @@ use crate::login::{Driver, Login};
 use crate::proxy::{self, Proxy};
 use crate::runner::Bench;
 
+pub use mock_apiserver::audit::Policy as AuditPolicy;
+
 /// How a rig is set up; the defaults are what `rolecall up` does.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -61,6 +63,8 @@ pub struct Config {
     pub keybank: KeyBank,
     /// Where requests to the clusters are recorded.
     pub audit: Audit,
+    /// Which of them, and how fully.
+    pub audit_policy: AuditPolicy,
     /// Under which names everything is found.
     pub names: Names,
     /// What the clusters are.
@@ -145,6 +149,7 @@ impl Default for Config {
             keybank: crate::cache_folder("keys")
                 .map_or_else(|| KeyBank::in_memory(2), KeyBank::in_folder),
             audit: Audit::Off,
+            audit_policy: AuditPolicy::default(),
             names: Names::Local,
             cluster: Kind::default(),
             kubernetes_version: None,
@@ -592,6 +597,7 @@ impl Control {
                         use base64::Engine as _;
                         base64::engine::general_purpose::STANDARD.encode(running.ca_pem())
                     }),
+                    "limits": record.running.as_ref().map(|running| running.capabilities().limits()),
                     "identityProvider": provider,
                 })
             })

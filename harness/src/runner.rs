@@ -17,7 +17,8 @@ use kube_rbac::{Policy, User};
 use mock_idp::forge::Forgery;
 use serde_json::{Value, json};
 
-use crate::client::{As, AwsClient, AwsError, Broken, KubeClient, Refused};
+use crate::aws::eks::CLUSTER_UNREACHABLE;
+use crate::client::{As, AwsClient, AwsError, Broken, KubeClient, Refused, lacks_keys};
 use crate::cluster::Cluster;
 use crate::control::{Control, NotForged, Order};
 use crate::event::Event;
@@ -37,7 +38,7 @@ use crate::verdict::Verdict;
 /// What people choose when they are asked for a new password.
 const NEW_PASSWORD: &str = "Rolecall-1!changed";
 /// How long an association may take: kube-apiserver gives a reload a minute.
-const PROVIDER_LIMIT: Duration = Duration::from_secs(90);
+const UPDATE_LIMIT: Duration = Duration::from_secs(150);
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
@@ -449,16 +450,11 @@ impl Runner {
             "/clusters/{}/identity-provider-configs",
             self.target.cluster_name
         );
-        self.eks(
-            Method::POST,
-            &format!("{base}/associate"),
-            &json!({ "oidc": oidc }),
-        )
-        .await?;
-        let status = self
-            .await_provider(&base, &name, |status| status == Some("ACTIVE"))
-            .await?;
-        details.push(format!("{name} is {}", status.as_deref().unwrap_or("gone")));
+        let associate = format!("{base}/associate");
+        let oidc = json!({ "oidc": oidc });
+        let answer = self.eks(Method::POST, &associate, &oidc).await?;
+        self.await_update(&answer["update"]).await?;
+        details.push(format!("{name} is ACTIVE"));
         self.provider = Some(name);
         self.trust = trust;
         Ok(())
@@ -473,47 +469,43 @@ impl Runner {
             self.target.cluster_name
         );
         let config = json!({"identityProviderConfig": {"type": "oidc", "name": name}});
-        self.eks(Method::POST, &format!("{base}/disassociate"), &config)
+        let answer = self
+            .eks(Method::POST, &format!("{base}/disassociate"), &config)
             .await?;
-        self.await_provider(&base, &name, |status| status.is_none())
-            .await?;
+        self.await_update(&answer["update"]).await?;
         details.push(format!("{name} is gone"));
         Ok(())
     }
 
-    /// Looks at the configuration's status, jumping over the wait each time.
-    async fn await_provider(
-        &self,
-        base: &str,
-        name: &str,
-        done: impl Fn(Option<&str>) -> bool,
-    ) -> Result<Option<String>, Trouble> {
-        let config = json!({"identityProviderConfig": {"type": "oidc", "name": name}});
+    /// Looks at an update until it is over, jumping over the wait each time.
+    async fn await_update(&self, update: &Value) -> Result<(), Trouble> {
+        let path = format!(
+            "/clusters/{}/updates/{}",
+            self.target.cluster_name,
+            update["id"].as_str().unwrap_or_default()
+        );
         let watch = Stopwatch::start();
         loop {
-            let answer = self
-                .target
-                .aws
-                .eks(Method::POST, &format!("{base}/describe"), &config)
-                .await;
-            let status = match answer {
-                Ok(answer) => answer["identityProviderConfig"]["oidc"]["status"]
-                    .as_str()
-                    .map(str::to_owned),
-                Err(AwsError::Refused { kind, .. }) if kind == "ResourceNotFoundException" => None,
-                Err(AwsError::Refused { kind, message }) => {
-                    return Err(Trouble::Fail(format!("{kind}: {message}")));
+            let answer = self.eks(Method::GET, &path, &Value::Null).await?;
+            let update = &answer["update"];
+            match update["status"].as_str() {
+                Some("Successful") => return Ok(()),
+                Some("InProgress") if watch.elapsed() <= UPDATE_LIMIT => {}
+                Some("Failed") => {
+                    let error = &update["errors"][0];
+                    let why = error["errorMessage"].as_str().unwrap_or_default();
+                    return Err(if error["errorCode"] == CLUSTER_UNREACHABLE {
+                        Trouble::Broken(why.to_owned())
+                    } else {
+                        Trouble::Fail(why.to_owned())
+                    });
                 }
-                Err(AwsError::Broken(broken)) => return Err(broken.into()),
-            };
-            if done(status.as_deref()) {
-                return Ok(status);
-            }
-            if watch.elapsed() > PROVIDER_LIMIT {
-                return Err(Trouble::Broken(format!(
-                    "the identity provider configuration stays {}",
-                    status.as_deref().unwrap_or("absent")
-                )));
+                status => {
+                    return Err(Trouble::Broken(format!(
+                        "the change of whom the cluster trusts stays {}",
+                        status.unwrap_or("without a status")
+                    )));
+                }
             }
             // The clock does what on AWS a quarter of an hour does; what is
             // left is the cluster fetching the keys, in real time.
@@ -658,7 +650,7 @@ impl Runner {
             word,
             id: &session.id_token,
             access: session.access_token.as_ref(),
-            username_claim: Some(self.trust.username.as_deref().unwrap_or("sub")),
+            username_claim: self.trust.username.as_deref().unwrap_or("sub"),
             groups_claim: self.trust.groups.as_deref(),
         };
         let forged = self.target.control.forge(&order).await;
@@ -782,7 +774,7 @@ impl Runner {
         let reason = answer["error"].as_str().unwrap_or("no reason given");
         // The cluster never learnt the issuer's keys: whose token it is was
         // not even looked at.
-        if reason.contains("authenticator not initialized") {
+        if lacks_keys(reason) {
             return Err(Trouble::Broken(format!(
                 "the cluster cannot reach the issuer: {reason}"
             )));
@@ -887,33 +879,36 @@ impl Runner {
 
     /// The RBAC objects that the cluster hands out.
     async fn policy(&self) -> Result<Policy, Trouble> {
-        let mut objects = Vec::new();
-        for (plural, kind) in [
+        let kinds = [
             ("clusterroles", "ClusterRole"),
             ("clusterrolebindings", "ClusterRoleBinding"),
             ("roles", "Role"),
             ("rolebindings", "RoleBinding"),
-        ] {
-            let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
-            let (status, mut list) = self
-                .target
-                .kube
-                .request(&As::Admin, Method::GET, &path, None)
-                .await?;
-            if !status.is_success() {
-                return Err(Trouble::Broken(format!(
-                    "{path}: {}",
-                    Refused::of(status, &list)
-                )));
-            }
-            let items = list["items"].as_array_mut().map(std::mem::take);
-            objects.extend(items.into_iter().flatten().map(|mut item| {
-                item["kind"] = Value::from(kind);
-                item["apiVersion"] = Value::from("rbac.authorization.k8s.io/v1");
-                item
-            }));
+        ];
+        let lists = kinds.map(|(plural, kind)| self.rbac_objects(plural, kind));
+        let objects = futures_util::future::try_join_all(lists).await?;
+        Ok(crate::explain::policy(&objects.concat()))
+    }
+
+    async fn rbac_objects(&self, plural: &str, kind: &str) -> Result<Vec<Value>, Trouble> {
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+        let asked = self
+            .target
+            .kube
+            .request(&As::Admin, Method::GET, &path, None);
+        let (status, mut list) = asked.await?;
+        if !status.is_success() {
+            return Err(Trouble::Broken(format!(
+                "{path}: {}",
+                Refused::of(status, &list)
+            )));
         }
-        Ok(crate::explain::policy(&objects))
+        let mut items = list["items"].as_array_mut().map(std::mem::take);
+        for item in items.iter_mut().flatten() {
+            item["kind"] = Value::from(kind);
+            item["apiVersion"] = Value::from("rbac.authorization.k8s.io/v1");
+        }
+        Ok(items.unwrap_or_default())
     }
 
     async fn expect_rules(

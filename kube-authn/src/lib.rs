@@ -46,6 +46,7 @@ pub use discovery::{
 pub use distributed::{ClaimState, DistributedClaim, Needed};
 pub use error::{ConfigError, Error, StepName};
 pub use explain::Step;
+pub use go::base64;
 pub use jwt::Algorithm;
 pub use jwt::keys::{KeySet, KeySetError};
 pub use version::Version;

@@ -38,7 +38,7 @@ impl Version {
 
     /// The name of the scheme in an error, which Go derives from the line where
     /// it was made (`k8s.io/apimachinery/pkg/runtime/scheme.go: NewScheme`).
-    pub(crate) fn scheme(self) -> &'static str {
+    pub fn scheme(self) -> &'static str {
         match self {
             Self::V1_34 => "pkg/runtime/scheme.go:110",
             Self::V1_35 | Self::V1_36 | Self::V1_37 => "pkg/runtime/scheme.go:111",

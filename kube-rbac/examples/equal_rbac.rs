@@ -376,11 +376,16 @@ impl Run {
         for (((new, old), ask), theirs) in cases.into_iter().zip(asks).zip(answers) {
             self.compare_alone(ask, &theirs)?;
             let of = if old.is_none() { "new" } else { "updated" };
-            self.fell(&match theirs["errors"].as_array().map(Vec::as_slice) {
-                None => format!("{of} object not decoded"),
-                Some([]) => format!("{of} object without fault"),
-                Some(_) => format!("{of} object with faults"),
-            });
+            match theirs["errors"].as_array().map(Vec::as_slice) {
+                None => self.fell(&format!("{of} object not decoded")),
+                Some([]) => self.fell(&format!("{of} object without fault")),
+                Some(errors) => {
+                    self.fell(&format!("{of} object with faults"));
+                    for error in errors.iter().filter_map(Value::as_str) {
+                        self.fell(&format!("{of}, {}", oracle::rule(error)));
+                    }
+                }
+            }
             let theirs = theirs.get("malformed").unwrap_or(&theirs["errors"]);
             corpus.push(json!([new, old, theirs]));
         }

@@ -28,6 +28,16 @@ impl Version {
         format!("{major}.{minor}").parse().ok()
     }
 
+    /// Its name, as in `1.37`.
+    pub fn minor(self) -> &'static str {
+        match self {
+            Self::V1_34 => "1.34",
+            Self::V1_35 => "1.35",
+            Self::V1_36 => "1.36",
+            Self::V1_37 => "1.37",
+        }
+    }
+
     /// The release that it is proven against, as in `v1.37.2`.
     pub fn release(self) -> &'static str {
         match self {
@@ -123,12 +133,7 @@ impl Version {
 /// As in `1.37`.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1_34 => "1.34",
-            Self::V1_35 => "1.35",
-            Self::V1_36 => "1.36",
-            Self::V1_37 => "1.37",
-        })
+        f.write_str(self.minor())
     }
 }
 
@@ -138,7 +143,7 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL
             .into_iter()
-            .find(|version| version.to_string() == text)
+            .find(|version| version.minor() == text)
             .ok_or_else(|| format!("{text:?} is none of 1.34, 1.35, 1.36 and 1.37"))
     }
 }

@@ -79,13 +79,12 @@ async fn with_authentication(
         .authenticators()
         .request(&info.path, &mut parts.headers, peer.as_ref())
         .await;
-    let policy = server.audit_policy();
     match found {
         Ok(Authenticated {
             user,
             warning: told,
         }) => {
-            context.begin(Some(&user), policy.evaluate(Some(&user), &info));
+            context.begin(Some(&user), server.recording(Some(&user), &info));
             let mut response = with_audit(server, context, info, user, parts, body).await;
             if let Some(told) = told.and_then(warning) {
                 response.headers_mut().append(WARNING, told);
@@ -94,7 +93,7 @@ async fn with_authentication(
         }
         Err(error) => {
             tracing::warn!(err = %error, "Unable to authenticate the request");
-            context.begin(None, policy.evaluate(None, &info));
+            context.begin(None, server.recording(None, &info));
             let status = Status::unauthorized();
             let response = status_response(&parts.headers, &parts.uri, &status);
             let told = if response.extensions().get::<ObjectSent>().is_some() {

@@ -10,12 +10,12 @@ use kube_authn::User;
 use serde_json::{Value, json};
 
 use crate::ApiServer;
-use crate::registry::{check_create_options, discovery_paths};
+use crate::registry::discovery_paths;
 use crate::request::{RequestInfo, query_pairs};
 use crate::review::{Review, Reviewer};
 use crate::wire::{
-    Status, json, negotiate, plain_not_found, plain_text, quote, read_body, status_response,
-    warning,
+    Route, Status, json, negotiate, plain_not_found, plain_text, quote, read_body, route,
+    status_response, warning,
 };
 
 /// The health checks there are; each is passed as soon as requests are
@@ -47,7 +47,7 @@ pub async fn handle(
     let first = path.trim_start_matches('/').split('/').next();
     match first.unwrap_or_default() {
         "api" | "apis" | "openapi" => server.registry().handle(info, user, parts, body).await,
-        "version" if matches!(path.as_str(), "/version" | "/version/") => version(&parts),
+        "version" if matches!(path.as_str(), "/version" | "/version/") => version(server, &parts),
         "version" => status_response(&parts.headers, &parts.uri, &Status::server_not_found()),
         name @ ("healthz" | "livez" | "readyz") => health(name, &path, &parts),
         "" => index(),
@@ -63,6 +63,7 @@ async fn review(
     parts: &Parts,
     body: Body,
 ) -> Response {
+    let mut warnings = Vec::new();
     let answered = async {
         if info.verb != "create" || !info.name.is_empty() {
             return Err(if info.name.is_empty() {
@@ -71,9 +72,9 @@ async fn review(
                 Status::server_not_found()
             });
         }
+        route(&parts.method, &parts.headers, Route::PLAIN)?;
         let negotiated = negotiate(&parts.headers, &parts.uri)?;
         let body = read_body(body).await?;
-        check_create_options(parts)?;
         let reviewer = Reviewer {
             authenticators: server.authenticators(),
             authorizer: server.authorizer(),
@@ -81,34 +82,37 @@ async fn review(
             user,
             info,
         };
-        let answer = reviewer.answer(kind, parts, &body).await?;
-        let mut response = negotiated.object(StatusCode::CREATED, &answer.object);
-        for warning in answer.warnings.iter().filter_map(|text| warning(text)) {
-            response.headers_mut().append(WARNING, warning);
-        }
-        Ok(response)
+        let answer = reviewer.answer(kind, parts, &body, &mut warnings).await?;
+        Ok(negotiated.object(StatusCode::CREATED, &answer))
     };
-    match answered.await {
-        Ok(response) => response,
-        Err(status) => status_response(&parts.headers, &parts.uri, &status),
+    let answered: Result<Response, Status> = answered.await;
+    let mut response =
+        answered.unwrap_or_else(|status| status_response(&parts.headers, &parts.uri, &status));
+    for warning in warnings.iter().filter_map(|text| warning(text)) {
+        response.headers_mut().append(WARNING, warning);
     }
+    response
 }
 
 /// `GET /version`: the shape and the number of the release that is imitated,
 /// with our name behind it.
-fn version(parts: &Parts) -> Response {
+fn version(server: &ApiServer, parts: &Parts) -> Response {
     if parts.method != Method::GET {
         let status = Status::generic_method_not_allowed();
         return status_response(&parts.headers, &parts.uri, &status);
     }
+    let version = server.authorizer().version();
+    let (major, minor) = version.minor().split_once('.').unwrap_or_default();
+    // What a release can be emulated as goes back by one.
+    let before = minor.parse::<u32>().unwrap_or_default().saturating_sub(1);
     raw_json(&json!({
-        "major": "1",
-        "minor": "37",
-        "emulationMajor": "1",
-        "emulationMinor": "37",
-        "minCompatibilityMajor": "1",
-        "minCompatibilityMinor": "36",
-        "gitVersion": "v1.37.2+rolecall",
+        "major": major,
+        "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": before.to_string(),
+        "gitVersion": format!("{}+rolecall", version.release()),
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",

@@ -37,6 +37,7 @@ use authn::{Authenticators, IssuerStatus, TokenWebhook};
 use authz::Authorizer;
 use impersonation::Impersonation;
 use registry::Registry;
+use request::RequestInfo;
 
 /// How an API server is made.
 #[derive(Clone)]
@@ -60,6 +61,8 @@ pub struct Config {
     pub anonymous: bool,
     /// The API server's own audience, `--service-account-issuer`.
     pub service_account_issuer: String,
+    /// PEM of its own CA, which every namespace has in `kube-root-ca.crt`.
+    pub cluster_ca_pem: String,
 }
 
 impl Default for Config {
@@ -75,6 +78,7 @@ impl Default for Config {
             egress: authn::Egress::default(),
             anonymous: true,
             service_account_issuer: "https://kubernetes.default.svc".to_owned(),
+            cluster_ca_pem: String::new(),
         }
     }
 }
@@ -107,7 +111,11 @@ impl ApiServer {
                 vec![config.service_account_issuer],
             ),
             impersonation: Impersonation::new(authorizer.clone()),
-            registry: Registry::new(config.clock.clone(), authorizer.clone()),
+            registry: Registry::new(
+                config.clock.clone(),
+                authorizer.clone(),
+                config.cluster_ca_pem,
+            ),
             authorizer,
             clock: config.clock,
             audit: config.audit,
@@ -187,8 +195,12 @@ impl ApiServer {
         &self.0.audit
     }
 
-    pub(crate) fn audit_policy(&self) -> &audit::Policy {
-        &self.0.audit_policy
+    /// How a request is recorded.
+    pub(crate) fn recording(&self, user: Option<&User>, info: &RequestInfo) -> audit::Recording {
+        if self.0.audit.is_off() {
+            return audit::Recording::default();
+        }
+        self.0.audit_policy.evaluate(user, info)
     }
 
     pub(crate) fn authenticators(&self) -> &Authenticators {

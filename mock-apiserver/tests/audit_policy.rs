@@ -7,6 +7,7 @@ mod support;
 
 use std::sync::Arc;
 
+use kube_rbac::Version;
 use mock_apiserver::audit::Policy;
 use mock_apiserver::authn::{Review, TokenWebhook};
 use mock_apiserver::{Config, Timing};
@@ -39,7 +40,7 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 fn recorded() -> Cluster {
     cluster_of(Config {
         timing: Timing::Instant,
-        audit_policy: Policy::parse(POLICY).expect("a policy"),
+        audit_policy: Policy::parse(POLICY, Version::default()).expect("a policy"),
         ..Config::default()
     })
 }

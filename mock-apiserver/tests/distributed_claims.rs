@@ -2,20 +2,16 @@
 //! fetched with each request, and verified by whoever has signed them. What is
 //! made of them is proven in kube-authn.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests wait by the machine's clock"
-)]
-
 #[allow(dead_code, reason = "each test file uses its part")]
 mod support;
 
 use std::time::Duration;
 
+use foundation::clock::pause;
 use mock_apiserver::Timing;
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use support::{Cluster, Issuer, Key, cluster, refusal};
+use support::{Cluster, Issuer, Key, cluster, refusal, settle};
 
 const EXPANDING: &str = "oidc: could not expand distributed claims";
 
@@ -59,7 +55,7 @@ async fn first_and_last(cluster: &Cluster, token: &str) -> (Value, Value) {
         {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        pause(Duration::from_millis(10)).await;
         last = cluster.token_review(token).await;
     }
     (first, last)
@@ -220,11 +216,10 @@ async fn an_issuer_of_claims_is_looked_for_until_it_is_found() {
         .load(std::sync::atomic::Ordering::SeqCst)
         == before
     {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        pause(Duration::from_millis(5)).await;
     }
     *issuer.served.discovery.lock().expect("no panic") = document;
-    // Whoever sleeps by the clock has to be asleep before it moves.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    settle().await;
     cluster.advance(11);
     let (_, last) = first_and_last(&cluster, &token).await;
     assert_eq!(

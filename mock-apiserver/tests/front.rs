@@ -1,11 +1,6 @@
 //! The front half from outside: requests in, answers and audit events out,
 //! with an issuer on a real HTTPS listener where tokens are judged.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests measure and wait by the machine's clock"
-)]
-
 #[allow(dead_code, reason = "each test file uses its part")]
 mod support;
 
@@ -165,7 +160,7 @@ mod authentication {
                 break;
             }
             cluster.advance(10);
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            foundation::clock::pause(std::time::Duration::from_millis(5)).await;
         }
         assert_eq!(cluster.server.issuers()[0].progress, Progress::Ready);
         assert_eq!(issuer.served.discoveries.load(Ordering::SeqCst), 2);

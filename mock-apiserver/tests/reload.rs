@@ -2,11 +2,6 @@
 //! when all its issuers are healthy, looked at every ten seconds for a minute,
 //! and again at every poll.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests wait for sockets by the machine's clock"
-)]
-
 #[allow(dead_code, reason = "each test file uses its part")]
 mod support;
 
@@ -16,7 +11,7 @@ use kube_authn::config::AuthenticationConfiguration;
 use mock_apiserver::{Config, Timing};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use support::{Cluster, Issuer, cluster, cluster_of};
+use support::{Cluster, Issuer, cluster, cluster_of, settle};
 
 /// A file with these parts.
 fn file(jwt: &Value, more: &Value) -> AuthenticationConfiguration {
@@ -52,20 +47,6 @@ async fn jane(cluster: &Cluster, issuer: &Issuer, time: u32) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-/// Lets what is due happen: fetches are on real sockets.
-async fn settle() {
-    for _ in 0..20 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-}
-
-async fn later(cluster: &Cluster, seconds: u64) {
-    for _ in 0..seconds / 5 {
-        cluster.advance(5);
-        settle().await;
-    }
-}
-
 #[tokio::test]
 async fn the_first_file_is_in_force_at_once_and_a_later_one_ten_seconds_after() {
     let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Kubernetes));
@@ -74,9 +55,9 @@ async fn the_first_file_is_in_force_at_once_and_a_later_one_ten_seconds_after() 
     assert_eq!(jane(&cluster, &issuer, 0).await, "a:jane");
     set(&cluster, &trusting(&issuer, "b:"));
     cluster.server.issuers_ready().await.expect("healthy");
-    later(&cluster, 5).await;
+    cluster.later(5).await;
     assert_eq!(jane(&cluster, &issuer, 1).await, "a:jane");
-    later(&cluster, 5).await;
+    cluster.later(5).await;
     assert_eq!(jane(&cluster, &issuer, 2).await, "b:jane");
 }
 
@@ -87,7 +68,7 @@ async fn after_an_empty_file_too_issuers_have_to_be_healthy() {
     set(&cluster, &trusting(&issuer, "a:"));
     settle().await;
     assert_eq!(jane(&cluster, &issuer, 0).await, "");
-    later(&cluster, 10).await;
+    cluster.later(10).await;
     assert_eq!(jane(&cluster, &issuer, 1).await, "a:jane");
     // And without issuers there is nothing to wait for.
     set(&cluster, &json!([]));
@@ -104,7 +85,7 @@ async fn what_is_not_healthy_in_a_minute_is_tried_again_at_the_next_poll() {
     set(&cluster, &trusting(&first, "a:"));
     cluster.server.issuers_ready().await.expect("healthy");
     // Twenty seconds after a poll.
-    later(&cluster, 20).await;
+    cluster.later(20).await;
     second.served.down.store(true, Ordering::SeqCst);
     set(&cluster, &trusting(&second, "b:"));
     let error = cluster
@@ -114,17 +95,17 @@ async fn what_is_not_healthy_in_a_minute_is_tried_again_at_the_next_poll() {
         .expect_err("it is down");
     assert!(error.contains("503"), "{error}");
     // The minute is over at 80 seconds, and the next poll is at 120.
-    later(&cluster, 65).await;
+    cluster.later(65).await;
     second.served.down.store(false, Ordering::SeqCst);
     let asked = second.served.discoveries.load(Ordering::SeqCst);
-    later(&cluster, 30).await;
+    cluster.later(30).await;
     assert_eq!(second.served.discoveries.load(Ordering::SeqCst), asked);
     assert_eq!(jane(&cluster, &first, 0).await, "a:jane");
     assert_eq!(jane(&cluster, &second, 0).await, "");
     // It is made anew then, and looked at ten seconds later.
-    later(&cluster, 5).await;
+    cluster.later(5).await;
     assert!(second.served.discoveries.load(Ordering::SeqCst) > asked);
-    later(&cluster, 10).await;
+    cluster.later(10).await;
     assert_eq!(jane(&cluster, &first, 1).await, "");
     assert_eq!(jane(&cluster, &second, 1).await, "b:jane");
 }
@@ -140,12 +121,12 @@ async fn a_file_that_comes_meanwhile_is_tried_afterwards() {
     cluster.server.issuers_ready().await.expect("healthy");
     second.served.down.store(true, Ordering::SeqCst);
     set(&cluster, &trusting(&second, "b:"));
-    later(&cluster, 20).await;
+    cluster.later(20).await;
     set(&cluster, &trusting(&first, "c:"));
-    later(&cluster, 35).await;
+    cluster.later(35).await;
     assert_eq!(jane(&cluster, &first, 0).await, "a:jane");
     // At 60 seconds the one is given up and the other begun with.
-    later(&cluster, 15).await;
+    cluster.later(15).await;
     assert_eq!(jane(&cluster, &first, 1).await, "c:jane");
 }
 
@@ -162,11 +143,11 @@ async fn the_file_in_force_set_again_ends_the_trying() {
     let asked = first.served.discoveries.load(Ordering::SeqCst);
     second.served.down.store(true, Ordering::SeqCst);
     set(&cluster, &trusting(&second, "b:"));
-    later(&cluster, 60).await;
+    cluster.later(60).await;
     set(&cluster, &trusting(&first, "a:"));
     settle().await;
     let others = second.served.discoveries.load(Ordering::SeqCst);
-    later(&cluster, 120).await;
+    cluster.later(120).await;
     assert_eq!(jane(&cluster, &first, 0).await, "a:jane");
     assert_eq!(first.served.discoveries.load(Ordering::SeqCst), asked);
     assert_eq!(second.served.discoveries.load(Ordering::SeqCst), others);
@@ -185,7 +166,7 @@ async fn an_issuer_that_stays_is_made_anew() {
     cluster.server.issuers_ready().await.expect("healthy");
     let both = json!([one[0], trusting(&second, "b:")[0]]);
     set(&cluster, &both);
-    later(&cluster, 10).await;
+    cluster.later(10).await;
     assert_eq!(first.served.discoveries.load(Ordering::SeqCst), 2);
     assert_eq!(jane(&cluster, &second, 0).await, "b:jane");
 }

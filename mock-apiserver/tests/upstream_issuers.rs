@@ -6,16 +6,10 @@
 //! CEL that only joins a prefix to a claim, or compares one, is written without
 //! it here. Metrics are not served, so none are looked at.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests measure and wait by the machine's clock"
-)]
-
 #[allow(dead_code, reason = "each test file uses its part")]
 mod support;
 
-use std::time::Duration;
-
+use foundation::listen::ReservedPort;
 use kube_authn::config::AuthenticationConfiguration;
 use mock_apiserver::Timing;
 use mock_apiserver::authn::Progress;
@@ -29,7 +23,7 @@ const WHOAMI: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 const PODS: &str = "/api/v1/namespaces/default/pods";
 /// More than the token cache keeps an answer, and the time between two looks
 /// at a new configuration's health.
-const ROUND: u64 = 11;
+const ROUND: u64 = 15;
 /// A new configuration has this long to become healthy.
 const RELOAD_LIMIT: u64 = 60;
 
@@ -138,24 +132,13 @@ fn user(name: &str) -> Value {
     json!({"username": name, "groups": ["system:authenticated"]})
 }
 
-/// Lets the time of several looks at a new configuration go by.
-async fn wait(cluster: &Cluster, seconds: u64) {
-    for _ in 0..=seconds / ROUND {
-        // Whoever sleeps by the clock has to be asleep before it moves.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        cluster.advance(ROUND);
-    }
-    tokio::time::sleep(Duration::from_millis(20)).await;
-}
-
 /// TestToken/health check failure
 #[tokio::test]
 async fn an_issuer_that_is_not_there_is_not_healthy() {
     // A name that nobody knows would be looked up in whatever network the
     // test runs; a port that nobody listens on is refused everywhere.
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let url = format!("https://{}", free.local_addr().expect("an address"));
-    drop(free);
+    let free = ReservedPort::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let url = format!("https://{}", free.addr());
     let cluster = cluster(Timing::Kubernetes);
     let jwt = json!([{"issuer": {"url": url, "audiences": ["my-client"]},
         "claimMappings": {"username": {"claim": "username", "prefix": "prefix:"}}}]);
@@ -300,7 +283,7 @@ mod reload {
             if whoami(cluster, token).await == *expected {
                 return;
             }
-            wait(cluster, ROUND).await;
+            cluster.later(ROUND).await;
         }
         assert_eq!(whoami(cluster, token).await, *expected);
     }
@@ -350,7 +333,7 @@ mod reload {
         let mut broken = trusting(&issuer, &issuer.ca, "panda-");
         broken[0]["claimMappings"]["username"]["claim"] = json!("");
         set(&cluster, &broken).expect_err("no claim");
-        wait(&cluster, RELOAD_LIMIT + ROUND).await;
+        cluster.later(RELOAD_LIMIT + ROUND).await;
         assert_eq!(whoami(&cluster, &token).await, user("k8s-john_doe"));
         assert_eq!(list_pods(&cluster, Some(&token)).await, allowed());
     }
@@ -362,7 +345,7 @@ mod reload {
             started(|issuer| trusting(issuer, &issuer.ca, "k8s-")).await;
         assert_eq!(list_pods(&cluster, Some(&token)).await, allowed());
         set(&cluster, &json!([])).expect("valid");
-        wait(&cluster, ROUND).await;
+        cluster.later(ROUND).await;
         assert_eq!(list_pods(&cluster, Some(&token)).await, unauthorized());
     }
 
@@ -377,7 +360,7 @@ mod reload {
             .issuers_ready()
             .await
             .expect_err("no CA vouches for it");
-        wait(&cluster, RELOAD_LIMIT + ROUND).await;
+        cluster.later(RELOAD_LIMIT + ROUND).await;
         assert_eq!(whoami(&cluster, &token).await, user("k8s-john_doe"));
         assert_eq!(list_pods(&cluster, Some(&token)).await, allowed());
     }

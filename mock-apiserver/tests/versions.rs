@@ -130,3 +130,43 @@ async fn an_audit_event_names_a_constraint_where_there_are_any(
     };
     assert_eq!(*constraint, expected, "{version}");
 }
+
+#[tokio::test]
+async fn the_stored_roles_and_the_version_are_those_of_the_minor() {
+    for version in Version::ALL {
+        let cluster = cluster(version);
+        let told = cluster.get("/version").admin().send().await.json();
+        assert_eq!(
+            told["gitVersion"],
+            format!("{}+rolecall", version.release())
+        );
+        assert_eq!(
+            format!("{}.{}", told["major"], told["minor"]).replace('"', ""),
+            version.minor()
+        );
+        for (plural, kind) in [
+            ("clusterroles", "ClusterRole"),
+            ("clusterrolebindings", "ClusterRoleBinding"),
+        ] {
+            let uri = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+            let list = cluster.get(&uri).admin().send().await.json();
+            let rights = |object: &Value| {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                let (rules, subjects) = (&object["rules"], &object["subjects"]);
+                (name.to_owned(), rules.clone(), subjects.clone())
+            };
+            let mut stored: Vec<_> = list["items"]
+                .as_array()
+                .expect("items")
+                .iter()
+                .map(rights)
+                .collect();
+            let own = kube_rbac::bootstrap::objects(version);
+            let of_kind = own.iter().filter(|object| object["kind"] == kind);
+            let mut wanted: Vec<_> = of_kind.map(rights).collect();
+            stored.sort_by(|a, b| a.0.cmp(&b.0));
+            wanted.sort_by(|a, b| a.0.cmp(&b.0));
+            assert_eq!(stored, wanted, "{version} {plural}");
+        }
+    }
+}

@@ -292,7 +292,7 @@ impl Bench {
             if answer["identityProviderConfig"]["oidc"]["status"] == "ACTIVE" {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            foundation::clock::pause(Duration::from_millis(20)).await;
         }
         self.ids
             .set((pool, client))

@@ -9,6 +9,9 @@
     reason = "what takes how long is measured by the machine's clock"
 )]
 
+#[path = "people/mod.rs"]
+mod people;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,10 +20,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use harness::cluster::Kind;
 use harness::instance::Ready;
-use http::Method;
+use people::Pool;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 type Error = Box<dyn std::error::Error>;
@@ -28,7 +31,6 @@ type Error = Box<dyn std::error::Error>;
 const CONNECTIONS: usize = 16;
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(8);
-const PASSWORD: &str = "H3lloW@rlD";
 /// `/proc/PID/stat` counts in these (sysconf `_SC_CLK_TCK`).
 const TICKS_A_SECOND: f64 = 100.0;
 
@@ -204,47 +206,8 @@ impl Drop for Up {
 async fn first_token(ready: &Ready) -> Result<(), Error> {
     let edge = foundation::pki::roots_from_pem(&std::fs::read_to_string(&ready.paths.ca)?)?;
     let aws = ready.aws(harness::client::https(edge, None, None)?);
-    let pool = aws
-        .cognito(
-            "CreateUserPool",
-            &json!({"PoolName": "p", "UsernameAttributes": ["email"]}),
-        )
-        .await?;
-    let pool = pool["UserPool"]["Id"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let call = async |operation: &str, mut input: Value| -> Result<Value, Error> {
-        input["UserPoolId"] = json!(pool);
-        Ok(aws.cognito(operation, &input).await?)
-    };
-    let client =
-        json!({"ClientName": "c", "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]});
-    let client = call("CreateUserPoolClient", client).await?["UserPoolClient"]["ClientId"].clone();
-    let trust = json!({"oidc": {
-        "identityProviderConfigName": "p", "issuerUrl": format!("{}/{pool}", ready.issuer_base),
-        "clientId": client, "usernameClaim": "email",
-    }});
-    let configs = format!("/clusters/{}/identity-provider-configs", ready.cluster_name);
-    aws.eks(Method::POST, &format!("{configs}/associate"), &trust)
-        .await?;
-    call("AdminCreateUser", json!({"Username": "ada@example.com"})).await?;
-    call(
-        "AdminSetUserPassword",
-        json!({"Username": "ada@example.com", "Password": PASSWORD, "Permanent": true}),
-    )
-    .await?;
-    let tokens = call(
-        "AdminInitiateAuth",
-        json!({
-            "ClientId": client, "AuthFlow": "ADMIN_USER_PASSWORD_AUTH",
-            "AuthParameters": {"USERNAME": "ada@example.com", "PASSWORD": PASSWORD},
-        }),
-    )
-    .await?;
-    let token = tokens["AuthenticationResult"]["IdToken"]
-        .as_str()
-        .ok_or("no ID token")?;
+    let pool = Pool::trusted(&aws, &ready.issuer_base, &ready.cluster_name).await?;
+    let token = pool.sign_in("ada@example.com", None).await?;
     let cluster = harness::client::https(Admin::of(ready)?.roots, None, None)?;
     let url = format!(
         "{}/apis/authentication.k8s.io/v1/selfsubjectreviews",
@@ -254,14 +217,14 @@ async fn first_token(ready: &Ready) -> Result<(), Error> {
     loop {
         let answer = cluster
             .post(&url)
-            .bearer_auth(token)
+            .bearer_auth(&token)
             .json(&review)
             .send()
             .await?;
         if answer.status().is_success() {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        foundation::clock::pause(Duration::from_millis(2)).await;
     }
 }
 

@@ -256,6 +256,12 @@ pub struct AuthnValidate {
     /// For whom it is: for eks, also say what EKS has no word for.
     #[arg(long, value_enum, default_value_t)]
     pub profile: ProfileName,
+    /// The API server's own issuer, which the file may not name.
+    #[arg(long, value_name = "URL")]
+    pub service_account_issuer: Vec<String>,
+    /// Of which Kubernetes minor the API server is.
+    #[arg(long, value_name = "VERSION", value_parser = version(), default_value_t)]
+    pub kubernetes_version: Version,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -303,6 +309,9 @@ pub struct AuthnExplain {
     /// When it is judged, as in 2026-11-25T18:00:00Z or in seconds since 1970 [default: now].
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub at: Option<jiff::Timestamp>,
+    /// Of which Kubernetes minor the API server is.
+    #[arg(long, value_name = "VERSION", value_parser = version(), default_value_t)]
+    pub kubernetes_version: Version,
     /// Print JSON, one token a line.
     #[arg(long)]
     pub json: bool,
@@ -336,6 +345,9 @@ pub struct RbacQuestion {
     /// In which namespace [default: default].
     #[arg(long, short, value_name = "NS")]
     pub namespace: Option<String>,
+    /// Of which Kubernetes minor the API server is.
+    #[arg(long, value_name = "VERSION", value_parser = version(), default_value_t)]
+    pub kubernetes_version: Version,
     /// In all namespaces.
     #[arg(long, short = 'A', conflicts_with = "namespace")]
     pub all_namespaces: bool,
@@ -518,6 +530,9 @@ pub struct Up {
     /// Users, groups and clients to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
+    /// Which requests the audit log has, and how fully: a Policy of audit.k8s.io/v1.
+    #[arg(long, value_name = "FILE")]
+    pub audit_policy_file: Option<PathBuf>,
     /// Print addresses, folder and pid as JSON, once, when it answers.
     #[arg(long)]
     pub json: bool,
@@ -595,7 +610,7 @@ impl Up {
 /// The minors, in help and completion, too.
 fn version() -> impl clap::builder::TypedValueParser<Value = Version> {
     use clap::builder::TypedValueParser as _;
-    clap::builder::PossibleValuesParser::new(["1.34", "1.35", "1.36", "1.37"])
+    clap::builder::PossibleValuesParser::new(Version::ALL.map(Version::minor))
         .try_map(|text| text.parse::<Version>())
 }
 

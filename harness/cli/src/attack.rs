@@ -29,6 +29,11 @@ pub async fn attack(options: Attack) -> Result<u8, Stop> {
     };
     let report = attack::attack(&target, &forger, &words, &mut show).await;
     let report = report.map_err(Stop::rig)?;
+    if report.sent() == 0 {
+        let why = report.attempts.iter().flat_map(|attempt| &attempt.left_out);
+        let why: Vec<&str> = why.map(String::as_str).collect();
+        return Err(Stop::usage(format!("nothing was sent: {}", why.join("; "))));
+    }
     output::print(&if json {
         format!("{}\n", json::attack(&report))
     } else {
@@ -39,10 +44,12 @@ pub async fn attack(options: Attack) -> Result<u8, Stop> {
 
 /// 0 nothing was let in, 1 something was, 3 something was not answered.
 fn exit_code(report: &Report) -> u8 {
-    if report.count(Outcome::Broken) > 0 {
+    if report.count(Outcome::LetIn) > 0 || !report.lured.is_empty() {
+        1
+    } else if report.count(Outcome::Broken) > 0 {
         RIG
     } else {
-        u8::from(report.count(Outcome::LetIn) > 0 || !report.lured.is_empty())
+        0
     }
 }
 

@@ -9,8 +9,8 @@ use harness::offline::rbac::{self, Rights};
 use harness::report::{json, terminal};
 use harness::scenario::question::Question;
 
-use crate::arguments::{AuthnConvert, AuthnExplain, AuthnValidate, RbacQuestion};
-use crate::{Stop, output};
+use crate::arguments::{AuthnConvert, AuthnExplain, AuthnValidate, ProfileName, RbacQuestion};
+use crate::{Stop, USAGE, output};
 
 /// As a file or a token: standard input.
 const STDIN: &str = "-";
@@ -20,7 +20,7 @@ pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
     let configuration = text(&options.config)?;
     let keys = std::fs::read(&options.jwks)
         .map_err(|error| Stop::usage(format!("{}: {error}", options.jwks.display())))?;
-    let judge = Judge::new(&configuration, &keys).map_err(|fault| {
+    let judge = Judge::new(&configuration, &keys, options.kubernetes_version).map_err(|fault| {
         let file = match fault {
             Unusable::Configuration(_) => &options.config,
             Unusable::Keys(_) => &options.jwks,
@@ -52,7 +52,12 @@ pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
 /// `rolecall authn validate`.
 pub fn validate(options: &AuthnValidate) -> Result<u8, Stop> {
     let file = options.config.display().to_string();
-    let found = authn::validate(&text(&options.config)?, options.profile.into());
+    let found = authn::validate(
+        &text(&options.config)?,
+        options.profile.into(),
+        &options.service_account_issuer,
+        options.kubernetes_version,
+    );
     let faults = found.as_ref().err().map_or(&[][..], Vec::as_slice);
     output::print(&match &found {
         _ if options.json => format!("{}\n", json::faults(faults)),
@@ -65,6 +70,11 @@ pub fn validate(options: &AuthnValidate) -> Result<u8, Stop> {
             .map(|fault| terminal::fault(&file, fault, output::style()))
             .collect(),
     });
+    if matches!(options.profile, ProfileName::Eks) {
+        eprintln!(
+            "Note: EKS takes tokens that are signed with RS256; an API server with this file takes eight algorithms more."
+        );
+    }
     Ok(u8::from(found.is_err()))
 }
 
@@ -94,9 +104,9 @@ pub fn convert(options: &AuthnConvert) -> Result<u8, Stop> {
 /// `rolecall rbac can`, and with `why` `rolecall rbac explain`.
 pub fn rights(options: RbacQuestion, why: bool) -> Result<u8, Stop> {
     let rights = load(&options)?;
-    let user = rbac::user(&options.user, &options.group);
-    let mut denied = false;
-    let mut say = |question: &Question| {
+    let (mut denied, mut unreadable) = (false, false);
+    let mut say = |question: &Question, name: &str, groups: &[String]| {
+        let user = rbac::user(name, groups);
         let answer = rights.ask(&user, question);
         denied |= !answer.decision.allowed;
         for warning in &answer.warnings {
@@ -114,23 +124,79 @@ pub fn rights(options: RbacQuestion, why: bool) -> Result<u8, Stop> {
                 (_, true) => String::new(),
                 (namespace, false) => namespace.clone().unwrap_or_else(|| "default".to_owned()),
             };
-            say(&Question::new(
-                verb,
-                what,
-                options.subresource.clone(),
-                namespace,
-            ));
+            let question = Question::new(verb, what, options.subresource.clone(), namespace);
+            say(&question, &options.user, &options.group);
         }
-        _ => each_line("a question such as \"get secrets -n prod\"", |_, line| {
-            say(&Question::parse(line).map_err(Stop::usage)?);
-            Ok(())
-        })?,
+        _ => each_line(
+            "a question such as \"get secrets -n prod\"",
+            |number, line| {
+                let line = Line::of(line);
+                match Question::parse(&line.question) {
+                    Ok(question) => say(
+                        &question,
+                        line.user.as_deref().unwrap_or(&options.user),
+                        line.groups.as_deref().unwrap_or(&options.group),
+                    ),
+                    // The others are answered all the same.
+                    Err(why) if options.json => {
+                        unreadable = true;
+                        let told = serde_json::json!({"question": line.question, "error": why});
+                        output::print(&format!("{told}\n"));
+                    }
+                    Err(why) => {
+                        unreadable = true;
+                        eprintln!("rolecall: question {number}: {why}");
+                    }
+                }
+                Ok(())
+            },
+        )?,
     }
-    Ok(u8::from(denied))
+    Ok(if unreadable { USAGE } else { u8::from(denied) })
+}
+
+/// A question of standard input. It may name somebody else, in kubectl's words:
+/// `get pods --as jane --as-group dev`.
+#[derive(Default)]
+struct Line {
+    question: String,
+    user: Option<String>,
+    groups: Option<Vec<String>>,
+}
+
+impl Line {
+    fn of(text: &str) -> Self {
+        let mut line = Self::default();
+        let mut question = Vec::new();
+        let mut words = text.split_whitespace();
+        while let Some(word) = words.next() {
+            let (flag, value) = match word.split_once('=') {
+                Some((flag, value)) => (flag, Some(value)),
+                None => (word, None),
+            };
+            let mut value = || {
+                value
+                    .or_else(|| words.next())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            match flag {
+                "--as" => line.user = Some(value()),
+                "--as-group" => line.groups.get_or_insert_default().push(value()),
+                _ => question.push(word),
+            }
+        }
+        // Whoever is somebody else has none of the first one's groups.
+        if line.user.is_some() {
+            line.groups.get_or_insert_default();
+        }
+        line.question = question.join(" ");
+        line
+    }
 }
 
 fn load(options: &RbacQuestion) -> Result<Rights, Stop> {
-    let mut rights = Rights::new();
+    let mut rights = Rights::new(options.kubernetes_version);
     let mut objects = 0;
     for path in &options.rbac {
         objects += if path == Path::new(STDIN) {

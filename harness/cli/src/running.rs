@@ -151,6 +151,9 @@ pub async fn status(options: Json) -> Result<u8, Stop> {
             word(&cluster["status"]),
             word(&cluster["endpoint"])
         );
+        for limit in cluster["limits"].as_array().into_iter().flatten() {
+            let _ = writeln!(text, "  {}", word(limit));
+        }
         let provider = &cluster["identityProvider"];
         if provider.is_null() {
             text.push_str("  trusts no issuer yet: aws eks associate-identity-provider-config\n");
@@ -235,7 +238,11 @@ pub fn audit(options: Json) -> Result<u8, Stop> {
             text,
             "{} {:3} {:6} {} {} {}",
             word(&event["stageTimestamp"]),
-            event["responseStatus"]["code"],
+            // A request that was only received has no answer yet.
+            match &event["responseStatus"]["code"] {
+                Value::Null => "-".to_owned(),
+                code => code.to_string(),
+            },
             word(&annotations["authorization.k8s.io/decision"]),
             event["user"]["username"].as_str().unwrap_or("-"),
             word(&event["verb"]),

@@ -1,11 +1,13 @@
 //! `rolecall up`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::path::Path;
 
 use harness::cluster::Kind;
+use harness::cluster::Version;
 use harness::instance::{Error, Instance, Ready};
 use harness::process::quote;
-use harness::rig;
+use harness::rig::{self, AuditPolicy};
 
 use crate::arguments::Up;
 use crate::{Stop, output};
@@ -32,6 +34,10 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
         names: options.names(),
         cluster: options.cluster.into(),
         kubernetes_version: options.kubernetes_version,
+        audit_policy: match &options.audit_policy_file {
+            Some(path) => audit_policy(path, options.kubernetes_version)?,
+            None => AuditPolicy::default(),
+        },
         ..rig::Config::default()
     };
     if config.cluster != Kind::Embedded {
@@ -40,15 +46,17 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
     // Asked for before the first file is written: a signal that comes early
     // must find somebody who cleans up.
     let mut signals = Signals::new().map_err(Stop::rig)?;
-    let instance = Instance::start(&options.instance.dir, config)
-        .await
-        .map_err(|error| match error {
-            Error::Taken { .. }
-            | Error::NotOurs { .. }
-            | Error::Colon { .. }
-            | Error::Rig(rig::Error::Seed { .. }) => Stop::usage(error),
-            error => Stop::rig(error),
-        })?;
+    let started = tokio::select! {
+        started = Instance::start(&options.instance.dir, config) => started,
+        () = signals.next() => return Ok(0),
+    };
+    let instance = started.map_err(|error| match error {
+        Error::Taken { .. }
+        | Error::NotOurs { .. }
+        | Error::Colon { .. }
+        | Error::Rig(rig::Error::Seed { .. }) => Stop::usage(error),
+        error => Stop::rig(error),
+    })?;
     if options.json {
         // The control token and the keys stay in ready.json, which is private.
         let dir = serde_json::Value::from(instance.ready().dir.as_str());
@@ -78,6 +86,15 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
         None => Ok(0),
         Some(why) => Err(Stop::rig(format!("the cluster broke: {why}"))),
     }
+}
+
+fn audit_policy(path: &Path, version: Option<Version>) -> Result<AuditPolicy, Stop> {
+    let wrong = |why: &dyn Display| {
+        let path = path.display();
+        Stop::usage(format!("--audit-policy-file {path}: {why}"))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    AuditPolicy::parse(&text, version.unwrap_or_default()).map_err(|error| wrong(&error))
 }
 
 fn table(ready: &Ready, options: &Up) -> String {
@@ -111,6 +128,12 @@ fn table(ready: &Ready, options: &Up) -> String {
     let mut text = format!("{}\n\n", output::bold("rolecall is up"));
     for (name, value) in rows {
         let _ = writeln!(text, "  {name:width$}  {value}");
+    }
+    if !ready.limits.is_empty() {
+        let _ = writeln!(text, "\nOf this cluster:\n");
+        for limit in &ready.limits {
+            let _ = writeln!(text, "  {limit}");
+        }
     }
     let flag = if options.instance.dir.as_os_str() == ".rolecall" {
         String::new()

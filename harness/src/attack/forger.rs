@@ -65,15 +65,16 @@ impl Forger {
     ///
     /// # Errors
     /// Why that cannot be.
-    pub async fn forge(&self, word: Forgery, lure: &str) -> Result<Vec<Forged>, String> {
+    pub async fn forge(&self, word: Forgery, lure: &str) -> Result<Vec<Forged>, NotForged> {
         if word.takes_the_issuer() {
             let provider = self.provider.as_ref();
-            let provider = provider.ok_or("only the issuer's own key can sign it")?;
+            let provider =
+                provider.ok_or_else(|| impossible("only the issuer's own key can sign it"))?;
             return provider.forge(word, &self.id).await;
         }
         let keys = match (&self.keys, word) {
             (Ok(keys), _) => Some(keys),
-            (Err(why), Forgery::HmacWithPublicKey) => return Err(why.clone()),
+            (Err(why), Forgery::HmacWithPublicKey) => return Err(impossible(why)),
             (Err(_), _) => None,
         };
         let material = Material {
@@ -84,25 +85,26 @@ impl Forger {
             lure,
             issuer: None,
         };
-        word.forge(&material).map_err(|why| why.to_string())
+        word.forge(&material)
+            .map_err(|why| impossible(&why.to_string()))
     }
 }
 
 impl Provider {
-    async fn forge(&self, word: Forgery, id: &Secret<String>) -> Result<Vec<Forged>, String> {
+    async fn forge(&self, word: Forgery, id: &Secret<String>) -> Result<Vec<Forged>, NotForged> {
         match word {
             Forgery::EmailUnverified | Forgery::NoEmailVerified
                 if self.username_claim != "email" =>
             {
-                return Err(format!(
+                return Err(impossible(&format!(
                     "the cluster names users by {}, and does not look at email_verified then",
                     self.username_claim
-                ));
+                )));
             }
             Forgery::BadGroups | Forgery::GroupsAsString | Forgery::ManyGroups
                 if self.groups_claim.is_none() =>
             {
-                return Err("the cluster takes groups from no claim".to_owned());
+                return Err(impossible("the cluster takes groups from no claim"));
             }
             _ => {}
         }
@@ -110,12 +112,13 @@ impl Provider {
             word,
             id,
             access: None,
-            username_claim: Some(&self.username_claim),
+            username_claim: &self.username_claim,
             groups_claim: self.groups_claim.as_deref(),
         };
-        self.control.forge(&order).await.map_err(|why| match why {
-            NotForged::Impossible(why) => why,
-            NotForged::Broken(broken) => broken.to_string(),
-        })
+        self.control.forge(&order).await
     }
+}
+
+fn impossible(why: &str) -> NotForged {
+    NotForged::Impossible(why.to_owned())
 }

@@ -19,6 +19,7 @@ use futures_util::StreamExt as _;
 use mock_idp::forge::Forged;
 
 use crate::client::Broken;
+use crate::control::NotForged;
 use lure::Lure;
 
 pub use crate::doctor::Error;
@@ -35,7 +36,8 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// [`Broken`]: the real token is not accepted, before or after, so that nothing
-/// was proven; or the forger cannot wait for who asks for its keys.
+/// was proven; or the forger cannot wait for who asks for its keys, or the
+/// identity provider that is to sign does not answer.
 pub async fn attack(
     target: &Target,
     forger: &Forger,
@@ -43,13 +45,16 @@ pub async fn attack(
     sink: &mut (dyn FnMut(&Attempt) + Send),
 ) -> Result<Report, Broken> {
     let person = target.knows(forger.real_token()).await?;
+    let reviewed = target.reviews(forger.real_token()).await;
     let lure = Lure::start(forger.stranger())
         .await
         .map_err(|error| Broken::new("wait for who asks for the forger's keys", error))?;
     let mut attempts = Vec::new();
     for word in words {
         let attempt = match forger.forge(*word, lure.url()).await {
-            Err(why) => Attempt::without(*word, why),
+            Err(NotForged::Impossible(why)) => Attempt::without(*word, why),
+            // The cluster has done nothing wrong, and nothing is known of it.
+            Err(NotForged::Broken(broken)) => return Err(broken),
             Ok(forged) => send(target, *word, forged, &person).await,
         };
         sink(&attempt);
@@ -63,6 +68,7 @@ pub async fn attack(
     Ok(Report {
         target: target.url().to_owned(),
         person,
+        reviewed,
         attempts,
         lured: lure.asked(),
     })

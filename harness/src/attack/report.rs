@@ -142,17 +142,18 @@ impl Attempt {
         };
         // The review's words come last: they are the reason.
         for answer in [shown, reviewed].into_iter().flatten() {
-            match answer {
+            let (outcome, why) = match answer {
                 Answer::Accepted { user, .. } => {
                     let outcome = self.judge(&user, person);
-                    row.outcome = row.outcome.max(outcome);
                     row.user.get_or_insert(user);
+                    (outcome, None)
                 }
-                Answer::Refused { why, .. } => row.why = why,
-                Answer::Broken(why) => {
-                    row.outcome = row.outcome.max(Outcome::Broken);
-                    row.why = why;
-                }
+                Answer::Refused { why, .. } => (Outcome::Refused, Some(why)),
+                Answer::Broken(why) => (Outcome::Broken, Some(why)),
+            };
+            if outcome >= row.outcome {
+                row.why = why.unwrap_or_default();
+                row.outcome = outcome;
             }
         }
         self.rows.push(row);
@@ -174,6 +175,8 @@ pub struct Report {
     pub target: String,
     /// Whom it takes the bearer of the real token for.
     pub person: User,
+    /// Whether TokenReview was asked, too; if not, why.
+    pub reviewed: Result<(), String>,
     /// Every word.
     pub attempts: Vec<Attempt>,
     /// What the cluster asked the forger for, of whom a token said that it has

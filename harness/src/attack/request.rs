@@ -242,8 +242,9 @@ async fn published(
         let answer = web::get(&http, url).await.map_err(|trouble| {
             issuer::unreachable(&trouble, url, "a CA that is trusted here").what
         })?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|_| format!("{url} answers {}, and no JSON", answer.status))
+        let json = serde_json::from_slice(&answer.body).ok();
+        json.filter(|_| answer.status.starts_with("200"))
+            .ok_or_else(|| format!("{url} answers {}, and not with JSON", answer.status))
     };
     let discovery = crate::login::discovery_url(iss);
     let document = get(&discovery).await?;

@@ -10,7 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use kube_authn::User;
 use serde_json::{Value, json};
 
-use crate::client::{Broken, chain, over};
+use crate::client::{Broken, chain, lacks_keys, over};
 use crate::doctor::Proxy;
 use crate::doctor::kubeconfig::Kubeconfig;
 
@@ -22,7 +22,8 @@ const TRIES: u32 = 3;
 pub struct Target {
     url: String,
     bearer: reqwest::Client,
-    admin: Option<Admin>,
+    /// Who asks for TokenReviews; or why nobody does.
+    admin: Result<Admin, String>,
 }
 
 /// An identity that may ask for TokenReviews.
@@ -66,20 +67,25 @@ impl Target {
         let client = |tls| over(tls, way.url.as_deref(), &way.except).map_err(|e| e.to_string());
         let text = |error: pki::Error| error.to_string();
         let bearer = client(pki::client_config(roots.clone()).map_err(text)?)?;
-        let admin = match (&kubeconfig.certificate, &kubeconfig.token) {
+        let admin = match (
+            kubeconfig.certificate.clone().transpose()?,
+            &kubeconfig.token,
+        ) {
             (Some(identity), _) => {
                 let key = identity.key.expose();
                 let tls = pki::client_config_with_pem(roots, &identity.chain, key);
-                Some(Admin {
+                Ok(Admin {
                     http: client(tls.map_err(text)?)?,
                     token: None,
                 })
             }
-            (None, Some(token)) => Some(Admin {
+            (None, Some(token)) => Ok(Admin {
                 http: bearer.clone(),
                 token: Some(token.clone()),
             }),
-            (None, None) => None,
+            (None, None) => {
+                Err("the kubeconfig's user has neither certificate nor token".to_owned())
+            }
         };
         Ok(Self {
             url: server.url.trim_end_matches('/').to_owned(),
@@ -128,6 +134,17 @@ impl Target {
         ))
     }
 
+    /// Whether TokenReviews are answered.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    pub async fn reviews(&self, token: &Secret<String>) -> Result<(), String> {
+        self.admin.as_ref().map_err(Clone::clone)?;
+        let asked = self.review(token).await;
+        let refused = || "the kubeconfig's user may not create tokenreviews".to_owned();
+        asked.map(drop).ok_or_else(refused)
+    }
+
     /// Shows a token as a bearer; none where it cannot stand in a header.
     pub async fn show(&self, token: &Secret<String>) -> Option<Answer> {
         let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
@@ -143,7 +160,7 @@ impl Target {
 
     /// Asks about a token; none where nobody is there who may.
     pub async fn review(&self, token: &Secret<String>) -> Option<Answer> {
-        let admin = self.admin.as_ref()?;
+        let admin = self.admin.as_ref().ok()?;
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
             "spec": {"token": token.expose()},
@@ -201,7 +218,14 @@ impl Target {
     }
 }
 
+/// Go's servers take headers up to 1 MiB (`http.DefaultMaxHeaderBytes`), and
+/// close the connection upon others.
+const LONGEST_BEARER: usize = 1 << 19;
+
 fn bearer(token: &Secret<String>) -> Option<HeaderValue> {
+    if token.expose().len() > LONGEST_BEARER {
+        return None;
+    }
     let value = format!("Bearer {}", token.expose());
     let mut value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
     value.set_sensitive(true);
@@ -244,8 +268,7 @@ fn reviewed(status: &Value) -> Answer {
         };
     }
     let why = status["error"].as_str().unwrap_or("not authenticated");
-    // Whose token it is was not even looked at.
-    if why.contains("authenticator not initialized") || why.contains("fetching keys") {
+    if lacks_keys(why) {
         return Answer::Broken(format!(
             "the cluster does not have the issuer's keys: {why}"
         ));

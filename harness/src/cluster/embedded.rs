@@ -28,6 +28,8 @@ pub struct Config {
     pub clock: Clock,
     /// Where its requests are recorded.
     pub audit: mock_apiserver::audit::AuditSink,
+    /// Which of them, and how fully.
+    pub audit_policy: mock_apiserver::audit::Policy,
     /// With or without Kubernetes' own caches.
     pub timing: mock_apiserver::Timing,
     /// CAs that issuers may have, beside the machine's own roots.
@@ -68,6 +70,8 @@ impl Embedded {
             version: config.version,
             clock: config.clock,
             audit: config.audit,
+            audit_policy: config.audit_policy,
+            cluster_ca_pem: ca.pem().to_owned(),
             timing: config.timing,
             egress: config.egress,
             ..mock_apiserver::Config::default()
@@ -152,6 +156,7 @@ impl Cluster for Embedded {
             name: "embedded",
             follows_our_clock: true,
             takes_all_algorithms: false,
+            reloads_in: Duration::ZERO,
             cached_for: Duration::ZERO,
             settles: Duration::ZERO,
         }

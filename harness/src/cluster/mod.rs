@@ -92,6 +92,8 @@ pub struct Capabilities {
     /// Whether it takes all nine signing algorithms, where EKS takes RS256 alone:
     /// an API server's configuration file has no word for them.
     pub takes_all_algorithms: bool,
+    /// How long it takes to trust another issuer.
+    pub reloads_in: Duration,
     /// How long a token that was accepted goes on being so, whatever happens.
     pub cached_for: Duration,
     /// How long after a change of RBAC objects its answers may still be those
@@ -108,6 +110,12 @@ impl Capabilities {
         }
         if self.takes_all_algorithms {
             limits.push("it takes all nine signing algorithms, where EKS takes RS256".to_owned());
+        }
+        if !self.reloads_in.is_zero() {
+            limits.push(format!(
+                "another issuer takes it about {} s to trust",
+                self.reloads_in.as_secs()
+            ));
         }
         if !self.cached_for.is_zero() {
             limits.push(format!(
@@ -134,7 +142,7 @@ fn serving_names(host: Option<&str>) -> Vec<&str> {
 }
 
 /// Why a cluster does not trust an issuer.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// Kubernetes would refuse to start with this configuration.
     #[error("{0}")]

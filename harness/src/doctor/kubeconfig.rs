@@ -23,7 +23,7 @@ pub struct Kubeconfig {
     /// Its token.
     pub token: Option<Secret<String>>,
     /// Its client certificate.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<Result<Certificate, String>>,
 }
 
 /// A client certificate with its key, both PEM.
@@ -89,13 +89,16 @@ fn parse(file: &Value, path: &Path, context: Option<&str>) -> Result<Kubeconfig,
     })
 }
 
-/// One that cannot be read is as good as none: it is not what logs in here.
-fn certificate(user: &Value, folder: &Path) -> Option<Certificate> {
-    let read = |name| pem(user, name, folder).ok().flatten();
-    Some(Certificate {
-        chain: read("client-certificate")?,
-        key: read("client-key")?.into(),
-    })
+/// Why one cannot be read is for who needs it.
+fn certificate(user: &Value, folder: &Path) -> Option<Result<Certificate, String>> {
+    let read = |name| pem(user, name, folder).transpose();
+    let (chain, key) = (read("client-certificate")?, read("client-key")?);
+    Some(chain.and_then(|chain| {
+        Ok(Certificate {
+            chain,
+            key: key?.into(),
+        })
+    }))
 }
 
 /// What stands in `NAME-data`, or else in the file that `NAME` names.

@@ -4,6 +4,8 @@ use foundation::clock::Clock;
 use jiff::Timestamp;
 use kube_authn::config::AuthenticationConfiguration;
 use kube_authn::{Authenticator, ConfigError, KeySet, KeyState, Outcome, Step, StepName, User};
+use kube_rbac::Version;
+use mock_apiserver::authn::authn_version;
 use serde_json::Value;
 
 use super::eks;
@@ -42,22 +44,21 @@ pub struct Judgement {
 
 impl Judge {
     /// A judge of tokens by an `AuthenticationConfiguration`, YAML or JSON, and
-    /// the JSON Web Key Set (RFC 7517 section 5) of the token's issuer.
+    /// the JSON Web Key Set (RFC 7517 section 5) of the token's issuer; as an API
+    /// server of that minor.
     ///
     /// # Errors
     /// [`Unusable`], with which of the two it is about.
-    pub fn new(configuration: &str, jwks: &[u8]) -> Result<Self, Unusable> {
+    pub fn new(configuration: &str, jwks: &[u8], version: Version) -> Result<Self, Unusable> {
         let unusable = Unusable::Configuration;
-        let configuration = sound(configuration).map_err(unusable)?;
-        if configuration.jwt.is_empty() {
-            return Err(unusable("it trusts no issuer: jwt is empty".to_owned()));
-        }
+        let version = authn_version(version);
+        let configuration = sound_for(configuration, version).map_err(unusable)?;
         let authenticators = configuration
             .jwt
             .iter()
             .enumerate()
             .map(|(i, jwt)| {
-                let made = Authenticator::new(jwt, None);
+                let made = Authenticator::new(jwt, None).map(|made| made.of(version));
                 made.map_err(|error| unusable(of_entry(i, error).to_string()))
             })
             .collect::<Result<_, _>>()?;
@@ -78,10 +79,10 @@ impl Judge {
         let (responsible, outcome) = self
             .authenticators
             .iter()
-            .map(|one| (one, one.authenticate(token, keys, at)))
+            .map(|one| (Some(one), one.authenticate(token, keys, at)))
             .find(|(_, outcome)| *outcome != Outcome::NotMine)
-            .unwrap_or((&self.authenticators[0], Outcome::NotMine));
-        let steps = responsible.explain(token, keys, at);
+            .unwrap_or((self.authenticators.first(), Outcome::NotMine));
+        let steps = responsible.map_or_else(Vec::new, |one| one.explain(token, keys, at));
         match outcome {
             Outcome::Accepted(user) => Judgement {
                 user: Some(mock_apiserver::authn::with_authenticated(user)),
@@ -93,7 +94,8 @@ impl Judge {
                 let last = steps.last();
                 Judgement {
                     user: None,
-                    refused_at: last.map(|step| step.name),
+                    // Nobody is trusted, where there was no step.
+                    refused_at: Some(last.map_or(StepName::UntrustedIssuer, |step| step.name)),
                     error: match outcome {
                         Outcome::Rejected(error) => error.to_string(),
                         // What the union of all authenticators says, then.
@@ -121,7 +123,14 @@ pub enum Profile {
 /// # Errors
 /// Its faults, a line each.
 pub fn sound(text: &str) -> Result<AuthenticationConfiguration, String> {
-    let (configuration, faults) = read(text);
+    sound_for(text, kube_authn::Version::default())
+}
+
+fn sound_for(
+    text: &str,
+    version: kube_authn::Version,
+) -> Result<AuthenticationConfiguration, String> {
+    let (configuration, faults) = read(text, version, &[]);
     if faults.is_empty() {
         Ok(configuration)
     } else {
@@ -129,10 +138,13 @@ pub fn sound(text: &str) -> Result<AuthenticationConfiguration, String> {
     }
 }
 
-/// Why an API server would not start with a configuration.
+/// Why an API server would not start with a configuration, or EKS has no word
+/// for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// In its own words.
+    /// Who takes it not.
+    pub by: Profile,
+    /// What is wrong: the API server's own words.
     pub text: String,
     /// The line in the file, from one, of the field that it names.
     pub line: Option<usize>,
@@ -140,33 +152,44 @@ pub struct Fault {
 
 /// Every fault of an `AuthenticationConfiguration`, YAML or JSON
 /// (`ValidateAuthenticationConfiguration`), or the number of issuers that it
-/// trusts.
+/// trusts. `own` are the API server's own, `--service-account-issuer`, which
+/// none may be.
 ///
 /// # Errors
 /// The faults, and CEL expressions, of which it is not known here whether the
 /// API server takes them. For [`Profile::Eks`] also what EKS has no word for.
-pub fn validate(text: &str, profile: Profile) -> Result<usize, Vec<Fault>> {
-    let (configuration, mut texts) = read(text);
-    if profile == Profile::Eks {
-        let forbidden = eks::forbids(&configuration).into_iter();
-        texts.extend(forbidden.map(|(path, why)| format!("{path}: {why}")));
-    }
+pub fn validate(
+    text: &str,
+    profile: Profile,
+    own: &[String],
+    version: Version,
+) -> Result<usize, Vec<Fault>> {
+    let (configuration, mut refused) = read(text, authn_version(version), own);
     for (i, jwt) in configuration.jwt.iter().enumerate() {
         let expressions = jwt.expressions().into_iter();
-        texts.extend(expressions.map(|field| of_entry(i, ConfigError::Cel(field)).to_string()));
+        refused.extend(expressions.map(|field| of_entry(i, ConfigError::Cel(field)).to_string()));
     }
-    if texts.is_empty() {
-        return Ok(configuration.jwt.len());
-    }
+    let forbidden = match profile {
+        Profile::Eks => eks::forbids(&configuration),
+        Profile::Kubernetes => Vec::new(),
+    };
     let places = Places::of(text);
-    Err(texts
-        .iter()
-        .flat_map(|text| each(text))
-        .map(|text| Fault {
-            line: line_of(&text, &places),
-            text,
-        })
-        .collect())
+    let fault = |by, text: String| Fault {
+        by,
+        line: line_of(&text, &places),
+        text,
+    };
+    let refused = refused.iter().flat_map(|text| each(text));
+    let refused = refused.map(|text| fault(Profile::Kubernetes, text));
+    let forbidden = forbidden
+        .into_iter()
+        .map(|(path, why)| fault(Profile::Eks, format!("{path}: {why}")));
+    let faults: Vec<Fault> = refused.chain(forbidden).collect();
+    if faults.is_empty() {
+        Ok(configuration.jwt.len())
+    } else {
+        Err(faults)
+    }
 }
 
 /// An error of the `i`th entry of `jwt`, with the whole path.
@@ -194,11 +217,15 @@ fn each(text: &str) -> Vec<String> {
 }
 
 /// The configuration, and the API server's words against it.
-fn read(text: &str) -> (AuthenticationConfiguration, Vec<String>) {
-    match configuration_of(text) {
+fn read(
+    text: &str,
+    version: kube_authn::Version,
+    own: &[String],
+) -> (AuthenticationConfiguration, Vec<String>) {
+    match configuration_of(text, version) {
         Err(error) => (AuthenticationConfiguration::default(), vec![error]),
         Ok(configuration) => {
-            let faults = configuration.validate(&[]);
+            let faults = configuration.validate(own);
             (configuration, faults)
         }
     }
@@ -228,9 +255,13 @@ fn path_in(error: &str) -> Option<&str> {
 }
 
 /// JSON is read as Kubernetes reads it; YAML becomes JSON first, as there.
-fn configuration_of(text: &str) -> Result<AuthenticationConfiguration, String> {
+fn configuration_of(
+    text: &str,
+    version: kube_authn::Version,
+) -> Result<AuthenticationConfiguration, String> {
     if text.trim_start().starts_with('{') {
-        return AuthenticationConfiguration::from_json(text).map_err(|error| error.to_string());
+        let read = AuthenticationConfiguration::from_json_of(text, version);
+        return read.map_err(|error| error.to_string());
     }
     let document: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     AuthenticationConfiguration::from_value(&document).map_err(|error| error.to_string())
@@ -247,7 +278,7 @@ mod tests {
     }
 
     fn fault(text: &str, keys: &[u8]) -> String {
-        let fault = Judge::new(text, keys).err();
+        let fault = Judge::new(text, keys, Version::default()).err();
         fault.map(|fault| fault.to_string()).unwrap_or_default()
     }
 
@@ -259,7 +290,6 @@ mod tests {
         assert!(fault(&wrong, KEYS).contains("jwt[0].issuer.url: Invalid value"));
         let unknown = configuration("jwt: []\nissuers: []");
         assert!(fault(&unknown, KEYS).contains(r#"unknown field "issuers""#));
-        assert!(fault(&configuration("jwt: []"), KEYS).contains("trusts no issuer"));
         let cel = configuration(
             "jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {expression: claims.sub}}}]",
         );
@@ -272,6 +302,56 @@ mod tests {
         );
         assert!(fault(&sound, b"no keys").contains("no JSON Web Key Set"));
         assert_eq!(fault(&sound, KEYS), "");
+    }
+
+    fn validate(text: &str, profile: Profile) -> Result<usize, Vec<Fault>> {
+        super::validate(text, profile, &[], Version::default())
+    }
+
+    #[test]
+    fn where_nobody_is_trusted_nobody_is_let_in() {
+        let judge = Judge::new(&configuration("jwt: []"), KEYS, Version::default());
+        let judgement = judge.expect("an API server starts").judge("a.b.c", None);
+        assert_eq!(judgement.user, None);
+        assert_eq!(judgement.refused_at, Some(StepName::UntrustedIssuer));
+        assert_eq!(judgement.error, "invalid bearer token");
+    }
+
+    #[test]
+    fn older_minors_have_their_own_words_and_order() {
+        let entry = "jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {claim: sub, prefix: ''}}}]";
+        // {"alg":"RS256"} and {"iss":"https://x"}
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL3gifQ.AAAA";
+        for (version, step) in [
+            (Version::V1_35, StepName::Audience),
+            (Version::V1_36, StepName::Signature),
+        ] {
+            let judge = Judge::new(&configuration(entry), KEYS, version).expect("sound");
+            let judgement = judge.judge(token, Some(Timestamp::UNIX_EPOCH));
+            assert_eq!(judgement.refused_at, Some(step), "{version}");
+        }
+        let wrong = r#"{"apiVersion": "apiserver.config.k8s.io/v7", "kind": "AuthenticationConfiguration"}"#;
+        let faults = super::validate(wrong, Profile::Kubernetes, &[], Version::V1_34);
+        let faults = faults.expect_err("no such version");
+        assert!(faults[0].text.contains("scheme.go:110"), "{faults:?}");
+    }
+
+    #[test]
+    fn whose_words_a_fault_has_is_said() {
+        let text = configuration(
+            "jwt:\n- issuer: {url: 'https://own.example.com/id', audiences: [a, b], audienceMatchPolicy: MatchAny}\n  claimMappings: {username: {claim: sub, prefix: ''}}\n",
+        );
+        assert_eq!(validate(&text, Profile::Kubernetes), Ok(1));
+        let own = ["https://own.example.com/id".to_owned()];
+        let faults = super::validate(&text, Profile::Eks, &own, Version::default());
+        let faults = faults.expect_err("its own issuer, and two audiences");
+        let by: Vec<Profile> = faults.iter().map(|fault| fault.by).collect();
+        assert_eq!(by, [Profile::Kubernetes, Profile::Eks], "{faults:?}");
+        assert!(
+            faults[0]
+                .text
+                .contains("must not overlap with disallowed issuers")
+        );
     }
 
     #[test]
@@ -325,7 +405,7 @@ mod tests {
             entry("https://x"),
             entry("https://y")
         ));
-        let judge = Judge::new(&both, KEYS).expect("sound");
+        let judge = Judge::new(&both, KEYS, Version::default()).expect("sound");
         let at = Some(Timestamp::UNIX_EPOCH);
         // {"alg":"RS256"} and {"iss":"https://y"}
         let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL3kifQ.AAAA";

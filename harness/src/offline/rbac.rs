@@ -67,16 +67,9 @@ const VERBS: [&str; 16] = [
     "*",
 ];
 
-impl Default for Rights {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Rights {
-    /// Those that every new cluster has.
-    pub fn new() -> Self {
-        let version = Version::default();
+    /// Those that every new cluster of a minor has.
+    pub fn new(version: Version) -> Self {
         Self {
             policy: bootstrap::policy(version),
             version,
@@ -238,7 +231,7 @@ subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'oidc:viewer
 ";
 
     fn ask(groups: &[&str], question: &str) -> Answer {
-        let mut rights = Rights::new();
+        let mut rights = Rights::new(Version::default());
         assert_eq!(rights.add(FILES).expect("sound"), 4);
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
         rights.ask(
@@ -305,7 +298,9 @@ subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'oidc:viewer
         #[case] text: &str,
         #[case] words: &str,
     ) {
-        let error = Rights::new().add(text).expect_err("wrong");
+        let error = Rights::new(Version::default())
+            .add(text)
+            .expect_err("wrong");
         assert!(error.contains(words), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use kube_authn::User;
 
 use crate::attack::{Attempt, Outcome, Report};
 use crate::event::Event;
-use crate::offline::authn::{Fault, Judgement};
+use crate::offline::authn::{Fault, Judgement, Profile};
 use crate::offline::rbac::Answer;
 use crate::scenario::question::Question;
 use crate::verdict::Verdict;
@@ -33,7 +33,13 @@ pub fn judgement(judgement: &Judgement) -> Value {
 pub fn faults(faults: &[Fault]) -> Value {
     let all: Vec<Value> = faults
         .iter()
-        .map(|fault| json!({"error": fault.text, "line": fault.line}))
+        .map(|fault| {
+            let by = match fault.by {
+                Profile::Kubernetes => "kubernetes",
+                Profile::Eks => "eks",
+            };
+            json!({"error": fault.text, "line": fault.line, "by": by})
+        })
         .collect();
     json!({"valid": faults.is_empty(), "faults": all})
 }
@@ -67,6 +73,10 @@ pub fn attack(report: &Report) -> Value {
         "letIn": report.count(Outcome::LetIn),
         "broken": report.count(Outcome::Broken),
         "askedTheForger": report.lured,
+        "tokenReview": match &report.reviewed {
+            Ok(()) => json!({"asked": true}),
+            Err(why) => json!({"asked": false, "reason": why}),
+        },
         "words": words,
     })
 }

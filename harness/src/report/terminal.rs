@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::attack::{Attempt, Outcome, Report};
 use crate::doctor::{Finding, Level};
 use crate::event::Event;
-use crate::offline::authn::{Fault, Judgement};
+use crate::offline::authn::{Fault, Judgement, Profile};
 use crate::offline::rbac::Answer;
 use crate::scenario::question::Question;
 use crate::verdict::Verdict;
@@ -185,7 +185,10 @@ pub fn fault(file: &str, fault: &Fault, style: Style) -> String {
         Some(line) => format!("{file}:{line}"),
         None => file.to_owned(),
     };
-    let mark = paint(style, RED, "✗");
+    let mark = match fault.by {
+        Profile::Kubernetes => paint(style, RED, "✗"),
+        Profile::Eks => paint(style, YELLOW, "!"),
+    };
     format!("{mark} {}: {}\n", printable(&place), printable(&fault.text))
 }
 
@@ -297,6 +300,10 @@ pub fn attack(report: &Report, style: Style) -> String {
         }
     }
     text.push('\n');
+    if let Err(why) = &report.reviewed {
+        let line = format!("! only shown as bearers, without TokenReview: {why}");
+        let _ = writeln!(text, "{}", paint(style, YELLOW, &printable(&line)));
+    }
     for path in &report.lured {
         let line = format!("✗ the cluster asked the forger for {path}");
         let _ = writeln!(text, "{}", paint(style, RED, &printable(&line)));

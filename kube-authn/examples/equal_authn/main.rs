@@ -245,7 +245,7 @@ fn write_corpus(
 fn prove(oracle: &Oracle, options: &Options) -> Result<bool, String> {
     let version = options.version;
     let (mut asked, mut differing) = (0, 0);
-    let mut fell: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut fell: BTreeMap<String, usize> = BTreeMap::new();
     let mut steps: BTreeMap<String, usize> = BTreeMap::new();
     let started = Instant::now();
     for seed in options.seed.. {
@@ -263,7 +263,7 @@ fn prove(oracle: &Oracle, options: &Options) -> Result<bool, String> {
             *steps.entry(step.clone()).or_default() += count;
         }
         for (what, count) in &judged.counts {
-            *fell.entry(what).or_default() += count;
+            *fell.entry(what.clone()).or_default() += count;
         }
         println!(
             "seed {seed}: {asked} of {} cases, {differing} disagreements, {:.0} s",

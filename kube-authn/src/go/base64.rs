@@ -8,7 +8,7 @@ const INVALID: u8 = 0xff;
 
 /// A failed decoding; the text is `base64.CorruptInputError`'s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Corrupt(usize);
+pub struct Corrupt(usize);
 
 impl std::fmt::Display for Corrupt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -17,7 +17,10 @@ impl std::fmt::Display for Corrupt {
 }
 
 /// `base64.RawURLEncoding.DecodeString`: no padding, `-` and `_`.
-pub(crate) fn decode_raw_url(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
+///
+/// # Errors
+/// [`Corrupt`].
+pub fn decode_raw_url(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let plain = decode_plain(text, &mut out);
     let mut quantum = Quantum::default();
@@ -57,7 +60,10 @@ fn decode_plain(text: &[u8], out: &mut Vec<u8>) -> usize {
 }
 
 /// `base64.StdEncoding.DecodeString`: padding is required, `+` and `/`.
-pub(crate) fn decode_std(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
+///
+/// # Errors
+/// [`Corrupt`].
+pub fn decode_std(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let mut quantum = Quantum::default();
     let mut i = 0;

@@ -5,7 +5,7 @@
 //! Everything here answers to one question only: what would the API server,
 //! which is a Go program, have done with these bytes?
 
-pub(crate) mod base64;
+pub mod base64;
 pub(crate) mod json;
 pub(crate) mod quote;
 pub(crate) mod time;

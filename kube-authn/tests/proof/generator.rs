@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::draw::Draw;
 use super::fetched::{self, Fetch};
-use super::signing::{Key, Oddity, base64};
+use super::signing::{Key, Oddity, Zero, base64};
 use super::sketch::{Sketch, Token};
 use super::token::{Draft, text};
 
@@ -96,6 +96,7 @@ enum KeySetTwist {
     CapitalKeys,
     TwiceKeys,
     EvenExponent,
+    ExponentOfOne,
     LongExponent,
 }
 
@@ -170,6 +171,7 @@ fn key_set() -> impl Strategy<Value = KeySetRecipe> {
         1 => Just(T::CapitalKeys),
         1 => Just(T::TwiceKeys),
         1 => Just(T::EvenExponent),
+        1 => Just(T::ExponentOfOne),
         1 => Just(T::LongExponent),
     ];
     let kids = prop_oneof![8 => Just(Kids::Own), 1 => Just(Kids::None), 1 => Just(Kids::Shared)];
@@ -237,6 +239,7 @@ impl KeySetRecipe {
             }
             KeySetTwist::NullAlg => jwk["alg"] = Value::Null,
             KeySetTwist::EvenExponent if is_rsa => jwk["e"] = "AQAA".into(),
+            KeySetTwist::ExponentOfOne if is_rsa => jwk["e"] = "AQ".into(),
             // Go takes the low 64 bits: these are 65,537 again.
             KeySetTwist::LongExponent if is_rsa => {
                 jwk["e"] = base64(&[9, 0, 0, 0, 0, 0, 1, 0, 1]).into()
@@ -768,7 +771,7 @@ fn twist() -> impl Strategy<Value = Twist> {
         Just(Oddity::Salt(usize::MAX)),
         Just(Oddity::NoNull),
         Just(Oddity::Der),
-        Just(Oddity::Zero),
+        select(vec![Zero::R, Zero::S, Zero::Both]).prop_map(Oddity::Zero),
     ];
     let insert = select(vec![
         "=", "==", "\n", "\r\n", " ", "\t", "\u{a0}", "+", "/", ".", "A", "*", "é", "{",

@@ -30,8 +30,16 @@ pub enum Oddity {
     NoNull,
     /// An ECDSA signature as ASN.1 DER.
     Der,
-    /// r and s of zero.
-    Zero,
+    /// An r of zero, an s, or both.
+    Zero(Zero),
+}
+
+/// Which of the two numbers of an ECDSA signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zero {
+    R,
+    S,
+    Both,
 }
 
 impl Key {
@@ -132,14 +140,11 @@ fn ecdsa(
     message: &[u8],
     oddity: Oddity,
 ) -> Vec<u8> {
-    let part = match algorithm {
+    let part: usize = match algorithm {
         "ES384" => 48,
         "ES512" => 66,
         _ => 32,
     };
-    if oddity == Oddity::Zero {
-        return vec![0; 2 * part];
-    }
     // ECDSA takes the leftmost bits of a longer hash, so the key's own hash
     // algorithm can be made to sign the bits of another's.
     let own = pair.public_key().as_ref().len() / 2;
@@ -167,7 +172,14 @@ fn ecdsa(
         out.extend_from_slice(&number[number.len().saturating_sub(part)..]);
         out
     };
-    [resize(r), resize(s)].concat()
+    let (mut r, mut s) = (resize(r), resize(s));
+    match oddity {
+        Oddity::Zero(Zero::R) => r.fill(0),
+        Oddity::Zero(Zero::S) => s.fill(0),
+        Oddity::Zero(Zero::Both) => [&mut r, &mut s].into_iter().for_each(|n| n.fill(0)),
+        _ => {}
+    }
+    [r, s].concat()
 }
 
 fn der(r: &[u8], s: &[u8]) -> Vec<u8> {

@@ -128,7 +128,7 @@ impl Smaller for File {
 #[derive(Default)]
 pub struct Comparison {
     /// How they fell.
-    pub counts: BTreeMap<&'static str, usize>,
+    pub counts: BTreeMap<String, usize>,
     /// Those on which the answers differ: their places, and what is said.
     pub differing: Vec<(usize, String)>,
 }
@@ -136,10 +136,13 @@ pub struct Comparison {
 pub fn compare(oracle: &Oracle, version: Version, files: &[File]) -> Result<Comparison, String> {
     let mut found = Comparison::default();
     for (i, (file, theirs)) in files.iter().zip(theirs(oracle, files)?).enumerate() {
+        const INVALID: &str = "invalid authentication configuration: ";
         let what = match &theirs {
-            None => "sound",
-            Some(error) if error.starts_with("invalid authentication configuration") => "not valid",
-            Some(_) => "not decoded",
+            None => "sound".to_owned(),
+            Some(error) => match error.strip_prefix(INVALID) {
+                Some(first) => format!("not valid, {}", oracle::rule(first)),
+                None => format!("not decoded, {}", oracle::rule(error)),
+            },
         };
         *found.counts.entry(what).or_default() += 1;
         let ours = file.judge(version);

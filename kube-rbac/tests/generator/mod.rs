@@ -75,7 +75,7 @@ const RESOURCES: &[&str] = &[
     "nodes",
 ];
 const SUBRESOURCES: &[&str] = &["log", "status", "scale", "exec"];
-const NAMES: &[&str] = &["web", "db", "web-1", "*", "a b"];
+const NAMES: &[&str] = &["web", "db", "web-1", "*", "a b", ""];
 const PATHS: &[&str] = &[
     "/healthz",
     "/healthz/",

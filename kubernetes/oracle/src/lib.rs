@@ -82,11 +82,18 @@ impl Oracle {
                 })
                 .collect();
             match writer.join() {
-                Ok(written) => written.map_err(|error| failed(&error)).and(answers),
+                // What it said wrong is why it was not written to any more.
+                Ok(written) => answers.and_then(|answers| {
+                    written.map_err(|error| failed(&error))?;
+                    Ok(answers)
+                }),
                 Err(_) => Err(failed(&"the writer panicked")),
             }
         })?;
-        child.wait().map_err(|error| failed(&error))?;
+        let status = child.wait().map_err(|error| failed(&error))?;
+        if !status.success() {
+            return Err(failed(&status));
+        }
         if answers.len() == questions.len() {
             Ok(answers)
         } else {
@@ -105,6 +112,64 @@ impl Oracle {
             .arg(argument)
             .output()
             .map_err(|error| failed(&error))?;
+        if !output.status.success() {
+            return Err(failed(&output.status));
+        }
         serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))
+    }
+}
+
+/// Which rule an error of field validation is about: its field, without the
+/// indices, and what kind of error it is. Of others, their first words.
+pub fn rule(error: &str) -> String {
+    let quoted = error.find(['"', '{', '`']).unwrap_or(error.len());
+    let mut parts = error[..quoted].splitn(3, ": ");
+    let words = match (parts.next(), parts.next()) {
+        (Some(field), Some(kind)) => format!("{field}: {kind}"),
+        (words, _) => words.unwrap_or_default().to_owned(),
+    };
+    let mut rule = String::new();
+    let mut within = false;
+    for letter in words.trim_start_matches('[').chars() {
+        within = match letter {
+            '[' => true,
+            ']' => false,
+            _ => within,
+        };
+        if !within || letter == '[' {
+            rule.push(letter);
+        }
+    }
+    let rule = rule.trim().trim_end_matches(':');
+    rule.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rule;
+
+    #[test]
+    fn errors_are_told_apart_by_field_and_kind() {
+        for (error, expected) in [
+            (
+                "rules[12].verbs: Required value: verbs must contain at least one value",
+                "rules[].verbs: Required value",
+            ),
+            (
+                "[jwt[0].issuer.url: Invalid value: \"x\": no, b]",
+                "jwt[].issuer.url: Invalid value",
+            ),
+            (
+                "metadata.labels: Invalid value: \"a b\": c",
+                "metadata.labels: Invalid value",
+            ),
+            (
+                "strict decoding error: unknown field \"x\"",
+                "strict decoding error: unknown field",
+            ),
+            ("yaml: line 3", "yaml: line 3"),
+        ] {
+            assert_eq!(rule(error), expected);
+        }
     }
 }

@@ -4,10 +4,12 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use kube_rbac::Version;
+use serde_json::{Value, json};
 
 use super::event::Stage;
 use super::policy::{GroupResources, Level, Policy, Rule, Stages};
+use crate::authn::authn_version;
 use crate::registry::names;
 use crate::registry::schema::schema;
 use crate::wire::{self, Cause, Fault, aggregate, quote};
@@ -36,10 +38,10 @@ impl Policy {
     ///
     /// # Errors
     /// What Kubernetes says of it; about YAML that is none, in other words.
-    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+    pub fn parse(text: &str, version: Version) -> Result<Self, PolicyError> {
         let (object, mut faults) = read(text).map_err(undecodable)?;
         let (kind, api_version) = wire::type_of(&object).map_err(undecodable)?;
-        check_type(kind, api_version)?;
+        check_type(kind, api_version, authn_version(version).scheme())?;
         let message = schema().message(MESSAGE);
         let decoded = message.map(|message| match &object {
             Value::Null => schema().decode(message, &Value::Object(serde_json::Map::new())),
@@ -77,6 +79,48 @@ impl Policy {
             rules: items(&document["rules"]).map(rule).collect(),
         }
     }
+
+    /// The policy as a file that a kube-apiserver reads,
+    /// `--audit-policy-file`.
+    pub fn to_document(&self) -> Value {
+        json!({
+            "apiVersion": GROUP_VERSION,
+            "kind": "Policy",
+            "omitStages": names_of(self.omit_stages),
+            "omitManagedFields": self.omit_managed_fields,
+            "rules": self.rules.iter().map(document_of).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn names_of(stages: Stages) -> Vec<&'static str> {
+    let named = Stage::ALL
+        .into_iter()
+        .filter(|stage| stages.contains(*stage));
+    named.map(Stage::name).collect()
+}
+
+fn document_of(rule: &Rule) -> Value {
+    let resources: Vec<Value> = rule
+        .resources
+        .iter()
+        .map(|one| json!({"group": one.group, "resources": one.resources, "resourceNames": one.resource_names}))
+        .collect();
+    let mut document = json!({
+        "level": rule.level.name(),
+        "users": rule.users,
+        "userGroups": rule.user_groups,
+        "verbs": rule.verbs,
+        "resources": resources,
+        "namespaces": rule.namespaces,
+        "nonResourceURLs": rule.non_resource_urls,
+        "omitStages": names_of(rule.omit_stages),
+    });
+    // Left out it means what the policy says for all rules.
+    if let (Some(omit), Some(fields)) = (rule.omit_managed_fields, document.as_object_mut()) {
+        fields.insert("omitManagedFields".to_owned(), omit.into());
+    }
+    document
 }
 
 fn undecodable(why: impl fmt::Display) -> PolicyError {
@@ -94,7 +138,7 @@ fn read(text: &str) -> Result<(Value, Vec<String>), String> {
 
 /// Whether what says it is this can become a policy; what it does not say is
 /// taken from the type that it is read into.
-fn check_type(kind: &str, api_version: &str) -> Result<(), PolicyError> {
+fn check_type(kind: &str, api_version: &str, scheme: &str) -> Result<(), PolicyError> {
     let kind = if kind.is_empty() { "Policy" } else { kind };
     // Before the slash may be nothing.
     let api_version = match api_version.strip_prefix('/').unwrap_or(api_version) {
@@ -114,11 +158,11 @@ fn check_type(kind: &str, api_version: &str) -> Result<(), PolicyError> {
             "converting (audit.{kind}) to (audit.Policy): unknown conversion"
         ))),
         INTERNAL => Err(undecodable(format!(
-            "no kind {} is registered for the internal version of group \"audit.k8s.io\" in scheme \"pkg/runtime/scheme.go:111\"",
+            "no kind {} is registered for the internal version of group \"audit.k8s.io\" in scheme \"{scheme}\"",
             quote(kind)
         ))),
         other => Err(undecodable(format!(
-            "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
+            "no kind {} is registered for version {} in scheme \"{scheme}\"",
             quote(kind),
             quote(other)
         ))),

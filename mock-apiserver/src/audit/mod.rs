@@ -17,7 +17,7 @@ pub(crate) use event::user;
 pub use event::{Event, ObjectRef, Stage};
 pub use load::PolicyError;
 pub use policy::{Level, Policy, Recording, Stages};
-pub use sink::{AuditSink, Discard, File, Memory, Sink};
+pub use sink::{AuditSink, File, Memory, Sink};
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

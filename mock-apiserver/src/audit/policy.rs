@@ -130,6 +130,18 @@ impl FromIterator<Stage> for Stages {
 }
 
 impl Policy {
+    /// The same policy for everybody but `users`, of whom nothing is recorded.
+    #[must_use]
+    pub fn without(mut self, users: &[&str]) -> Self {
+        let rule = Rule {
+            level: Level::None,
+            users: users.iter().map(|&user| user.to_owned()).collect(),
+            ..Rule::default()
+        };
+        self.rules.insert(0, rule);
+        self
+    }
+
     /// What is recorded of a request of `user`, who is nobody where
     /// authentication has failed. The first rule that matches decides; a
     /// request that none matches is not recorded.

@@ -18,17 +18,22 @@ pub trait Sink: Send + Sync {
 
 /// A sink that is shared by all that is audited.
 #[derive(Clone)]
-pub struct AuditSink(Arc<dyn Sink>);
+pub struct AuditSink(Option<Arc<dyn Sink>>);
 
 impl AuditSink {
     /// A sink of one's own.
     pub fn new(sink: Arc<dyn Sink>) -> Self {
-        Self(sink)
+        Self(Some(sink))
     }
 
-    /// Events are forgotten.
+    /// Nothing is recorded.
     pub fn off() -> Self {
-        Self(Arc::new(Discard))
+        Self(None)
+    }
+
+    /// Whether nothing is recorded, so that no event need be made.
+    pub fn is_off(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Events are appended to the file at `path`, see [`File`].
@@ -36,13 +41,15 @@ impl AuditSink {
     /// # Errors
     /// The operating system's.
     pub fn file(path: &Path) -> io::Result<Self> {
-        File::create(path).map(|file| Self(Arc::new(file)))
+        File::create(path).map(|file| Self::new(Arc::new(file)))
     }
 }
 
 impl Sink for AuditSink {
     fn write(&self, event: &Value) {
-        self.0.write(event);
+        if let Some(sink) = &self.0 {
+            sink.write(event);
+        }
     }
 }
 
@@ -50,14 +57,6 @@ impl std::fmt::Debug for AuditSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("AuditSink")
     }
-}
-
-/// Forgets every event.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Discard;
-
-impl Sink for Discard {
-    fn write(&self, _: &Value) {}
 }
 
 /// Keeps every event, for tests.

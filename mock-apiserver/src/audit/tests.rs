@@ -2,6 +2,7 @@
 //! and a corpus that its code has answered.
 
 use http::{HeaderValue, Method};
+use kube_rbac::Version;
 use rstest::rstest;
 use serde::Deserialize;
 use serde_json::json;
@@ -203,7 +204,7 @@ fn policy(omit_stages: &[&str], rules: &[&str]) -> Policy {
     let rules: Vec<Value> = rules.iter().map(|name| named_rule(name)).collect();
     let document = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy",
         "omitStages": omit_stages, "rules": rules});
-    Policy::parse(&document.to_string()).expect("a policy")
+    Policy::parse(&document.to_string(), Version::default()).expect("a policy")
 }
 
 const RECEIVED: &str = "RequestReceived";
@@ -320,7 +321,7 @@ fn managed_fields_are_omitted_by_the_rule_or_else_by_the_policy(
     let document = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy",
         "omitManagedFields": policy_wide,
         "rules": [{"level": "RequestResponse", "verbs": [verb], "omitManagedFields": rule}]});
-    let policy = Policy::parse(&document.to_string()).expect("a policy");
+    let policy = Policy::parse(&document.to_string(), Version::default()).expect("a policy");
     let info = RequestInfo {
         verb: "get".to_owned(),
         ..RequestInfo::default()
@@ -396,10 +397,16 @@ fn policies_are_read_and_followed_as_kubernetes_does() {
     let mut count = 0;
     for line in cases.lines() {
         let case: Case = serde_json::from_str(line).expect("a case");
-        let policy = Policy::parse(&case.policy);
+        let policy = Policy::parse(&case.policy, Version::default());
         let error = policy.as_ref().err().map(ToString::to_string);
         assert_eq!(error, case.error, "{}", case.policy);
         let Ok(policy) = policy else { continue };
+        let document = policy.to_document().to_string();
+        assert_eq!(
+            Policy::parse(&document, Version::default()).as_ref(),
+            Ok(&policy),
+            "{document}"
+        );
         for (asked, answered) in case.requests.into_iter().zip(case.answers) {
             let stages: Vec<&str> = answered.omit_stages.iter().map(String::as_str).collect();
             let recording = asked.evaluate(&policy);
@@ -415,7 +422,10 @@ fn policies_are_read_and_followed_as_kubernetes_does() {
 #[test]
 fn the_default_policy_is_what_it_says() {
     let text = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n";
-    assert_eq!(Policy::parse(text), Ok(Policy::default()));
+    assert_eq!(
+        Policy::parse(text, Version::default()),
+        Ok(Policy::default())
+    );
 }
 
 /// Upstream's words for YAML that is none are another parser's.
@@ -423,6 +433,8 @@ fn the_default_policy_is_what_it_says() {
 #[case("a: b: c\n")]
 #[case("a: \"b\n")]
 fn what_is_no_yaml_is_refused(#[case] text: &str) {
-    let error = Policy::parse(text).expect_err("no YAML").to_string();
+    let error = Policy::parse(text, Version::default())
+        .expect_err("no YAML")
+        .to_string();
     assert!(error.starts_with("failed decoding: yaml: "), "{error}");
 }

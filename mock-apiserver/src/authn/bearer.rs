@@ -3,24 +3,14 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONNECTION, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use kube_authn::base64;
 
 /// What the warning says about `Bearer  token`.
 pub const EXTRA_SPACE: &str = "the provided Authorization header contains extra space before the bearer token, and is ignored";
 
 const PROTOCOL_PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
-
-/// Go's RawURLEncoding: no padding, and bits left over at the end are let be.
-const RAW_URL: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// What the `Authorization` header holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +61,7 @@ pub fn websocket(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
         if token.is_some() {
             return Err("multiple base64.bearer.authorization tokens specified");
         }
-        let decoded = RAW_URL
-            .decode(encoded)
+        let decoded = base64::decode_raw_url(encoded.as_bytes())
             .map_err(|_| "invalid base64.bearer.authorization token encoding")?;
         let decoded =
             String::from_utf8(decoded).map_err(|_| "invalid base64.bearer.authorization token")?;

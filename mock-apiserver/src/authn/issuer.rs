@@ -207,7 +207,7 @@ fn settled(judged: Result<Outcome, Needed>) -> Outcome {
 }
 
 /// The same minor, as the crate that judges tokens names it.
-fn authn_version(version: kube_rbac::Version) -> Version {
+pub fn authn_version(version: kube_rbac::Version) -> Version {
     match version {
         kube_rbac::Version::V1_34 => Version::V1_34,
         kube_rbac::Version::V1_35 => Version::V1_35,

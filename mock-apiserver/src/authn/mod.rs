@@ -17,10 +17,11 @@ mod webhook;
 mod x509;
 
 pub use egress::Egress;
+pub use issuer::authn_version;
 pub use keys::Progress;
 pub use webhook::{Review, TokenWebhook};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -98,6 +99,10 @@ struct Inner {
     egress: Egress,
     /// Where requests without credentials are let in.
     anonymous: ArcSwap<AnonymousAuthConfig>,
+    /// The same as long as no file says anything of it: `--anonymous-auth`.
+    anonymous_by_flag: AnonymousAuthConfig,
+    /// Held by who replaces the authenticators, so that all of it is of one file.
+    configuring: Mutex<()>,
     /// The audiences of the API server itself: its service account issuers.
     audiences: Vec<String>,
     issuers: ArcSwap<Vec<Arc<Issuer>>>,
@@ -137,15 +142,18 @@ impl Authenticators {
         anonymous: bool,
         audiences: Vec<String>,
     ) -> Self {
+        let anonymous_by_flag = AnonymousAuthConfig {
+            enabled: anonymous,
+            conditions: Vec::new(),
+        };
         Self(Arc::new(Inner {
             version,
             clock,
             timing,
             egress,
-            anonymous: ArcSwap::from_pointee(AnonymousAuthConfig {
-                enabled: anonymous,
-                conditions: Vec::new(),
-            }),
+            anonymous: ArcSwap::from_pointee(anonymous_by_flag.clone()),
+            anonymous_by_flag,
+            configuring: Mutex::default(),
             audiences,
             issuers: ArcSwap::default(),
             latest: ArcSwap::default(),
@@ -163,6 +171,10 @@ impl Authenticators {
         roots: &RootCertStore,
     ) -> Result<(), ConfigError> {
         let inner = &self.0;
+        let _one_by_one = inner
+            .configuring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let instant = inner.timing == Timing::Instant;
         let mut errors = configuration.validate(&inner.audiences);
         if !instant {
@@ -181,9 +193,9 @@ impl Authenticators {
             Reload::begin(inner, file, issuers);
             return Ok(());
         }
-        if let Some(anonymous) = &configuration.anonymous {
-            inner.anonymous.store(Arc::new(anonymous.clone()));
-        }
+        let said = configuration.anonymous.as_ref();
+        let anonymous = said.unwrap_or(&inner.anonymous_by_flag);
+        inner.anonymous.store(Arc::new(anonymous.clone()));
         inner.latest.store(Arc::clone(&issuers));
         inner.issuers.store(issuers);
         Ok(())

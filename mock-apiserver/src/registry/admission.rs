@@ -68,8 +68,8 @@ pub fn kubernetes_service(created: &str) -> Value {
 }
 
 /// Puts into a namespace what the controller manager would: the default
-/// service account and the cluster's CA for pods.
-pub fn furnish_namespace(state: &mut State, name: &str, created: &str) {
+/// service account and the cluster's CA, `ca_pem`, for pods.
+pub fn furnish_namespace(state: &mut State, name: &str, created: &str, ca_pem: &str) {
     let metadata = |object: &str| {
         json!({
             "name": object,
@@ -92,7 +92,7 @@ pub fn furnish_namespace(state: &mut State, name: &str, created: &str) {
         .get(Id::ConfigMap, &key(name, "kube-root-ca.crt"))
         .is_none()
     {
-        let mut config_map = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata("kube-root-ca.crt"), "data": {"ca.crt": ""}});
+        let mut config_map = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata("kube-root-ca.crt"), "data": {"ca.crt": ca_pem}});
         set(
             &mut config_map,
             &["metadata", "annotations"],

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::kind::Form;
-use super::query::FieldValidation;
+use super::query::{FieldValidation, WriteOptions};
 use super::schema::{Decoded, Message, schema};
 use super::{Call, defaults, patch};
 use crate::wire::{self, Cause, Fault, Status};
@@ -15,16 +15,37 @@ use crate::wire::{self, Cause, Fault, Status};
 /// A body that was read as an object of the call's kind, defaults put in.
 pub struct Input {
     pub object: Value,
-    pub warnings: Vec<String>,
+    /// Whether nothing is to be kept of it.
+    pub dry_run: bool,
 }
 
-pub fn read_object(
-    call: &Call<'_>,
-    body: &Bytes,
-    validation: FieldValidation,
-) -> Result<Input, Status> {
+/// Reads the body of a write, and notes it for the audit log. `options` is the
+/// kind of what the query says, such as `CreateOptions`.
+pub fn read_object(call: &Call<'_>, body: &Bytes, options: &str) -> Result<Input, Status> {
+    let WriteOptions {
+        dry_run,
+        validation,
+    } = call.query.write_options(options)?;
     let form = call.form();
-    let decoded = wire::decode_body(call.header(CONTENT_TYPE), body, form.kind)?;
+    let warn = |faults| call.warn(faults);
+    let object = decode(call.header(CONTENT_TYPE), body, form, validation, warn)?;
+    let object = defaulted(call, object);
+    call.audit(&object);
+    Ok(Input { object, dry_run })
+}
+
+/// Decodes a body as a typed decoder does. `warn` hears of what is let pass.
+///
+/// # Errors
+/// 400 and 415 in Kubernetes' words.
+pub fn decode(
+    content_type: Option<&str>,
+    body: &Bytes,
+    form: Form,
+    validation: FieldValidation,
+    warn: impl FnOnce(Vec<String>),
+) -> Result<Value, Status> {
+    let decoded = wire::decode_body(content_type, body, form.kind)?;
     let cannot = |why: &str| {
         Status::bad_request(format!(
             "{} in version {} cannot be handled as a {}: {why}",
@@ -44,17 +65,14 @@ pub fn read_object(
         }
         None => decoded.object,
     };
-    let warnings = match validation {
+    match validation {
         FieldValidation::Strict if !faults.is_empty() => {
             return Err(cannot(&strict_error(&faults)));
         }
-        FieldValidation::Warn => faults,
-        _ => Vec::new(),
-    };
-    Ok(Input {
-        object: defaulted(call, object),
-        warnings,
-    })
+        FieldValidation::Warn => warn(faults),
+        _ => {}
+    }
+    Ok(object)
 }
 
 /// What was read, with its type and the kind's defaults put in.
@@ -76,7 +94,7 @@ pub fn decode_patched(
     call: &Call<'_>,
     patched: patch::Patched,
     validation: FieldValidation,
-) -> Result<Input, Status> {
+) -> Result<Value, Status> {
     let form = call.form();
     let schema = schema();
     let message = schema
@@ -111,13 +129,10 @@ pub fn decode_patched(
         FieldValidation::Strict if !faults.is_empty() => {
             return Err(refused(&strict_error(&faults)));
         }
-        FieldValidation::Ignore => faults.clear(),
+        FieldValidation::Warn => call.warn(faults),
         _ => {}
     }
-    Ok(Input {
-        object: defaulted(call, typed.value),
-        warnings: faults,
-    })
+    Ok(defaulted(call, typed.value))
 }
 
 /// Reads the text that a patch left, going by the type it says it is.

@@ -2,22 +2,13 @@
 //! `pkg/storage/continue.go`).
 
 use base64::Engine as _;
-use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use kube_authn::base64::decode_raw_url;
 use serde_json::{Map, Value, json};
 
-use crate::wire::{Status, parse_json};
+use crate::wire::{Status, json, parse_json};
 
 const VERSION: &str = "meta.k8s.io/v1";
-
-/// As Go reads it: bits that are left over are not looked at.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
 
 /// At which revision and after which key a list goes on.
 pub struct Cursor {
@@ -61,7 +52,7 @@ impl Cursor {
     }
 
     fn read(token: &str) -> Result<Self, String> {
-        let bytes = LENIENT.decode(token).map_err(|_| illegal_base64(token))?;
+        let bytes = decode_raw_url(token.as_bytes()).map_err(|error| error.to_string())?;
         let fields = fields(&bytes)?;
         let version = text(&fields, "v")?;
         let revision = number(&fields, "rv")?;
@@ -91,20 +82,13 @@ impl Cursor {
     }
 }
 
-fn illegal_base64(token: &str) -> String {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let at = token.bytes().position(|byte| !legal(byte));
-    let at = at.unwrap_or(token.len() / 4 * 4);
-    format!("illegal base64 data at input byte {at}")
-}
-
 fn fields(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     match parse_json(bytes)?.0 {
         Value::Object(fields) => Ok(fields),
         Value::Null => Ok(Map::new()),
         other => Err(format!(
             "json: cannot unmarshal {} into Go value of type storage.continueToken",
-            kind_of(&other)
+            json::kind(&other)
         )),
     }
 }
@@ -113,7 +97,7 @@ fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, String
     match fields.get(key) {
         None | Some(Value::Null) => Ok(""),
         Some(Value::String(text)) => Ok(text),
-        Some(other) => Err(wrong_type(key, kind_of(other), "string")),
+        Some(other) => Err(wrong_type(key, json::kind(other), "string")),
     }
 }
 
@@ -123,7 +107,7 @@ fn number(fields: &Map<String, Value>, key: &str) -> Result<i64, String> {
         Some(Value::Number(number)) => number
             .as_i64()
             .ok_or_else(|| wrong_type(key, &format!("number {number}"), "int64")),
-        Some(other) => Err(wrong_type(key, kind_of(other), "int64")),
+        Some(other) => Err(wrong_type(key, json::kind(other), "int64")),
     }
 }
 
@@ -131,17 +115,6 @@ fn wrong_type(key: &str, found: &str, wanted: &str) -> String {
     format!(
         "json: cannot unmarshal {found} into Go struct field continueToken.{key} of type {wanted}"
     )
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 #[cfg(test)]

@@ -4,19 +4,20 @@
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::admission::{self, canonical, has_finalizers, mark_deleted};
 use super::body::{Input, read_object};
 use super::kind::{Id, Kind};
-use super::object::{at, meta, remove_meta, set, text};
-use super::query::{WriteOptions, check_dry_run, invalid_options};
+use super::object::{at, meta, remove_meta, set, set_meta, text};
+use super::query::{check_dry_run, invalid_options};
 use super::read::{ListOptions, page};
 use super::schema::schema;
 use super::store::{State, key};
 use super::write::{existing, match_namespace};
 use super::{Answer, Call, Inner, as_item, list_of, rbac};
-use crate::wire::{self, Cause, Details, Fault, Status, protobuf};
+use crate::wire::{self, Cause, Details, Fault, Status, protobuf, quote};
 
 impl Inner {
     pub(super) fn delete(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
@@ -27,9 +28,12 @@ impl Inner {
             if call.kind.id == Id::Namespace {
                 admission::check_mortal(call.name)?;
             }
-            let last = self.delete_in(state, call.kind, &old.value, options.dry_run);
-            let (last, gone) = (last.0, last.1);
-            let body = if call.kind.returns_deleted || !gone {
+            let (last, gone) = self.delete_in(state, call.kind, &old.value, options.dry_run);
+            let body = if let Some(finalizer) = options.finalizer {
+                // The garbage collector takes it off at once: nothing depends on
+                // anything here.
+                held_by(call.kind, &old.value, finalizer, self.clock.now())
+            } else if call.kind.returns_deleted || !gone {
                 last
             } else {
                 Status::success(Some(Details {
@@ -66,15 +70,10 @@ impl Inner {
 
     /// `pods/eviction`: there are no disruption budgets to stand in the way.
     pub(super) fn evict(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let WriteOptions {
-            dry_run,
-            validation,
-        } = call.query.write_options("CreateOptions")?;
         let Input {
             mut object,
-            warnings,
-        } = read_object(call, body, validation)?;
-        call.audit(&object);
+            dry_run,
+        } = read_object(call, body, "CreateOptions")?;
         match_namespace(&mut object, call.namespace)?;
         if meta(&object, "name") != call.name {
             return Err(Status::bad_request(
@@ -91,7 +90,6 @@ impl Inner {
             Ok(Answer {
                 code: StatusCode::CREATED,
                 body,
-                warnings,
             })
         })
     }
@@ -162,8 +160,12 @@ impl Inner {
             (Id::ServiceAccount, "default") | (Id::ConfigMap, "kube-root-ca.crt")
         );
         if back {
-            admission::furnish_namespace(state, meta(gone, "namespace"), &self.now());
+            self.furnish_namespace(state, meta(gone, "namespace"), &self.now());
         }
+    }
+
+    pub(super) fn furnish_namespace(&self, state: &mut State, name: &str, created: &str) {
+        admission::furnish_namespace(state, name, created, &self.cluster_ca_pem);
     }
 
     fn finish_namespace(&self, state: &mut State, name: &str) {
@@ -173,11 +175,25 @@ impl Inner {
     }
 }
 
+/// An object that is being deleted, and that the garbage collector holds by
+/// `finalizer` until it has looked at what depends on it.
+fn held_by(kind: &'static Kind, old: &Value, finalizer: &str, now: Timestamp) -> Value {
+    let mut held = old.clone();
+    mark_deleted(&mut held, now);
+    let finalizers = at(old, &["metadata", "finalizers"]).as_array();
+    let mut finalizers = finalizers.cloned().unwrap_or_default();
+    finalizers.push(finalizer.into());
+    set_meta(&mut held, "finalizers", finalizers);
+    canonical(kind.id, held)
+}
+
 /// `meta/v1 DeleteOptions`, from the body or, without one, from the query.
 struct DeleteOptions {
     dry_run: bool,
     uid: Option<String>,
     resource_version: Option<String>,
+    /// The garbage collector's, for dependents that go first, or stay.
+    finalizer: Option<&'static str>,
 }
 
 impl DeleteOptions {
@@ -244,6 +260,11 @@ impl DeleteOptions {
             dry_run,
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
+            finalizer: match (policy.as_str(), at(options, &["orphanDependents"])) {
+                (Some("Foreground"), _) => Some("foregroundDeletion"),
+                (Some("Orphan"), _) | (_, Value::Bool(true)) => Some("orphan"),
+                _ => None,
+            },
         })
     }
 
@@ -318,8 +339,29 @@ fn decode_delete_options(content_type: Option<&str>, body: &Bytes) -> Result<Val
         .ok()
         .map(|decoded| decoded.object),
     };
-    options
-        .filter(Value::is_object)
-        .filter(|options| matches!(text(options, &["kind"]), "" | "DeleteOptions"))
-        .ok_or_else(|| Status::bad_request("decoded object cannot be converted to DeleteOptions"))
+    let unlike = || Status::bad_request("decoded object cannot be converted to DeleteOptions");
+    let options = options.filter(Value::is_object).ok_or_else(unlike)?;
+    match (text(&options, &["kind"]), text(&options, &["apiVersion"])) {
+        ("" | "DeleteOptions", _) => Ok(options),
+        (kind, _) if META_KINDS.contains(&kind) => Err(unlike()),
+        (kind, version) => Err(Status::bad_request(format!(
+            "no kind {} is registered for version {} in scheme {}",
+            quote(kind),
+            quote(if version.is_empty() { "v1" } else { version }),
+            quote("pkg/apis/meta/internalversion/scheme/register.go:27"),
+        ))),
+    }
 }
+
+/// What options are read with (`pkg/apis/meta/internalversion/scheme`).
+const META_KINDS: [&str; 9] = [
+    "CreateOptions",
+    "GetOptions",
+    "ListOptions",
+    "PatchOptions",
+    "PartialObjectMetadata",
+    "Status",
+    "Table",
+    "UpdateOptions",
+    "WatchEvent",
+];

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha512};
 
 use super::kind::group_version;
 use super::served::{self, Group, Resource, Subresource};
-use crate::wire::{self, Media, Status};
+use crate::wire::{self, Media, Route, Status};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -24,10 +24,12 @@ pub fn respond(path: &str, parts: &Parts) -> Option<Response> {
     let parts_of_path: Vec<&str> = path.split('/').skip(1).collect();
     match parts_of_path.as_slice() {
         ["api"] => Some(reading(parts, || {
-            negotiated(parts, &api_versions(parts), aggregated_core())
+            negotiated(parts, || api_versions(parts), aggregated_core())
         })),
         // The aggregator answers the next two, whatever the method.
-        ["apis"] => Some(negotiated(parts, &group_list(), aggregated_groups())),
+        // Behind a slash it has one form.
+        ["apis"] if parts.uri.path().ends_with('/') => Some(plain(parts, &group_list())),
+        ["apis"] => Some(negotiated(parts, group_list, aggregated_groups())),
         ["apis", name] => {
             let group = named(name)?;
             Some(plain(parts, &group_document(group, true)))
@@ -85,10 +87,12 @@ fn version_document(group: &Group, version: &str, parts: &Parts) -> Response {
 
 /// The answer to GET; other methods are refused.
 fn reading(parts: &Parts, respond: impl FnOnce() -> Response) -> Response {
-    if parts.method == Method::GET {
-        respond()
-    } else {
-        refused(parts, &Status::generic_method_not_allowed())
+    if parts.method != Method::GET {
+        return refused(parts, &Status::generic_method_not_allowed());
+    }
+    match wire::route(&parts.method, &parts.headers, Route::PLAIN) {
+        Ok(()) => respond(),
+        Err(status) => refused(parts, &status),
     }
 }
 
@@ -104,7 +108,11 @@ fn plain(parts: &Parts, document: &Value) -> Response {
 }
 
 /// `/api` and `/apis` come in both forms; the client's `Accept` decides.
-fn negotiated(parts: &Parts, document: &Value, aggregated: &'static Aggregated) -> Response {
+fn negotiated(
+    parts: &Parts,
+    document: impl FnOnce() -> Value,
+    aggregated: &'static Aggregated,
+) -> Response {
     let agreed = wire::negotiate_with(&parts.headers, &parts.uri, |convert, media| {
         convert.is_none_or(|c| {
             media == Media::Json
@@ -115,7 +123,7 @@ fn negotiated(parts: &Parts, document: &Value, aggregated: &'static Aggregated) 
     });
     match agreed {
         Ok(agreed) if agreed.convert.is_some() => aggregated.respond(&parts.headers),
-        Ok(agreed) => agreed.object(StatusCode::OK, document),
+        Ok(agreed) => agreed.object(StatusCode::OK, &document()),
         Err(status) => refused(parts, &status),
     }
 }

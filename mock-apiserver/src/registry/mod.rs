@@ -33,35 +33,38 @@ mod validate;
 mod watch;
 mod write;
 
+pub(crate) use body::decode as decode_body;
 pub(crate) use discovery::paths as discovery_paths;
+pub(crate) use kind::Form;
 pub use served::resources_of_kubernetes;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::response::Response;
 use foundation::clock::Clock;
+use http::header::WARNING;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use kube_authn::User;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::authz::Authorizer;
 use crate::request::RequestInfo;
 use crate::wire::{self, Negotiated, Status};
 
-use kind::{Action, EVICTION, Form, Id, Kind, SCALE};
-use query::Query;
+use kind::{Action, EVICTION, Id, Kind, SCALE};
+use query::{Query, WriteOptions};
 use store::Store;
 
-/// Looks at the options of a creation.
+/// What a review's query asks for.
 ///
 /// # Errors
-/// 422 for what they cannot be.
-pub(crate) fn check_create_options(parts: &Parts) -> Result<(), Status> {
+/// 422 for what it cannot.
+pub(crate) fn create_options(parts: &Parts) -> Result<WriteOptions, Status> {
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    query.write_options("CreateOptions").map(drop)
+    query.write_options("CreateOptions")
 }
 
 /// What is done with a collection, and with one object.
@@ -78,6 +81,8 @@ struct Inner {
     store: Store,
     /// When the cluster was made: the bootstrap objects' creation time.
     started: String,
+    /// For pods, in every namespace.
+    cluster_ca_pem: String,
 }
 
 /// One request on a resource, as far as it is the same for all verbs.
@@ -94,15 +99,16 @@ struct Call<'a> {
     query: Query,
     parts: &'a Parts,
     negotiated: Negotiated,
+    /// What was let pass, for the client to know, also where it is refused.
+    warnings: Mutex<Vec<String>>,
     /// When the request came.
     now: Timestamp,
 }
 
-/// An answer before it is spelt: a status code, an object, and warnings.
+/// An answer before it is spelt: a status code and an object.
 struct Answer {
     code: StatusCode,
     body: Value,
-    warnings: Vec<String>,
 }
 
 impl Answer {
@@ -110,7 +116,6 @@ impl Answer {
         Self {
             code: StatusCode::OK,
             body,
-            warnings: Vec::new(),
         }
     }
 }
@@ -119,8 +124,9 @@ impl Registry {
     /// The objects a cluster has from the start: the system's namespaces with
     /// what belongs in each, and, once somebody asks, the RBAC objects that
     /// `authorizer`'s policy was made of.
-    pub fn new(clock: Clock, authorizer: Authorizer) -> Self {
+    pub fn new(clock: Clock, authorizer: Authorizer, cluster_ca_pem: String) -> Self {
         let inner = Inner {
+            cluster_ca_pem,
             started: object::time(clock.now()),
             clock,
             authorizer,
@@ -132,7 +138,7 @@ impl Registry {
             for name in admission::SYSTEM_NAMESPACES {
                 let namespace = admission::namespace(name, &inner.started);
                 state.put(Id::Namespace, namespace);
-                admission::furnish_namespace(state, name, &inner.started);
+                inner.furnish_namespace(state, name, &inner.started);
             }
             let kubernetes = admission::kubernetes_service(&inner.started);
             state.put(Id::Service, kubernetes);
@@ -157,19 +163,22 @@ impl Registry {
         let Some(kind) = Kind::find(group, version, &info.resource) else {
             return unknown_resource(&info, &parts);
         };
-        let negotiated = match wire::negotiate(&parts.headers, &parts.uri) {
-            Ok(negotiated) => negotiated,
-            Err(status) => return wire::status_response(&parts.headers, &parts.uri, &status),
-        };
-        let call = match Call::new(kind, &info, &user, &parts, negotiated, self.0.clock.now()) {
+        let call = match Call::new(kind, &info, &user, &parts, self.0.clock.now()) {
             Ok(call) => call,
             Err(status) => return wire::status_response(&parts.headers, &parts.uri, &status),
         };
-        let response = match self.answer(&call, body).await {
-            Ok(Reply::Answer(answer)) => call.respond(answer),
+        let mut response = match self.answer(&call, body).await {
+            Ok(Reply::Answer(answer)) => call.respond(&answer),
             Ok(Reply::Stream(response)) => response,
-            Err(status) => call.negotiated.without_conversion().status(&status),
+            Err(status) => call.refuse(&status),
         };
+        for warning in call
+            .take_warnings()
+            .iter()
+            .filter_map(|text| wire::warning(text))
+        {
+            response.headers_mut().append(WARNING, warning);
+        }
         unstored::warned(&call, response)
     }
 
@@ -222,7 +231,6 @@ impl<'a> Call<'a> {
         info: &'a RequestInfo,
         user: &'a User,
         parts: &'a Parts,
-        negotiated: Negotiated,
         now: Timestamp,
     ) -> Result<Self, Status> {
         let name = info.parts.get(1).map_or("", String::as_str);
@@ -253,10 +261,25 @@ impl<'a> Call<'a> {
         if verbs.is_empty() {
             return Err(Status::server_not_found());
         }
-        if !verbs.contains(&info.verb.as_str()) {
+        // No route is for HEAD, which counts as a `get` until here.
+        if !verbs.contains(&info.verb.as_str()) || parts.method == Method::HEAD {
             return Err(Status::generic_method_not_allowed());
         }
+        if !info
+            .parts
+            .get(2)
+            .is_some_and(|part| unstored::streams(part))
+        {
+            let reads_all = parts.method == Method::GET && name.is_empty();
+            let route = wire::Route {
+                consumes: (parts.method == Method::PATCH).then_some(&patch::CONSUMED[..]),
+                streams: reads_all,
+            };
+            wire::route(&parts.method, &parts.headers, route)?;
+        }
         Ok(Self {
+            negotiated: wire::negotiate(&parts.headers, &parts.uri)?,
+            warnings: Mutex::default(),
             kind,
             action,
             namespace: if in_namespace { &info.namespace } else { "" },
@@ -265,7 +288,6 @@ impl<'a> Call<'a> {
             user,
             query: Query::parse(parts.uri.query().unwrap_or_default()),
             parts,
-            negotiated,
             now,
         })
     }
@@ -291,35 +313,37 @@ impl<'a> Call<'a> {
         self.parts.headers.get(name).and_then(|v| v.to_str().ok())
     }
 
-    fn respond(&self, answer: Answer) -> Response {
-        let (body, negotiated) = match &self.negotiated.convert {
-            Some(convert) => match table::convert(self, convert, &answer.body) {
-                Ok(body) => (body, self.negotiated.without_conversion()),
-                Err(status) => return self.negotiated.without_conversion().status(&status),
-            },
-            None => (answer.body, self.negotiated.clone()),
-        };
-        let mut response = negotiated.object(answer.code, &body);
-        for warning in &answer.warnings {
-            if let Some(value) = wire::warning(warning) {
-                response.headers_mut().append(http::header::WARNING, value);
-            }
-        }
-        response
+    /// Tells the client whatever comes of the call.
+    fn warn(&self, warnings: Vec<String>) {
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(warnings);
     }
-}
 
-trait WithoutConversion {
-    /// The same spelling for a body that is not converted.
-    fn without_conversion(&self) -> Negotiated;
-}
+    fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 
-impl WithoutConversion for Negotiated {
-    fn without_conversion(&self) -> Negotiated {
-        Negotiated {
-            convert: None,
-            ..self.clone()
+    fn respond(&self, answer: &Answer) -> Response {
+        let Some(convert) = &self.negotiated.convert else {
+            return self.negotiated.object(answer.code, &answer.body);
+        };
+        match table::convert(self, convert, &answer.body) {
+            Ok(body) => {
+                let plain = Negotiated {
+                    convert: None,
+                    ..self.negotiated.clone()
+                };
+                plain.object(answer.code, &body)
+            }
+            Err(status) => self.refuse(&status),
         }
+    }
+
+    /// A refusal is negotiated anew: it has no other form.
+    fn refuse(&self, status: &Status) -> Response {
+        wire::status_response(&self.parts.headers, &self.parts.uri, status)
     }
 }
 
@@ -359,12 +383,12 @@ fn as_item(object: &Value) -> Value {
 
 /// A list of `items` at a revision.
 fn list_of(kind: &Kind, metadata: Value, items: Vec<Value>) -> Value {
-    json!({
-        "kind": list_kind(kind),
-        "apiVersion": kind.api_version(),
-        "metadata": metadata,
-        "items": items,
-    })
+    wire::json::object([
+        ("kind", list_kind(kind).into()),
+        ("apiVersion", kind.api_version().into()),
+        ("metadata", metadata),
+        ("items", items.into()),
+    ])
 }
 
 #[cfg(test)]

@@ -18,6 +18,51 @@ const SUPPORTED: [&str; 3] = [
     "application/strategic-merge-patch+json",
 ];
 
+/// What the routes take: server-side apply, too, which is refused further in.
+pub const CONSUMED: [&str; 4] = [
+    SUPPORTED[0],
+    SUPPORTED[1],
+    SUPPORTED[2],
+    "application/apply-patch+yaml",
+];
+
+/// What was sent, as far as it is looked at before the object is there.
+pub struct Sent {
+    media: &'static str,
+    value: Value,
+    faults: Vec<String>,
+}
+
+/// The format of a patch.
+///
+/// # Errors
+/// 415 for one that is not served (server-side apply is not).
+pub fn media(content_type: Option<&str>) -> Result<&'static str, Status> {
+    let media = content_type.unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    let found = SUPPORTED.into_iter().find(|supported| *supported == media);
+    found.ok_or_else(|| Status::unsupported_media_type(&SUPPORTED))
+}
+
+impl Sent {
+    /// # Errors
+    /// 400 for what is no JSON.
+    pub fn read(media: &'static str, body: &Bytes) -> Result<Self, Status> {
+        let read = parse_json(body);
+        let (value, faults) = read.map_err(|_| Status::bad_request("invalid JSON patch"))?;
+        Ok(Self {
+            media,
+            value,
+            faults,
+        })
+    }
+
+    /// For the audit log.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+}
+
 /// A patch that was read.
 pub struct Patch {
     format: Format,
@@ -41,20 +86,13 @@ pub struct Patched {
 
 impl Patch {
     /// # Errors
-    /// 415 for a format that is not served (server-side apply is not), 400
-    /// for what cannot be read.
-    pub fn parse(content_type: Option<&str>, body: &Bytes) -> Result<Self, Status> {
-        let media = content_type
-            .unwrap_or_default()
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim();
-        if !SUPPORTED.contains(&media) {
-            return Err(Status::unsupported_media_type(&SUPPORTED));
-        }
-        let (value, mut faults) =
-            parse_json(body).map_err(|_| Status::bad_request("invalid JSON patch"))?;
+    /// 400 for what is no patch of its format.
+    pub fn decode(sent: Sent) -> Result<Self, Status> {
+        let Sent {
+            media,
+            value,
+            mut faults,
+        } = sent;
         let format = match media {
             "application/json-patch+json" => {
                 faults = faults

@@ -2,7 +2,6 @@
 //! never changed without the other.
 
 use kube_rbac::Policy;
-use kube_rbac::version::Version;
 use serde_json::Value;
 
 use super::admission::canonical;
@@ -26,7 +25,7 @@ impl Inner {
                 return;
             }
             let policy = self.authorizer.policy();
-            let known = kube_rbac::bootstrap::objects(Version::default());
+            let known = kube_rbac::bootstrap::objects(self.authorizer.version());
             let more = not_among(&known, &policy);
             let kept = known.into_iter().filter(|object| is_in(object, &policy));
             for (object, revision) in kept.chain(more).zip(1..BOOTSTRAP_REVISIONS) {

@@ -91,6 +91,7 @@ impl ListOptions {
             ));
         }
         let limit = query.number("limit")?.unwrap_or(0);
+        query.number("timeoutSeconds")?;
         Ok(Self {
             selector,
             limit: usize::try_from(limit).unwrap_or(0),

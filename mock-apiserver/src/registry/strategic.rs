@@ -766,7 +766,7 @@ mod tests {
     }
 
     fn ours(case: &Case) -> Result<Value, (u16, String)> {
-        use crate::registry::patch::Patch;
+        use crate::registry::patch::{Patch, Sent};
         let short = case.kind.rsplit('/').next().expect("a kind");
         let kind = KINDS.iter().find(|k| k.kind == short).expect("served");
         let media = match case.format.as_str() {
@@ -775,7 +775,8 @@ mod tests {
             _ => "application/strategic-merge-patch+json",
         };
         let body = bytes::Bytes::from(case.patch.to_string());
-        Patch::parse(Some(media), &body)
+        Sent::read(media, &body)
+            .and_then(Patch::decode)
             .and_then(|patch| patch.apply(&case.original, schema().message(kind.message)))
             .map(|patched| patched.value)
             .map_err(|status| (status.code, status.message))

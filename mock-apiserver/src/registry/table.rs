@@ -2,171 +2,27 @@
 //! (kubernetes, `pkg/printers/internalversion`; apiserver,
 //! `handlers/response.go`).
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::kind::{Action, Id};
 use super::object::{at, human_duration, meta, meta_map, text};
 use super::{Call, as_item};
-use crate::wire::{Convert, Status, quote};
+use crate::wire::{self, Convert, Status, quote};
 
-/// A column: name, type, format, description, and 1 where only `-o wide`
-/// shows it.
-struct Column(&'static str, &'static str, &'static str, &'static str, u8);
+/// The columns of every kind, by `GROUP/KIND`; under `""` those of kinds without
+/// a printer of their own.
+static COLUMNS: LazyLock<HashMap<String, Value>> = LazyLock::new(|| {
+    let columns = include_str!("../../data/v1.37/columns.json");
+    serde_json::from_str(columns).expect("the columns are JSON")
+});
 
-const NAME: Column = Column(
-    "Name",
-    "string",
-    "name",
-    "The object's name, unique within its namespace.",
-    0,
-);
-const AGE: Column = Column(
-    "Age",
-    "string",
-    "",
-    "How long ago the object was created.",
-    0,
-);
-
-const fn plain(name: &'static str, description: &'static str) -> Column {
-    Column(name, "string", "", description, 0)
-}
-
-const fn wide(name: &'static str, description: &'static str) -> Column {
-    Column(name, "string", "", description, 1)
-}
-
-/// The columns of a `scale` subresource.
-const SCALE_COLUMNS: &[Column] = &[
-    Column("Name", "string", "", NAME.3, 0),
-    Column("Desired", "integer", "", "How many there are to be.", 0),
-    Column("Available", "integer", "", "How many there are.", 0),
-    AGE,
-];
-
-fn columns(id: Id) -> &'static [Column] {
-    match id {
-        Id::Pod => {
-            const {
-                &[
-                    NAME,
-                    plain(
-                        "Ready",
-                        "The aggregate readiness state of this pod for accepting traffic.",
-                    ),
-                    plain(
-                        "Status",
-                        "The aggregate status of the containers in this pod.",
-                    ),
-                    plain(
-                        "Restarts",
-                        "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.",
-                    ),
-                    AGE,
-                    wide("IP", "The pod's address."),
-                    wide("Node", "The node the pod is bound to."),
-                    wide("Nominated Node", "The node the pod may be bound to."),
-                    wide("Readiness Gates", "The pod's own conditions of readiness."),
-                ]
-            }
-        }
-        Id::Node => {
-            const {
-                &[
-                    NAME,
-                    plain("Status", "The status of the node"),
-                    plain("Roles", "The roles of the node"),
-                    AGE,
-                    plain("Version", "The kubelet's version."),
-                    wide("Internal-IP", "The node's address inside."),
-                    wide("External-IP", "The node's address outside."),
-                    wide("OS-Image", "The operating system."),
-                    wide("Kernel-Version", "The kernel's version."),
-                    wide("Container-Runtime", "The container runtime's version."),
-                ]
-            }
-        }
-        Id::Namespace => const { &[NAME, plain("Status", "The status of the namespace"), AGE] },
-        Id::Secret => {
-            const {
-                &[
-                    NAME,
-                    plain("Type", "The secret's type."),
-                    plain("Data", "How many values it has."),
-                    AGE,
-                ]
-            }
-        }
-        Id::ConfigMap => const { &[NAME, plain("Data", "How many values it has."), AGE] },
-        Id::ServiceAccount => const { &[NAME, AGE] },
-        Id::Service => {
-            const {
-                &[
-                    NAME,
-                    plain("Type", "How the service is exposed."),
-                    plain("Cluster-IP", "The service's address in the cluster."),
-                    plain("External-IP", "The service's address outside."),
-                    plain("Port(s)", "The ports it listens on."),
-                    AGE,
-                    wide("Selector", "Which pods it leads to."),
-                ]
-            }
-        }
-        Id::Deployment => {
-            const {
-                &[
-                    NAME,
-                    plain("Ready", "Number of the pod with ready state"),
-                    plain("Up-to-date", "Pods that have the template as it is."),
-                    plain("Available", "Pods that are ready for long enough."),
-                    AGE,
-                    wide("Containers", "Names of each container in the template."),
-                    wide(
-                        "Images",
-                        "Images referenced by each container in the template.",
-                    ),
-                    wide("Selector", "Which pods belong to it."),
-                ]
-            }
-        }
-        Id::RoleBinding => {
-            const {
-                &[
-                    NAME,
-                    plain("Role", "The role that is bound."),
-                    AGE,
-                    wide("Users", "Users in the roleBinding"),
-                    wide("Groups", "Groups in the roleBinding"),
-                    wide("ServiceAccounts", "ServiceAccounts in the roleBinding"),
-                ]
-            }
-        }
-        Id::ClusterRoleBinding => {
-            const {
-                &[
-                    NAME,
-                    plain("Role", "The role that is bound."),
-                    AGE,
-                    wide("Users", "Users in the clusterRoleBinding"),
-                    wide("Groups", "Groups in the clusterRoleBinding"),
-                    wide(
-                        "ServiceAccounts",
-                        "ServiceAccounts in the clusterRoleBinding",
-                    ),
-                ]
-            }
-        }
-        // The first two have no printer of their own.
-        Id::Role | Id::ClusterRole | Id::Unstored => {
-            const {
-                &[
-                    NAME,
-                    Column("Created At", "date", "", "When the object was created.", 0),
-                ]
-            }
-        }
-    }
+fn columns(kind: wire::Kind<'_>) -> &'static Value {
+    let own = COLUMNS.get(&format!("{}/{}", kind.group, kind.kind));
+    own.unwrap_or_else(|| &COLUMNS[""])
 }
 
 /// `body`, an object or a list of the call's kind, as the client wants it.
@@ -208,10 +64,11 @@ pub fn convert(call: &Call<'_>, convert: &Convert, body: &Value) -> Result<Value
             "metadata": body["metadata"],
             "items": items.iter().map(|o| partial(o, &api_version, true)).collect::<Vec<_>>(),
         })),
-        ("PartialObjectMetadata", Some(_)) => not_acceptable(
-            "you requested PartialObjectMetadata, but the requested object is a list (*)"
-                .to_owned(),
-        ),
+        ("PartialObjectMetadata", Some(_)) => not_acceptable(format!(
+            "you requested PartialObjectMetadata, but the requested object is a list (*{}.{}List)",
+            wire::internal_package(call.kind.group),
+            call.kind.kind
+        )),
         _ => not_acceptable(format!(
             "you requested {}, but the requested object is not a list",
             convert.kind
@@ -313,18 +170,8 @@ impl Table<'_> {
             row.insert("object".to_owned(), shown);
             rows.push(Value::Object(row));
         }
-        let columns = if scale {
-            SCALE_COLUMNS
-        } else {
-            columns(kind.id)
-        };
-        let definitions: Value = if headers {
-            columns
-                .iter()
-                .map(|Column(name, ty, format, description, priority)| {
-                    json!({"name": name, "type": ty, "format": format, "description": description, "priority": priority})
-                })
-                .collect()
+        let definitions = if headers {
+            columns(self.call.form().kind).clone()
         } else {
             Value::Null
         };

@@ -21,6 +21,7 @@ mod bodies;
 mod kinds;
 mod lifecycle;
 mod lists;
+mod refusals;
 mod served;
 mod tables;
 
@@ -96,7 +97,7 @@ fn server() -> Server {
     let policy = kube_rbac::bootstrap::policy(Version::default());
     let authorizer = Authorizer::new(Version::default(), policy);
     Server {
-        registry: Registry::new(clock.clone(), authorizer.clone()),
+        registry: Registry::new(clock.clone(), authorizer.clone(), "the CA".to_owned()),
         authorizer,
         clock,
         user: admin(),

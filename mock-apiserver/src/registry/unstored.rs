@@ -98,6 +98,14 @@ fn fields(group: &str, plural: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// Subresources that give a stream of their own, not an object.
+pub fn streams(subresource: &str) -> bool {
+    matches!(
+        subresource,
+        "log" | "exec" | "attach" | "portforward" | "proxy"
+    )
+}
+
 /// Whether PUT of a missing one would make it (`AllowCreateOnUpdate` of
 /// kubernetes, `pkg/registry/*/strategy.go`).
 pub fn made_by_update(kind: &Kind) -> bool {

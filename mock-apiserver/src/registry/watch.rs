@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,7 +21,7 @@ use tokio::sync::watch::Receiver;
 use super::query::{Query, invalid_options};
 use super::read::{ListOptions, parse_revision};
 use super::selector::Selector;
-use super::store::{Compacted, Event, State};
+use super::store::{Compacted, Event, State, Stored};
 use super::{Call, Registry, table};
 use crate::request::RequestInfo;
 use crate::wire::{Cause, Fault, Media, Negotiated, Status, json as spelling};
@@ -59,8 +60,14 @@ struct Watch {
 
 /// An event as the client sees it.
 enum Change {
-    Object(&'static str, Value),
-    Bookmark { revision: u64, initial_end: bool },
+    /// ADDED or MODIFIED, with what was written.
+    Written(&'static str, Arc<Stored>),
+    /// DELETED: what was there, and the revision of its end.
+    Deleted(Arc<Stored>, u64),
+    Bookmark {
+        revision: u64,
+        initial_end: bool,
+    },
     Error(Status),
 }
 
@@ -201,8 +208,8 @@ impl Watch {
             }
             for (_, stored) in state.range(self.kind.id, &self.namespace, "") {
                 if self.selector.matches(self.kind, &stored.value) {
-                    self.pending
-                        .push_back(Change::Object("ADDED", stored.value.clone()));
+                    let stored = Arc::clone(stored);
+                    self.pending.push_back(Change::Written("ADDED", stored));
                 }
             }
             if initial == Some(true) {
@@ -315,16 +322,11 @@ impl Watch {
         let before = event.previous.as_ref().is_some_and(|o| matches(&o.value));
         let after = !event.deleted && matches(&event.object.value);
         let change = match (before, after) {
-            (false, true) => Change::Object("ADDED", event.object.value.clone()),
-            (true, true) => Change::Object("MODIFIED", event.object.value.clone()),
-            (true, false) => {
-                // The client gets the last state that it knew, at the
-                // revision of the change that took it away.
-                let previous = event.previous.as_ref()?;
-                let mut value = previous.value.clone();
-                super::object::set_meta(&mut value, "resourceVersion", event.revision.to_string());
-                Change::Object("DELETED", value)
-            }
+            (false, true) => Change::Written("ADDED", Arc::clone(&event.object)),
+            (true, true) => Change::Written("MODIFIED", Arc::clone(&event.object)),
+            // The client gets the last state that it knew, at the revision of
+            // the change that took it away.
+            (true, false) => Change::Deleted(Arc::clone(event.previous.as_ref()?), event.revision),
             (false, false) => return None,
         };
         Some(change)
@@ -332,23 +334,26 @@ impl Watch {
 
     fn line(&mut self, change: Change) -> Bytes {
         let event = match change {
-            Change::Object(kind, object) => match self.convert(object) {
-                Ok(object) => json!({"type": kind, "object": object}),
-                Err(status) => self.fail(&status),
-            },
+            Change::Written(kind, stored) => self.event(kind, stored.value.clone()),
+            Change::Deleted(stored, revision) => {
+                let mut object = stored.value.clone();
+                super::object::set_meta(&mut object, "resourceVersion", revision.to_string());
+                self.event("DELETED", object)
+            }
             Change::Bookmark {
                 revision,
                 initial_end,
-            } => {
-                let object = self.bookmark(revision, initial_end);
-                match self.convert(object) {
-                    Ok(object) => json!({"type": "BOOKMARK", "object": object}),
-                    Err(status) => self.fail(&status),
-                }
-            }
+            } => self.event("BOOKMARK", self.bookmark(revision, initial_end)),
             Change::Error(status) => self.fail(&status),
         };
         Bytes::from(spelling::compact(&event))
+    }
+
+    fn event(&mut self, kind: &str, object: Value) -> Value {
+        match self.convert(object) {
+            Ok(object) => spelling::object([("type", kind.into()), ("object", object)]),
+            Err(status) => self.fail(&status),
+        }
     }
 
     fn fail(&mut self, status: &Status) -> Value {
@@ -385,6 +390,7 @@ impl Watch {
             query: self.query.clone(),
             parts: &self.parts,
             negotiated: self.negotiated.clone(),
+            warnings: Mutex::default(),
             now: self.registry.0.clock.now(),
         };
         table::convert_event(&call, &convert, &object, first)

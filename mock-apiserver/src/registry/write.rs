@@ -22,15 +22,10 @@ const OPTIMISTIC_LOCK: &str =
 
 impl Inner {
     pub(super) fn create(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let WriteOptions {
-            dry_run,
-            validation,
-        } = call.query.write_options("CreateOptions")?;
         let Input {
             mut object,
-            warnings,
-        } = read_object(call, body, validation)?;
-        call.audit(&object);
+            dry_run,
+        } = read_object(call, body, "CreateOptions")?;
         for field in [
             "creationTimestamp",
             "uid",
@@ -47,7 +42,6 @@ impl Inner {
         Ok(Answer {
             code: StatusCode::CREATED,
             body: stored,
-            warnings,
         })
     }
 
@@ -85,7 +79,9 @@ impl Inner {
         if let Some(there) = state.get(kind.id, &key) {
             let name = meta(&object, "name");
             let mut status = Status::already_exists(kind.group, kind.plural, name);
-            if !meta(&there.value, "deletionTimestamp").is_empty() {
+            if !base.is_empty() {
+                status = Status::generate_name_conflict(kind.group, kind.plural, name);
+            } else if !meta(&there.value, "deletionTimestamp").is_empty() {
                 status.message.insert_str(0, "object is being deleted: ");
             }
             return Err(status);
@@ -100,37 +96,30 @@ impl Inner {
         let stored = state.put(kind.id, canonical(kind.id, object));
         rbac::written(&self.authorizer, state, kind.id, &stored.value);
         if kind.id == Id::Namespace {
-            let now = self.now();
-            admission::furnish_namespace(state, meta(&stored.value, "name"), &now);
+            self.furnish_namespace(state, meta(&stored.value, "name"), &self.now());
         }
         Ok(stored.value.clone())
     }
 
     pub(super) fn update(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let WriteOptions {
-            dry_run,
-            validation,
-        } = call.query.write_options("UpdateOptions")?;
         let Input {
             mut object,
-            warnings,
-        } = read_object(call, body, validation)?;
-        call.audit(&object);
+            dry_run,
+        } = read_object(call, body, "UpdateOptions")?;
         match_namespace(&mut object, call.namespace)?;
         check_name(&object, call)?;
         self.store.with(|state| {
             if call.action == Some(Action::Scale) {
                 let old = existing(state, call)?;
-                return self.scale(state, call, &object, &old, dry_run, warnings);
+                return self.scale(state, call, &object, &old, dry_run);
             }
             let Some(old) = state.get(call.kind.id, &call.key()).cloned() else {
-                return self.create_by_update(state, call, object, dry_run, warnings);
+                return self.create_by_update(state, call, object, dry_run);
             };
             let body = self.replace(state, call, object, &old, dry_run)?;
             Ok(Answer {
                 code: StatusCode::OK,
                 body,
-                warnings,
             })
         })
     }
@@ -142,7 +131,6 @@ impl Inner {
         call: &Call<'_>,
         mut object: Value,
         dry_run: bool,
-        warnings: Vec<String>,
     ) -> Result<Answer, Status> {
         let makes = match call.kind.id {
             Id::Unstored => unstored::made_by_update(call.kind),
@@ -177,20 +165,20 @@ impl Inner {
         Ok(Answer {
             code: StatusCode::CREATED,
             body,
-            warnings,
         })
     }
 
     pub(super) fn patch(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let content_type = call.header(CONTENT_TYPE);
-        let patch = patch::Patch::parse(content_type, body)?;
+        let media = patch::media(call.header(CONTENT_TYPE))?;
         let WriteOptions {
             dry_run,
             validation,
         } = call.query.write_options("PatchOptions")?;
-        call.audit_body(|| serde_json::from_slice(body).unwrap_or_default());
+        let sent = patch::Sent::read(media, body)?;
+        call.audit_body(|| sent.value().clone());
         self.store.with(|state| {
             let old = existing(state, call)?;
+            let patch = patch::Patch::decode(sent)?;
             let scaling = call.action == Some(Action::Scale);
             let message = schema().message(call.form().message);
             let patched = if scaling {
@@ -198,20 +186,16 @@ impl Inner {
             } else {
                 patch.apply(&old.value, message)?
             };
-            let Input {
-                mut object,
-                warnings,
-            } = decode_patched(call, patched, validation)?;
+            let mut object = decode_patched(call, patched, validation)?;
             match_namespace(&mut object, call.namespace)?;
             check_name(&object, call)?;
             if scaling {
-                return self.scale(state, call, &object, &old, dry_run, warnings);
+                return self.scale(state, call, &object, &old, dry_run);
             }
             let body = self.replace(state, call, object, &old, dry_run)?;
             Ok(Answer {
                 code: StatusCode::OK,
                 body,
-                warnings,
             })
         })
     }
@@ -224,14 +208,12 @@ impl Inner {
         scale: &Value,
         old: &Stored,
         dry_run: bool,
-        warnings: Vec<String>,
     ) -> Result<Answer, Status> {
         let new = scaled(call, &old.value, scale)?;
         let stored = self.replace(state, call, new, old, dry_run)?;
         Ok(Answer {
             code: StatusCode::OK,
             body: scale_of(&stored),
-            warnings,
         })
     }
 
@@ -270,17 +252,13 @@ impl Inner {
             copy_meta(&mut new, &old.value, field);
         }
         prepare_update(call, &mut new, &old.value);
-        if kind.id == Id::Service && call.action.is_none() {
-            // Addresses are kept before the object is looked at as a whole.
+        if call.action.is_none() {
             let causes = validate::update(self.authorizer.version(), kind, &new, &old.value);
             if !causes.is_empty() {
                 return Err(invalid(kind, call.name, causes));
             }
-            admission::allocate(state, &mut new, Some(&old.value))?;
-        } else if call.action.is_none() {
-            let causes = validate::update(self.authorizer.version(), kind, &new, &old.value);
-            if !causes.is_empty() {
-                return Err(invalid(kind, call.name, causes));
+            if kind.id == Id::Service {
+                admission::allocate(state, &mut new, Some(&old.value))?;
             }
         }
         let new = canonical(kind.id, new);

@@ -5,6 +5,7 @@
 mod selector;
 mod wire;
 
+use bytes::Bytes;
 use http::request::Parts;
 use jiff::Timestamp;
 use kube_authn::User;
@@ -15,9 +16,9 @@ use serde_json::{Map, Value, json};
 use crate::audit;
 use crate::authn::Authenticators;
 use crate::authz::{Authorizer, Request};
+use crate::registry::{Form, create_options, decode_body};
 use crate::request::RequestInfo;
-use crate::wire::protobuf::unknown_fields;
-use crate::wire::{Cause, Decoded, Fault, Kind, Status, decode_body, quote};
+use crate::wire::{Cause, Fault, Kind, Status, quote, with_type};
 use selector::Which;
 use wire::{
     AccessReviewSpec, AccessReviewStatus, NonResourceRule, ResourceRule, RulesReviewSpec,
@@ -63,29 +64,46 @@ impl Review {
         (namespaced == (review == Self::LocalAccess)).then_some(review)
     }
 
-    fn kind(self) -> Kind<'static> {
-        let (group, kind) = match self {
-            Self::SelfSubject => (AUTHENTICATION, "SelfSubjectReview"),
-            Self::Token => (AUTHENTICATION, "TokenReview"),
-            Self::SelfAccess => (AUTHORIZATION, "SelfSubjectAccessReview"),
-            Self::SelfRules => (AUTHORIZATION, "SelfSubjectRulesReview"),
-            Self::Access => (AUTHORIZATION, "SubjectAccessReview"),
-            Self::LocalAccess => (AUTHORIZATION, "LocalSubjectAccessReview"),
+    fn form(self) -> Form {
+        let (group, kind, message) = match self {
+            Self::SelfSubject => (
+                AUTHENTICATION,
+                "SelfSubjectReview",
+                "k8s.io.api.authentication.v1.SelfSubjectReview",
+            ),
+            Self::Token => (
+                AUTHENTICATION,
+                "TokenReview",
+                "k8s.io.api.authentication.v1.TokenReview",
+            ),
+            Self::SelfAccess => (
+                AUTHORIZATION,
+                "SelfSubjectAccessReview",
+                "k8s.io.api.authorization.v1.SelfSubjectAccessReview",
+            ),
+            Self::SelfRules => (
+                AUTHORIZATION,
+                "SelfSubjectRulesReview",
+                "k8s.io.api.authorization.v1.SelfSubjectRulesReview",
+            ),
+            Self::Access => (
+                AUTHORIZATION,
+                "SubjectAccessReview",
+                "k8s.io.api.authorization.v1.SubjectAccessReview",
+            ),
+            Self::LocalAccess => (
+                AUTHORIZATION,
+                "LocalSubjectAccessReview",
+                "k8s.io.api.authorization.v1.LocalSubjectAccessReview",
+            ),
         };
-        Kind {
+        let kind = Kind {
             group,
             version: "v1",
             kind,
-        }
+        };
+        Form { kind, message }
     }
-}
-
-/// An answered review.
-pub struct Answer {
-    /// The review with its status.
-    pub object: Value,
-    /// What was wrong with the request and let pass.
-    pub warnings: Vec<String>,
 }
 
 /// What a review is answered from.
@@ -98,7 +116,8 @@ pub struct Reviewer<'a> {
 }
 
 impl Reviewer<'_> {
-    /// Answers the review in a request's body.
+    /// Answers the review in a request's body. What was wrong with it and let
+    /// pass goes to `warnings`, be it answered or refused.
     ///
     /// # Errors
     /// 400, 415 or 422.
@@ -106,26 +125,19 @@ impl Reviewer<'_> {
         &self,
         review: Review,
         parts: &Parts,
-        body: &[u8],
-    ) -> Result<Answer, Status> {
-        let kind = review.kind();
+        body: &Bytes,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, Status> {
+        let form = review.form();
+        let kind = form.kind;
         let content_type = parts
             .headers
             .get(http::header::CONTENT_TYPE)
             .and_then(|v| v.to_str().ok());
-        let Decoded { object, duplicates } = decode_body(content_type, body, kind)?;
-        let mut faults = duplicates;
-        faults.extend(unknown_fields(&kind.api_version(), kind.kind, &object));
-        let warnings = match field_validation(parts)?.as_str() {
-            "Strict" if !faults.is_empty() => {
-                return Err(cannot_be_handled(
-                    kind,
-                    &format!("strict decoding error: {}", faults.join(", ")),
-                ));
-            }
-            "Strict" | "Ignore" => Vec::new(),
-            _ => faults,
-        };
+        let validation = create_options(parts)?.validation;
+        let warn = |faults| *warnings = faults;
+        let object = decode_body(content_type, body, form, validation, warn)?;
+        let object = with_type(object, kind);
         if let Some(context) = parts.extensions.get::<audit::Context>() {
             context.object(&object);
         }
@@ -147,7 +159,7 @@ impl Reviewer<'_> {
                 self.access(review, &object)?
             }
         };
-        Ok(Answer { object, warnings })
+        Ok(object)
     }
 
     fn who_am_i(&self) -> Value {
@@ -468,30 +480,6 @@ fn evaluation_error(spec: &AccessReviewSpec) -> String {
 /// JSON names, so Go's field names appear.
 fn internal(attributes: &wire::NonResourceAttributes) -> Value {
     json!({"Path": attributes.path, "Verb": attributes.verb})
-}
-
-/// What is to happen to unknown fields.
-///
-/// # Errors
-/// 422 for an unknown word.
-fn field_validation(parts: &Parts) -> Result<String, Status> {
-    let query = parts.uri.query().unwrap_or_default();
-    let given = crate::request::query_pairs(query)
-        .find(|(key, _)| key == "fieldValidation")
-        .map(|(_, value)| value)
-        .unwrap_or_default();
-    if matches!(given.as_str(), "" | "Ignore" | "Warn" | "Strict") {
-        return Ok(given);
-    }
-    let supported = "supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"";
-    let cause = Cause::new(
-        "fieldValidation",
-        Fault::NotSupported,
-        Some(&json!(given)),
-        supported,
-    );
-    let options = "CreateOptions";
-    Err(Status::invalid("meta.k8s.io", options, "", vec![cause]))
 }
 
 fn cannot_be_handled(kind: Kind<'_>, why: &str) -> Status {

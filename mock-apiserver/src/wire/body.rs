@@ -253,7 +253,7 @@ pub fn split_api_version(api_version: &str) -> (&str, &str) {
 
 /// The Go package of a group's internal types, which Kubernetes' conversion
 /// errors name.
-fn internal_package(group: &str) -> &str {
+pub fn internal_package(group: &str) -> &str {
     match group.split('.').next().unwrap_or_default() {
         "" => "core",
         package => package,

@@ -32,6 +32,24 @@ pub fn pretty(value: &Value) -> Vec<u8> {
     out
 }
 
+/// An object of these members, which are moved: `json!` copies what it is given.
+pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let members = members.map(|(name, value)| (name.to_owned(), value));
+    Value::Object(members.into_iter().collect())
+}
+
+/// What kind of JSON a value is, as errors of Go's packages name it.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// A formatter that escapes what Go escapes and leaves the rest to another.
 struct Html<F>(F);
 

@@ -3,8 +3,8 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde_json::Value;
 
 use super::status::Status;
@@ -71,6 +71,77 @@ pub struct Negotiated {
     pub pretty: bool,
     /// The type to convert the answer to.
     pub convert: Option<Convert>,
+}
+
+/// What a route takes and gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The media types of bodies; none: any.
+    pub consumes: Option<&'static [&'static str]>,
+    /// Whether it can be watched, too.
+    pub streams: bool,
+}
+
+impl Route {
+    /// One that takes any body and gives objects.
+    pub const PLAIN: Self = Self {
+        consumes: None,
+        streams: false,
+    };
+}
+
+/// Looks whether a route takes the request's body and gives what its client
+/// accepts, as go-restful does before any handler is asked
+/// (`jsr311.go: detectRoute`, `route.go: matchesAccept`).
+///
+/// # Errors
+/// 415 and 406, in its words.
+pub fn route(method: &Method, headers: &HeaderMap, route: Route) -> Result<(), Status> {
+    const STREAMS: [&str; 2] = [
+        "application/json;stream=watch",
+        "application/vnd.kubernetes.protobuf;stream=watch",
+    ];
+    let header = |name| {
+        headers
+            .get(name)
+            .and_then(|v: &HeaderValue| v.to_str().ok())
+    };
+    let length = header(CONTENT_LENGTH);
+    let essence = |media: &str| {
+        let media = media.split(';').next().unwrap_or_default();
+        media.trim_matches(' ').to_owned()
+    };
+    let sent = header(CONTENT_TYPE).filter(|sent| !sent.is_empty());
+    let sent = sent.unwrap_or("application/octet-stream");
+    let takes = |consumes: &[&str]| {
+        let mut sent = sent.split(',').map(essence);
+        sent.any(|sent| sent == "*/*" || consumes.contains(&sent.as_str()))
+    };
+    let mut produces = SUPPORTED.to_vec();
+    if route.streams {
+        produces.extend(STREAMS);
+    }
+    if !route.consumes.is_none_or(takes) {
+        if length.and_then(|n| n.parse().ok()).unwrap_or(0_u64) > 0 {
+            return Err(Status::unroutable(415, "415: Unsupported Media Type"));
+        }
+        produces.clear();
+    }
+    let accept = header(ACCEPT).filter(|accept| !accept.is_empty());
+    let mut accept = accept.unwrap_or("*/*").split(',').map(essence);
+    let wanted = |accepted: &str| accepted == "*/*" || produces.contains(&accepted);
+    if !produces.is_empty() && accept.any(|accepted| wanted(&accepted)) {
+        return Ok(());
+    }
+    let bodiless =
+        matches!(*method, Method::POST | Method::PUT | Method::PATCH) && length.is_none();
+    let (code, what) = match bodiless {
+        true => (415, "Unsupported Media Type"),
+        false => (406, "Not Acceptable"),
+    };
+    let available = produces.join(", ");
+    let message = format!("{code}: {what}\n\nAvailable representations: {available}");
+    Err(Status::unroutable(code, &message))
 }
 
 /// Agrees on the response's media type, with the conversions that resources

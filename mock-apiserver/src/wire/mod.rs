@@ -10,13 +10,13 @@ mod status;
 mod yaml;
 
 pub use body::{
-    Decoded, Kind, check_conversion, decode_body, read_body, read_object, split_api_version,
-    type_of, with_type,
+    Decoded, Kind, check_conversion, decode_body, internal_package, read_body, read_object,
+    split_api_version, type_of, with_type,
 };
 pub use kube_rbac::quote;
 pub use media::{
-    Convert, Media, Negotiated, ObjectSent, SUPPORTED, first_accepted, negotiate, negotiate_with,
-    no_sniff, plain_not_found, plain_text, status_response, warning,
+    Convert, Media, Negotiated, ObjectSent, Route, SUPPORTED, first_accepted, negotiate,
+    negotiate_with, no_sniff, plain_not_found, plain_text, route, status_response, warning,
 };
 pub use parse::json as parse_json;
 pub use status::{Cause, Details, Fault, MAX_REQUEST_BODY, Status, aggregate, qualified};

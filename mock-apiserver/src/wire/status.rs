@@ -210,6 +210,15 @@ impl Status {
         .about("", "", "")
     }
 
+    /// 415 and 406 of the router, before any handler is asked.
+    pub fn unroutable(code: u16, message: &str) -> Self {
+        let reason = match code {
+            415 => "UnsupportedMediaType",
+            _ => "NotAcceptable",
+        };
+        Self::failure(code, reason, message).about("", "", "")
+    }
+
     /// 406: nothing the client accepts can be had.
     pub fn not_acceptable(supported: &[&str]) -> Self {
         Self::failure(
@@ -230,6 +239,18 @@ impl Status {
             quote(name)
         );
         Self::failure(409, "AlreadyExists", message).about(group, resource, name)
+    }
+
+    /// 409: the name that was made up, or goes before a made-up one, is taken
+    /// (`NewGenerateNameConflict`).
+    pub fn generate_name_conflict(group: &str, resource: &str, name: &str) -> Self {
+        let mut status = Self::already_exists(group, resource, name);
+        let why = ", the server was not able to generate a unique name for the object";
+        status.message.push_str(why);
+        if let Some(details) = &mut status.details {
+            details.retry_after_seconds = 1;
+        }
+        status
     }
 
     /// 409: somebody else was faster, or a precondition does not hold.

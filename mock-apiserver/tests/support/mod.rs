@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use foundation::clock::Clock;
+use foundation::clock::{Clock, pause};
 use foundation::listen::{Listener, Peer};
 use foundation::pki::Ca;
 use http::{HeaderMap, Request, StatusCode};
@@ -27,6 +27,12 @@ use tower::ServiceExt;
 
 /// The time all tests start at.
 pub const START: &str = "2026-11-23T10:00:00Z";
+
+/// Lets what is due happen: fetches are on real sockets, and whoever sleeps by
+/// the clock has to be asleep before it moves.
+pub async fn settle() {
+    pause(Duration::from_millis(100)).await;
+}
 
 /// A signing key with an id.
 pub struct Key {
@@ -302,6 +308,14 @@ impl Cluster {
             .await;
         assert_eq!(answer.code, 201, "{}", answer.text);
         answer.json()["status"].clone()
+    }
+
+    /// Lets time go by, in steps of which none is longer than anybody sleeps.
+    pub async fn later(&self, seconds: u64) {
+        for _ in 0..seconds / 5 {
+            self.advance(5);
+            settle().await;
+        }
     }
 
     pub fn advance(&self, seconds: u64) {

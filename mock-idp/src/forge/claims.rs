@@ -106,7 +106,10 @@ fn variants(word: Forgery, real: &Object, issuer: &Issuer) -> Result<Variants, I
             ("empty", set(username, json!(""))),
             ("null", set(username, Value::Null)),
         ],
-        Forgery::LongUsername => vec![("64 KiB", set(username, json!("a".repeat(1 << 16))))],
+        Forgery::LongUsername => vec![
+            ("64 KiB", set(username, json!("a".repeat(1 << 16)))),
+            ("1 MiB", set(username, json!("a".repeat(1 << 20)))),
+        ],
         Forgery::EmailUnverified => vec![
             ("false", set("email_verified", json!(false))),
             ("true as a string", set("email_verified", json!("true"))),

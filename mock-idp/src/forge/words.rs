@@ -1,5 +1,7 @@
 //! The words, each with what it changes, the rows of our catalogue of bad input
-//! that it stands for (J1 to J44, on tokens and keys), and how it is made.
+//! that it stands for (J1 to J43, on tokens), and how it is made. Of J44, hostile
+//! key sets, nothing can be sent: they are kube-authn's fuzz target `key_set`,
+//! its generator's and Wycheproof's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -78,7 +80,7 @@ forgeries! {
     BadUsername = "bad-username", "J39", Claims;
     /// The claim that names the user is empty: accepted.
     EmptyUsername = "empty-username", "J39", Claims;
-    /// The claim that names the user has 64 KiB: accepted.
+    /// The claim that names the user has 64 KiB, or one MiB: accepted.
     LongUsername = "long-username", "J39", Claims;
     /// `email_verified` is there and not true; it counts where `email` names
     /// the user.

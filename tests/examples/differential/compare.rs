@@ -1,5 +1,7 @@
 //! Answers and audit events without what no two servers have in common.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 /// What one server made of a request.
@@ -17,16 +19,51 @@ pub struct Outcome {
     pub events: Vec<Value>,
 }
 
-/// Where two outcomes differ, a line each: the place, ours, and theirs.
-pub fn differences(ours: &Outcome, theirs: &Outcome) -> Vec<String> {
+/// A place at which two outcomes differ, and both sides.
+pub struct Difference {
+    place: String,
+    ours: Value,
+    theirs: Value,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} | {}", self.place, self.ours, self.theirs)
+    }
+}
+
+/// What differs and is to: the place, or what is in the other's text, and the
+/// reason, which `docs/equality.md` has at length.
+const MEANT: [(&str, &str, &str); 3] = [
+    (
+        "body.paths",
+        "",
+        "the paths are those of the server's own parts",
+    ),
+    ("body.git", "", "the build is another"),
+    ("", "\"managedFields\":[", "managedFields are not kept"),
+];
+
+impl Difference {
+    /// Why it is to differ.
+    pub fn meant(&self) -> Option<&'static str> {
+        let theirs = self.theirs.to_string().replace('\\', "");
+        let is = |place: &str, text: &str| self.place.starts_with(place) && theirs.contains(text);
+        let found = MEANT.iter().find(|(place, text, _)| is(place, text));
+        found.map(|(_, _, why)| *why)
+    }
+}
+
+/// Where two outcomes differ.
+pub fn differences(ours: &Outcome, theirs: &Outcome) -> Vec<Difference> {
     let mut found = Vec::new();
     walk("", &ours.as_value(), &theirs.as_value(), &mut found);
     found
 }
 
 impl Outcome {
-    /// Who it was and whether they might: a refusal's status, and of each audit
-    /// event the users and the decision.
+    /// Who it was and whether they might: a refusal's status, what a review
+    /// answers, and of each audit event the users and the decision.
     pub fn decision(&self) -> Value {
         let refused = self
             .status
@@ -44,7 +81,20 @@ impl Outcome {
                 ])
             })
             .collect();
-        json!([refused, events])
+        json!([refused, self.verdict(), events])
+    }
+
+    /// What a review says beside its reasons.
+    fn verdict(&self) -> Option<Value> {
+        let kind = self.body["kind"].as_str()?;
+        let status = self.body["status"].as_object()?;
+        let said = status
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), "reason" | "evaluationError" | "error"));
+        kind.ends_with("Review").then(|| {
+            said.map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        })
     }
 
     fn as_value(&self) -> Value {
@@ -66,7 +116,7 @@ impl Outcome {
     }
 }
 
-fn walk(at: &str, ours: &Value, theirs: &Value, found: &mut Vec<String>) {
+fn walk(at: &str, ours: &Value, theirs: &Value, found: &mut Vec<Difference>) {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
             let names = a
@@ -86,7 +136,11 @@ fn walk(at: &str, ours: &Value, theirs: &Value, found: &mut Vec<String>) {
             }
         }
         _ if ours == theirs => {}
-        _ => found.push(format!("{}: {ours} | {theirs}", at.trim_start_matches('.'))),
+        _ => found.push(Difference {
+            place: at.trim_start_matches('.').to_owned(),
+            ours: ours.clone(),
+            theirs: theirs.clone(),
+        }),
     }
 }
 
@@ -133,6 +187,10 @@ pub fn common(value: &Value, words: &[(String, &str)]) -> Value {
 /// `uid` of a user who has one by choice is compared.
 fn is_own(name: &str, value: &Value) -> bool {
     match name {
+        // How long what took.
+        _ if name.starts_with("apiserver.latency.k8s.io/") => true,
+        // Of a build: the rest of it is told apart by name.
+        "compiler" | "goVersion" | "buildDate" => true,
         "uid" => value
             .as_str()
             .is_some_and(|uid| uid.len() == 36 && !uid.starts_with("00000000")),
@@ -146,9 +204,27 @@ fn plain(text: &str, words: &[(String, &str)]) -> String {
         Some((before, _)) => format!("{before}RBAC: allowed"),
         None => text.to_owned(),
     };
-    words
+    let text = words
         .iter()
-        .fold(text, |text, (word, name)| text.replace(word.as_str(), name))
+        .fold(text, |text, (word, name)| text.replace(word.as_str(), name));
+    // A module's own path is in the name of a scheme that was built from it.
+    let text = without(&text, "in scheme \"", |c| c != '"');
+    // How much has been written so far.
+    let text = without(&text, ", current: ", |c| c.is_ascii_digit());
+    let text = without(&text, "the UID in record (", |c| c != ')');
+    without(&text, "UID in object meta: ", |c| {
+        c.is_ascii_hexdigit() || c == '-'
+    })
+}
+
+/// The text without what follows each `mark`, as long as it is `own`.
+fn without(text: &str, mark: &str, own: impl Fn(char) -> bool) -> String {
+    let mut parts = text.split(mark);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.trim_start_matches(&own);
+        format!("{text}{mark}…{rest}")
+    })
 }
 
 /// An audit event: who, what, and what came of it.

@@ -3,7 +3,8 @@
 //!
 //! `KUBEBUILDER_ASSETS=… cargo run --release -p e2e --example differential -- [--seed N] [--requests N]`
 //! prints each difference and ends in `N requests, D differences, E of them about
-//! who may do what`; the exit code is 1 where E is not 0.
+//! who may do what`; the exit code is 1 where there is one. What differs for a
+//! reason that `compare.rs` knows is counted by it.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,9 +12,13 @@
 )]
 
 mod compare;
+mod kubectl;
+#[path = "../people/mod.rs"]
+mod people;
 mod requests;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -22,12 +27,12 @@ use harness::cluster::Kind;
 use harness::login::Driver;
 use harness::rig::{Audit, Config, Rig};
 use http::{HeaderName, HeaderValue, Method};
+use people::Pool;
 use requests::{PEOPLE, Request, Who};
 use serde_json::{Value, json};
 
 type Error = Box<dyn std::error::Error>;
 
-const PASSWORD: &str = "H3lloW@rlD";
 /// How long a real authorizer may take to follow its storage.
 const SETTLES: Duration = Duration::from_secs(1);
 
@@ -43,22 +48,26 @@ async fn main() -> Result<std::process::ExitCode, Error> {
     for kind in Kind::ALL {
         servers.push(Server::start(kind, folder.path().join(kind.name())).await?);
     }
+    let kubectl = kubectl::record(&program("kubectl")?).await?;
+    let drawn = usize::try_from(count)?.saturating_sub(kubectl.len());
+    println!("{} requests of kubectl's, {drawn} drawn", kubectl.len());
     let all: Vec<Request> = requests::setup()
         .into_iter()
-        .chain(requests::draw(seed, usize::try_from(count)?))
+        .chain(kubectl)
+        .chain(requests::draw(seed, drawn))
         .collect();
     let began = Instant::now();
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-    let (mut differences, mut decisions) = (0, 0);
+    let (mut differences, mut decisions, mut meant) = (0, 0, BTreeMap::new());
     let mut changed: Option<Instant> = None;
     for (number, request) in all.iter().enumerate() {
         let mut outcomes = ask(&mut servers, request).await?;
         let fresh = |changed: &Instant| changed.elapsed() < SETTLES;
-        while outcomes[0].status != outcomes[1].status
+        while outcomes[0].decision() != outcomes[1].decision()
             && is_safe(request)
             && changed.as_ref().is_some_and(fresh)
         {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            foundation::clock::pause(Duration::from_millis(20)).await;
             outcomes = ask(&mut servers, request).await?;
         }
         if request.writes_rbac() {
@@ -67,15 +76,24 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         if let Ok(status) = outcomes[1].status {
             *statuses.entry(status).or_default() += 1;
         }
-        if outcomes[0] != outcomes[1] {
+        if request.leaves_to_the_garbage_collector() {
+            collect_garbage(&servers, request).await?;
+        }
+        let mut found = compare::differences(&outcomes[0], &outcomes[1]);
+        let all_meant = found.iter().all(|one| one.meant().is_some());
+        if let Some(why) = found.iter().find_map(compare::Difference::meant) {
+            *meant.entry(why).or_insert(0) += 1;
+        }
+        found.retain(|one| one.meant().is_none());
+        if !all_meant {
             differences += 1;
             println!("#{number} {request}");
             if outcomes[0].decision() != outcomes[1].decision() {
                 decisions += 1;
                 println!("    about who may do what:");
             }
-            for line in compare::differences(&outcomes[0], &outcomes[1]) {
-                println!("    {line}");
+            for one in found {
+                println!("    {one}");
             }
         }
     }
@@ -91,11 +109,20 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         began.elapsed().as_secs_f64(),
         fell.join(", ")
     );
+    for (why, count) in meant {
+        println!("{count} differ as they are to: {why}");
+    }
     println!(
         "{} requests, {differences} differences, {decisions} of them about who may do what",
         all.len()
     );
-    Ok(std::process::ExitCode::from(u8::from(decisions > 0)))
+    Ok(std::process::ExitCode::from(u8::from(differences > 0)))
+}
+
+/// kubectl of the control plane's own version, from beside it.
+fn program(name: &str) -> Result<PathBuf, Error> {
+    let assets = std::env::var_os("KUBEBUILDER_ASSETS").ok_or("KUBEBUILDER_ASSETS is not set")?;
+    Ok(PathBuf::from(assets).join(name))
 }
 
 fn number(flag: &str) -> Result<Option<u64>, Error> {
@@ -107,9 +134,27 @@ fn number(flag: &str) -> Result<Option<u64>, Error> {
     }
 }
 
+/// Takes off what a garbage collector would: the real control plane has none.
+async fn collect_garbage(servers: &[Server], request: &Request) -> Result<(), Error> {
+    let (path, _) = request
+        .target
+        .split_once('?')
+        .unwrap_or((&request.target, ""));
+    for server in servers {
+        let url = format!("{}{path}", server.rig.ready_cluster().endpoint());
+        let sent = server
+            .admin
+            .patch(url)
+            .header("content-type", "application/merge-patch+json")
+            .body(r#"{"metadata":{"finalizers":null}}"#);
+        sent.send().await?;
+    }
+    Ok(())
+}
+
 /// Whether it can be asked again without a change.
 fn is_safe(request: &Request) -> bool {
-    matches!(request.method, "GET" | "HEAD") || request.target.contains("review")
+    matches!(request.method.as_str(), "GET" | "HEAD") || request.target.contains("review")
 }
 
 async fn ask(servers: &mut [Server], request: &Request) -> Result<Vec<Outcome>, Error> {
@@ -127,8 +172,7 @@ struct Server {
     bearer: reqwest::Client,
     tokens: BTreeMap<&'static str, String>,
     words: Vec<(String, &'static str)>,
-    audit: PathBuf,
-    read: usize,
+    audit: std::fs::File,
 }
 
 impl Server {
@@ -156,8 +200,7 @@ impl Server {
             bearer,
             tokens,
             words,
-            audit,
-            read: 0,
+            audit: std::fs::File::open(audit)?,
         })
     }
 
@@ -218,7 +261,9 @@ impl Server {
         } else {
             serde_json::from_str(&text).ok()
         };
-        let mut body = parsed.unwrap_or(Value::String(text));
+        let mut body = parsed
+            .or_else(|| lines_of(&text))
+            .unwrap_or(Value::String(text));
         let user = body
             .get_mut("status")
             .and_then(|status| status.get_mut("userInfo"));
@@ -234,79 +279,43 @@ impl Server {
 
     /// The audit events since the last look.
     fn events(&mut self) -> Result<Vec<Value>, Error> {
-        let log = std::fs::read(&self.audit)?;
-        let new = String::from_utf8_lossy(&log[self.read..]).into_owned();
-        self.read = log.len();
-        Ok(new
+        let mut new = Vec::new();
+        self.audit.read_to_end(&mut new)?;
+        Ok(String::from_utf8_lossy(&new)
             .lines()
             .map(|line| compare::event(line, &self.words))
             .collect())
     }
 }
 
+/// What a watch answers: a JSON value a line.
+fn lines_of(text: &str) -> Option<Value> {
+    let lines = text.lines().map(serde_json::from_str);
+    lines
+        .collect::<Result<Vec<Value>, _>>()
+        .ok()
+        .map(Value::from)
+}
+
 /// A pool with the people in it, which the cluster trusts; their ID tokens.
 async fn people(rig: &Rig) -> Result<BTreeMap<&'static str, String>, Error> {
     let bench = rig.bench(Driver::Http).map_err(|why| why.to_string())?;
-    let pool = json!({"PoolName": "people", "UsernameAttributes": ["email"]});
-    let pool = bench.aws.cognito("CreateUserPool", &pool).await?;
-    let pool = pool["UserPool"]["Id"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let call = async |operation: &str, mut input: Value| -> Result<Value, Error> {
-        input["UserPoolId"] = json!(pool);
-        Ok(bench.aws.cognito(operation, &input).await?)
-    };
-    let client =
-        json!({"ClientName": "c", "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]});
-    let client = call("CreateUserPoolClient", client).await?;
-    let client = client["UserPoolClient"]["ClientId"].clone();
-    let trust = json!({"oidc": {
-        "identityProviderConfigName": "people", "issuerUrl": format!("{}/{pool}", rig.issuer_base()),
-        "clientId": client, "usernameClaim": "email", "groupsClaim": "cognito:groups", "groupsPrefix": "oidc:",
-    }});
-    let configs = format!("/clusters/{}/identity-provider-configs", bench.cluster_name);
-    bench
-        .aws
-        .eks(Method::POST, &format!("{configs}/associate"), &trust)
-        .await?;
+    let pool = Pool::trusted(&bench.aws, &rig.issuer_base(), &bench.cluster_name).await?;
+    let path = format!(
+        "/clusters/{}/identity-provider-configs/describe",
+        bench.cluster_name
+    );
     let described = json!({"identityProviderConfig": {"type": "oidc", "name": "people"}});
     loop {
-        let answer = bench
-            .aws
-            .eks(Method::POST, &format!("{configs}/describe"), &described)
-            .await?;
+        let answer = bench.aws.eks(Method::POST, &path, &described).await?;
         if answer["identityProviderConfig"]["oidc"]["status"] == "ACTIVE" {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        foundation::clock::pause(Duration::from_millis(50)).await;
     }
     let mut tokens = BTreeMap::new();
     for (name, group) in PEOPLE {
-        call("CreateGroup", json!({"GroupName": group})).await?;
-        call("AdminCreateUser", json!({"Username": name})).await?;
-        call(
-            "AdminSetUserPassword",
-            json!({"Username": name, "Password": PASSWORD, "Permanent": true}),
-        )
-        .await?;
-        call(
-            "AdminAddUserToGroup",
-            json!({"Username": name, "GroupName": group}),
-        )
-        .await?;
-        let signed_in = call(
-            "AdminInitiateAuth",
-            json!({
-                "ClientId": client, "AuthFlow": "ADMIN_USER_PASSWORD_AUTH",
-                "AuthParameters": {"USERNAME": name, "PASSWORD": PASSWORD},
-            }),
-        )
-        .await?;
-        let token = signed_in["AuthenticationResult"]["IdToken"]
-            .as_str()
-            .unwrap_or_default();
-        tokens.insert(name, token.to_owned());
+        tokens.insert(name, pool.sign_in(name, Some(group)).await?);
     }
     Ok(tokens)
 }

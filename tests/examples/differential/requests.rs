@@ -27,13 +27,13 @@ pub struct Request {
     /// Who asks.
     pub who: Who,
     /// The method.
-    pub method: &'static str,
+    pub method: String,
     /// Path and query.
     pub target: String,
     /// More headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// The body.
-    pub body: Option<String>,
+    pub body: Option<Vec<u8>>,
 }
 
 /// In one line, as one would tell somebody.
@@ -44,31 +44,36 @@ impl fmt::Display for Request {
             write!(f, ", {name}: {value}")?;
         }
         match &self.body {
-            Some(body) => write!(f, ", {body}"),
+            Some(body) => write!(f, ", {}", String::from_utf8_lossy(body)),
             None => Ok(()),
         }
     }
 }
 
 impl Request {
-    fn new(who: Who, method: &'static str, target: impl Into<String>) -> Self {
+    fn new(who: Who, method: &str, target: impl Into<String>) -> Self {
         Self {
             who,
-            method,
+            method: method.to_owned(),
             target: target.into(),
             headers: Vec::new(),
             body: None,
         }
     }
 
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
         self
     }
 
     fn json(mut self, body: &Value) -> Self {
-        self.body = Some(body.to_string());
+        self.body = Some(body.to_string().into_bytes());
         self.with("content-type", "application/json")
+    }
+
+    /// Whether it deletes something that waits for what depends on it.
+    pub fn leaves_to_the_garbage_collector(&self) -> bool {
+        self.method == "DELETE" && self.target.contains("propagationPolicy=Foreground")
     }
 
     /// Whether it changes what is allowed.
@@ -592,7 +597,7 @@ fn write(rng: &mut ChaCha8Rng) -> Request {
             let (kind, body) = patch(rng);
             let mut request =
                 Request::new(who, "PATCH", format!("{item}{query}")).with("content-type", kind);
-            request.body = Some(body);
+            request.body = Some(body.into_bytes());
             request
         }
         8 => {

@@ -11,3 +11,4 @@ mod wire;
 
 pub use error::Error;
 pub use handlers::{Caller, handle};
+pub use wire::CLUSTER_UNREACHABLE;

@@ -11,8 +11,8 @@ use kube_rbac::Version;
 
 use super::Error;
 use crate::aws::ids::Ids;
-use crate::cluster::Cluster;
 use crate::cluster::authn::{Trust, render};
+use crate::cluster::{Cluster, TrustError};
 
 /// Starts the clusters that EKS is asked for.
 pub type Launch =
@@ -161,7 +161,7 @@ pub enum UpdateStatus {
     /// Done.
     Successful,
     /// Undone, with the reason.
-    Failed(String),
+    Failed(TrustError),
 }
 
 /// What an update does.
@@ -541,24 +541,25 @@ impl Eks {
         let Some(record) = clusters.get_mut(at) else {
             return;
         };
-        match update.kind {
-            UpdateKind::Disassociate => record.provider = None,
-            UpdateKind::Associate => {
-                if let Some(provider) = &mut record.provider {
-                    provider.status = ProviderStatus::Active;
-                    provider.trouble = outcome.as_ref().err().map(ToString::to_string);
-                }
+        // As on AWS, an issuer that does not answer makes tokens fail, not the
+        // association.
+        let (trouble, status) = match outcome {
+            Ok(()) => (None, UpdateStatus::Successful),
+            Err(TrustError::IssuerUnreachable(why)) => {
+                let trouble = TrustError::IssuerUnreachable(why).to_string();
+                (Some(trouble), UpdateStatus::Successful)
             }
+            Err(error) => (None, UpdateStatus::Failed(error)),
+        };
+        // What failed leaves the cluster trusting whom it trusted before.
+        let trusts = (update.kind == UpdateKind::Associate) == (status == UpdateStatus::Successful);
+        record.provider = record.provider.take().filter(|_| trusts);
+        if let Some(provider) = &mut record.provider {
+            provider.status = ProviderStatus::Active;
+            provider.trouble = trouble;
         }
         if let Some(update) = record.updates.iter_mut().find(|u| u.id == update.id) {
-            update.status = match outcome {
-                // As on AWS, an issuer that does not answer makes tokens fail,
-                // not the association.
-                Ok(()) | Err(crate::cluster::TrustError::IssuerUnreachable(_)) => {
-                    UpdateStatus::Successful
-                }
-                Err(error) => UpdateStatus::Failed(error.to_string()),
-            };
+            update.status = status;
         }
     }
 

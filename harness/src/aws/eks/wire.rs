@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
+use kube_rbac::Version;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -15,10 +16,11 @@ use super::state::{
     ClusterStatus, CreateCluster, Provider, ProviderStatus, Record, Update, UpdateKind,
     UpdateStatus,
 };
+use crate::cluster::TrustError;
 use crate::cluster::authn::Trust;
 
-/// The version that the embedded cluster answers as.
-const KUBERNETES_MINOR: &str = "1.37";
+/// `ErrorCode` of an update that the cluster could not be told of.
+pub const CLUSTER_UNREACHABLE: &str = "ClusterUnreachable";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -118,7 +120,7 @@ pub(super) fn cluster(record: &Record) -> Value {
         "name": record.new.name,
         "arn": record.arn,
         "createdAt": seconds(record.created_at),
-        "version": record.version.as_deref().unwrap_or(KUBERNETES_MINOR),
+        "version": minor(record),
         "roleArn": record.role_arn,
         "resourcesVpcConfig": {
             "subnetIds": record.subnet_ids,
@@ -149,6 +151,14 @@ pub(super) fn cluster(record: &Record) -> Value {
         cluster["health"] = json!({"issues": [{"code": "Other", "message": reason}]});
     }
     json!({ "cluster": cluster })
+}
+
+/// What was asked for; else what runs, once it does.
+fn minor(record: &Record) -> String {
+    let running = record.running.as_ref();
+    let running = running.and_then(|cluster| Version::of_release(cluster.release()));
+    let minor = || running.unwrap_or_default().to_string();
+    record.version.clone().unwrap_or_else(minor)
 }
 
 /// `OidcIdentityProviderConfig`.
@@ -199,10 +209,15 @@ pub(super) fn update(update: &Update) -> Value {
     let (status, errors) = match &update.status {
         UpdateStatus::InProgress => ("InProgress", json!([])),
         UpdateStatus::Successful => ("Successful", json!([])),
-        UpdateStatus::Failed(reason) => (
-            "Failed",
-            json!([{"errorCode": "Unknown", "errorMessage": reason, "resourceIds": []}]),
-        ),
+        UpdateStatus::Failed(reason) => {
+            let code = match reason {
+                TrustError::Broken(_) => CLUSTER_UNREACHABLE,
+                TrustError::Invalid(_) | TrustError::IssuerUnreachable(_) => "Unknown",
+            };
+            let errors =
+                json!([{"errorCode": code, "errorMessage": reason.to_string(), "resourceIds": []}]);
+            ("Failed", errors)
+        }
     };
     json!({
         "id": update.id,

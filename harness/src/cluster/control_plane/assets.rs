@@ -1,9 +1,12 @@
 //! Kubernetes' own programs: where they are found, and how they are made where
 //! they are not.
 //!
-//! Whoever has them (by setup-envtest, for one) needs no Go. The rest is built
-//! out of the modules that `kubernetes/` pins, which are in this program.
+//! Whoever has them needs no Go (setup-envtest brings all but
+//! kube-controller-manager). The rest is built out of the modules that
+//! `kubernetes/` pins, which are in this program.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,6 +14,8 @@ use std::time::Duration;
 
 use foundation::clock::{Stopwatch, pause};
 use kube_rbac::Version;
+
+use crate::child::Group;
 
 /// What a control plane is made of, from one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,33 +53,46 @@ pub struct Missing {
     flag: String,
 }
 
-/// Looks for the programs of `wanted`, or of the first supported version that
-/// there is: in `KUBEBUILDER_ASSETS`, on `PATH`, and where [`build`] puts them.
+/// Looks for the programs of `wanted`, or of the newest supported version that
+/// is there as a whole: in `KUBEBUILDER_ASSETS`, on `PATH`, and where [`build`]
+/// puts them.
 ///
 /// # Errors
 /// [`Missing`], with the remedy.
 pub fn find(wanted: Option<Version>) -> Result<Programs, Missing> {
     let search = Search::new(wanted);
-    let (kube_apiserver, release, version) = search.kubernetes("kube-apiserver", wanted)?;
-    let (kube_controller_manager, ..) =
-        search.kubernetes("kube-controller-manager", Some(version))?;
-    let etcd = search
-        .candidates("etcd", version)
-        .find(|path| path.is_file())
-        .ok_or_else(|| search.missing("etcd", version.to_string(), &[]))?;
-    Ok(Programs {
-        etcd,
-        kube_apiserver,
-        kube_controller_manager,
-        release,
-        version,
-    })
+    let mut missing = None;
+    for version in search.versions.iter().rev() {
+        let Some((kube_apiserver, release)) = search.kubernetes("kube-apiserver", *version) else {
+            continue;
+        };
+        let controllers = search.kubernetes("kube-controller-manager", *version);
+        let etcd = search.candidates("etcd", *version).find(|p| p.is_file());
+        let lacks = match (controllers, etcd) {
+            (Some((kube_controller_manager, _)), Some(etcd)) => {
+                return Ok(Programs {
+                    etcd,
+                    kube_apiserver,
+                    kube_controller_manager,
+                    release,
+                    version: *version,
+                });
+            }
+            (None, _) => "kube-controller-manager",
+            (_, None) => "etcd",
+        };
+        missing.get_or_insert((lacks, Some(*version)));
+    }
+    let (lacks, version) = missing.unwrap_or(("kube-apiserver", wanted));
+    Err(search.missing(lacks, version))
 }
 
 struct Search {
-    wanted: Option<Version>,
+    versions: Vec<Version>,
     folders: Vec<PathBuf>,
     built: PathBuf,
+    /// What each program that was looked at says it is.
+    releases: RefCell<BTreeMap<PathBuf, Option<String>>>,
 }
 
 impl Search {
@@ -87,9 +105,10 @@ impl Search {
             .chain(std::env::split_paths(&path))
             .collect();
         Self {
-            wanted,
+            versions: wanted.map_or_else(|| Version::ALL.to_vec(), |version| vec![version]),
             folders,
             built: built_folder(),
+            releases: RefCell::default(),
         }
     }
 
@@ -102,53 +121,31 @@ impl Search {
         folders.map(move |folder| folder.join(program))
     }
 
-    /// A program of Kubernetes', with its release and minor.
-    fn kubernetes(
-        &self,
-        program: &str,
-        wanted: Option<Version>,
-    ) -> Result<(PathBuf, String, Version), Missing> {
-        let mut passed_over = Vec::new();
-        let versions = wanted.map_or_else(|| Version::ALL.to_vec(), |version| vec![version]);
-        let mut seen = Vec::new();
-        for version in versions.iter().rev() {
-            for path in self.candidates(program, *version) {
-                if seen.contains(&path) || !path.is_file() {
-                    continue;
-                }
-                seen.push(path.clone());
-                let release = release(&path);
-                match release.as_deref().and_then(Version::of_release) {
-                    Some(found) if versions.contains(&found) => {
-                        return Ok((path, release.unwrap_or_default(), found));
-                    }
-                    _ => passed_over.push((path, release)),
-                }
-            }
-        }
-        let named = wanted.map(|v| v.to_string()).unwrap_or_default();
-        Err(self.missing(program, named, &passed_over))
+    /// A program of Kubernetes' of this minor, with its release.
+    fn kubernetes(&self, program: &str, version: Version) -> Option<(PathBuf, String)> {
+        let mut files = self.candidates(program, version).filter(|p| p.is_file());
+        files.find_map(|path| {
+            let mut releases = self.releases.borrow_mut();
+            let known = releases.entry(path.clone());
+            let release = known.or_insert_with(|| release(&path)).clone()?;
+            (Version::of_release(&release)? == version).then_some((path, release))
+        })
     }
 
-    fn missing(
-        &self,
-        program: &str,
-        version: String,
-        passed_over: &[(PathBuf, Option<String>)],
-    ) -> Missing {
-        let mut text = String::new();
-        for (path, release) in passed_over {
-            let release = release.as_deref().unwrap_or("of no version that it tells");
-            let _ = write!(text, "; {} is {release}", path.display());
+    fn missing(&self, program: &str, version: Option<Version>) -> Missing {
+        let mut passed_over = String::new();
+        for (path, release) in self.releases.borrow().iter() {
+            if path.ends_with(program) {
+                let release = release.as_deref().unwrap_or("of no version that it tells");
+                let _ = write!(passed_over, "; {} is {release}", path.display());
+            }
         }
+        let of = |before: &str| version.map(|v| format!("{before}{v}")).unwrap_or_default();
         Missing {
-            what: format!("{program} {version}").trim_end().to_owned(),
+            what: format!("{program}{}", of(" ")),
             cache: self.built.display().to_string(),
-            passed_over: text,
-            flag: self
-                .wanted
-                .map(|version| format!(" --kubernetes-version {version}"))
-                .unwrap_or_default(),
+            passed_over,
+            flag: of(" --kubernetes-version "),
         }
     }
 }
@@ -217,23 +214,22 @@ const SOURCES: [(&str, &str); 20] = [
 /// A sentence: the builder's own explanation has gone to standard error.
 pub async fn build(version: Version, tick: &mut dyn FnMut(Duration)) -> Result<(), String> {
     let sources = sources().map_err(|error| format!("the sources cannot be laid out: {error}"))?;
-    let mut child = Command::new("bash")
+    let mut command = Command::new("bash");
+    command
         .arg(sources.path().join("build"))
         .args(["etcd", &format!("v{version}")])
         .args(&NAMES[1..])
         .env("ROLECALL_KUBERNETES", built_folder())
-        .stdin(Stdio::null())
-        .spawn()
+        .stdin(Stdio::null());
+    let mut build = Group::start(&mut command, sources.path())
         .map_err(|error| format!("bash does not start: {error}"))?;
     let watch = Stopwatch::start();
     loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(_)) => return Err("the programs could not be built".to_owned()),
-            Ok(None) => {}
-            Err(error) => return Err(format!("the build got lost: {error}")),
+        match build.ended() {
+            Some(status) if status.success() => return Ok(()),
+            Some(_) => return Err("the programs could not be built".to_owned()),
+            None => tick(watch.elapsed()),
         }
-        tick(watch.elapsed());
         pause(Duration::from_secs(1)).await;
     }
 }

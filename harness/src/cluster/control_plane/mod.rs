@@ -35,6 +35,9 @@ use settings::{Certificates, Folder};
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// `NewBuiltInAuthenticationOptions`: how long an accepted token stays so.
 const SUCCESS_CACHE: Duration = Duration::from_secs(10);
+/// When a new configuration's issuers are looked at for the second time: the
+/// first look comes before they can be there.
+const HEALTH_CHECK: Duration = Duration::from_secs(10);
 /// The informers of the authorizer follow within milliseconds; a machine that
 /// is busy with something else takes longer.
 const SETTLES: Duration = Duration::from_secs(5);
@@ -50,6 +53,8 @@ pub struct Config {
     pub port: u16,
     /// Where its requests are recorded.
     pub audit: Option<PathBuf>,
+    /// Which of them, and how fully.
+    pub audit_policy: mock_apiserver::audit::Policy,
     /// PEM of whom it trusts as issuers' CAs.
     pub issuer_roots: String,
     /// The proxy that issuers are asked through, instead of the environment's.
@@ -140,16 +145,11 @@ impl ControlPlane {
             |name, command, part: &str| Process::start(name, command, &place.path(part), &place.0);
         let command = settings::kube_apiserver(programs, &place, &config, address);
         let api_server = start("kube-apiserver", command, "kube-apiserver")?;
-        let up = || {
-            etcd.ended()
-                .or_else(|| api_server.ended())
-                .map_or(Ok(()), Err)
-        };
-        until(&api_server, up, || reload.is_ready()).await?;
+        until(&api_server, &[&etcd, &api_server], || reload.is_ready()).await?;
         let command = settings::kube_controller_manager(programs, &place, controllers_address);
         let controllers = start("kube-controller-manager", command, "controllers")?;
-        let up = || controllers.ended().map_or(Ok(()), Err);
-        until(&controllers, up, || reload.has_what_namespaces_have()).await?;
+        let all = [&etcd, &api_server, &controllers];
+        until(&controllers, &all, || reload.has_what_namespaces_have()).await?;
 
         let processes = Arc::new(Processes {
             controllers,
@@ -184,15 +184,17 @@ impl ControlPlane {
     }
 }
 
-/// Waits until `ready`, as long as what it takes is `up`.
+/// Waits until `process` is `ready`, as long as all that it takes are up.
 async fn until<F: Future<Output = bool>>(
     process: &Process,
-    up: impl Fn() -> Result<(), String>,
+    up: &[&Process],
     ready: impl Fn() -> F,
 ) -> Result<(), String> {
     let watch = Stopwatch::start();
     loop {
-        up()?;
+        if let Some(why) = up.iter().find_map(|process| process.ended()) {
+            return Err(why);
+        }
         if ready().await {
             return Ok(());
         }
@@ -201,6 +203,13 @@ async fn until<F: Future<Output = bool>>(
             return Err(process.with_log(&format!("not ready within {seconds} s")));
         }
         pause(Duration::from_millis(50)).await;
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        // It holds the processes, which end with their last holder.
+        self.watch.abort();
     }
 }
 
@@ -249,6 +258,7 @@ impl Cluster for ControlPlane {
             name: super::Kind::ControlPlane.name(),
             follows_our_clock: false,
             takes_all_algorithms: true,
+            reloads_in: HEALTH_CHECK,
             cached_for: SUCCESS_CACHE,
             settles: SETTLES,
         }

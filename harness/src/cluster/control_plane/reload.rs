@@ -24,6 +24,8 @@ use crate::cluster::authn::{self, Trust};
 
 /// `UpdateAuthenticationConfigTimeout` is a minute; a busy machine needs more.
 const RELOAD_LIMIT: Duration = Duration::from_secs(90);
+/// 2100, in seconds since 1970.
+const NEVER: u64 = 4_102_444_800;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// `pkg/server/options/authenticationconfig/metrics`: the configuration in
@@ -131,22 +133,29 @@ impl Reload {
         if text != self.current {
             let failures = self.failures().await?;
             settings::write_authentication(&self.file, &text).map_err(TrustError::Broken)?;
-            self.current = text;
-            self.in_force(failures, api_server).await?;
+            self.in_force(&text, failures, api_server).await?;
             // What was accepted a moment ago is still in the token cache.
-            if std::mem::replace(&mut self.trusts, trust.is_some()) {
+            if self.trusts {
                 pause(SUCCESS_CACHE).await;
             }
+            // Only now: where this was not waited for it is to be done again.
+            self.current = text;
+            self.trusts = trust.is_some();
         }
         match trust {
-            Some(trust) => self.knows_keys(&trust.issuer_url).await,
+            Some(trust) => self.knows_keys(trust).await,
             None => Ok(()),
         }
     }
 
-    /// Waits until the API server says that it goes by the current text.
-    async fn in_force(&self, failures: u64, api_server: &Process) -> Result<(), TrustError> {
-        let hash = hex(digest(&SHA256, self.current.as_bytes()).as_ref());
+    /// Waits until the API server says that it goes by `text`.
+    async fn in_force(
+        &self,
+        text: &str,
+        failures: u64,
+        api_server: &Process,
+    ) -> Result<(), TrustError> {
+        let hash = hex(digest(&SHA256, text.as_bytes()).as_ref());
         let wanted = format!("hash=\"sha256:{hash}\"");
         let watch = Stopwatch::start();
         loop {
@@ -157,23 +166,30 @@ impl Reload {
             {
                 return Ok(());
             }
-            if failed_reloads(&metrics) > failures || watch.elapsed() > RELOAD_LIMIT {
+            if failed_reloads(&metrics) > failures {
                 let line = api_server.last_line_with("authentication config");
-                let why = line.unwrap_or_else(|| "it has not been reloaded".to_owned());
+                let why = line.unwrap_or_else(|| "the reload failed".to_owned());
                 return Err(TrustError::IssuerUnreachable(why));
+            }
+            if watch.elapsed() > RELOAD_LIMIT {
+                return Err(TrustError::Broken(format!(
+                    "kube-apiserver has not reloaded {} after {} s",
+                    self.file.display(),
+                    RELOAD_LIMIT.as_secs()
+                )));
             }
             pause(LOOK).await;
         }
     }
 
-    /// Asks about a token of the issuer with a junk signature until it fails
-    /// for that.
-    async fn knows_keys(&self, issuer: &str) -> Result<(), TrustError> {
+    /// Asks about a token with a junk signature until it fails for that. All
+    /// else is right with it: older minors look at the claims first.
+    async fn knows_keys(&self, trust: &Trust) -> Result<(), TrustError> {
         let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
         let token = format!(
             "{}.{}.anVuaw",
             part(json!({"alg": "RS256"})),
-            part(json!({"iss": issuer}))
+            part(json!({"iss": trust.issuer_url, "aud": trust.client_id, "exp": NEVER}))
         );
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use foundation::pki::{Ca, Error, Leaf};
 use jiff::Timestamp;
-use serde_json::json;
+use mock_apiserver::audit::Policy;
 
 use super::assets::Programs;
 use super::{Config, Webhook};
@@ -105,7 +105,7 @@ pub fn write(
         ("service-accounts.key", accounts.key_pem()),
         ("roots.crt", config.issuer_roots.clone()),
         ("controllers.kubeconfig", controllers.render()),
-        ("audit-policy.json", audit_policy()),
+        ("audit-policy.json", audit_policy(&config.audit_policy)),
     ];
     if let Some(webhook) = &config.webhook {
         files.push(("webhook.kubeconfig", webhook_kubeconfig(webhook)));
@@ -117,18 +117,10 @@ pub fn write(
     Ok(())
 }
 
-/// As the embedded cluster's, without what Kubernetes and we ask ourselves.
-fn audit_policy() -> String {
-    json!({
-        "apiVersion": "audit.k8s.io/v1",
-        "kind": "Policy",
-        "omitStages": ["RequestReceived"],
-        "rules": [
-            {"level": "None", "users": ["system:apiserver", CONTROLLERS, PROBE]},
-            {"level": "Metadata"},
-        ],
-    })
-    .to_string()
+/// What is asked for, without what Kubernetes and we ask ourselves.
+fn audit_policy(policy: &Policy) -> String {
+    let ourselves = ["system:apiserver", CONTROLLERS, PROBE];
+    policy.clone().without(&ourselves).to_document().to_string()
 }
 
 fn webhook_kubeconfig(webhook: &Webhook) -> String {

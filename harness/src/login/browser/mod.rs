@@ -456,6 +456,7 @@ fn start_driver(programs: &Programs, folder: &Path) -> Result<(Group, std::path:
             .stderr(file)
             // What else Chromium keeps is to go with the profile.
             .env("HOME", folder)
+            .env("TMPDIR", folder)
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_CACHE_HOME");
         Group::start(&mut command, folder)

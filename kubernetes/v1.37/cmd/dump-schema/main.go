@@ -1,7 +1,7 @@
 // dump-schema writes what the embedded API server embeds of Kubernetes:
 // discovery and OpenAPI of everything that Kubernetes serves by itself in
-// stable versions, and the descriptors of the protobuf encoding of what is
-// stored.
+// stable versions, the descriptors of the protobuf encoding of what is stored,
+// and the columns in which the server prints each kind.
 //
 //	go run ./cmd/dump-schema mock-apiserver/data/v1.37
 package main
@@ -69,6 +69,9 @@ func dump(folder string) error {
 		return err
 	}
 	if err := write("protobuf.json", describe()); err != nil {
+		return err
+	}
+	if err := write("columns.json", printed()); err != nil {
 		return err
 	}
 	return checkPatchMeta(patchMeta(schemas))

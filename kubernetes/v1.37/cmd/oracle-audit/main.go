@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"sort"
 
@@ -52,32 +50,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: oracle-audit < CASES")
 		os.Exit(2)
 	}
-	if err := serve(os.Stdin, os.Stdout); err != nil {
+	if err := serve(os.Stdin, os.Stdout, func(line []byte) any { return judge(line) }); err != nil {
 		fmt.Fprintln(os.Stderr, "oracle-audit:", err)
 		os.Exit(1)
-	}
-}
-
-func serve(in io.Reader, out io.Writer) error {
-	r := bufio.NewReaderSize(in, 1<<20)
-	w := bufio.NewWriterSize(out, 1<<20)
-	defer w.Flush()
-	for {
-		line, err := r.ReadBytes('\n')
-		if len(line) > 1 {
-			reply, jsonErr := json.Marshal(judge(line))
-			if jsonErr != nil {
-				return jsonErr
-			}
-			w.Write(reply)
-			w.WriteByte('\n')
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
 	}
 }
 

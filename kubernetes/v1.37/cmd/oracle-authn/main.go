@@ -4,11 +4,8 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -26,7 +23,9 @@ func main() {
 	}
 	time.Local = time.UTC // error messages print local times
 	debug.SetGCPercent(400)
-	if err := serve(os.Stdin, os.Stdout); err != nil {
+	o := newOracle()
+	each := func(line []byte) any { return o.answer(line) }
+	if err := serve(os.Stdin, os.Stdout, each); err != nil {
 		fmt.Fprintln(os.Stderr, "oracle-authn:", err)
 		os.Exit(1)
 	}
@@ -74,33 +73,4 @@ func (l *log) has(issuer string) bool {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.issuers[issuer]
-}
-
-func serve(in io.Reader, out io.Writer) error {
-	r := bufio.NewReaderSize(in, 1<<20)
-	w := bufio.NewWriterSize(out, 1<<20)
-	defer w.Flush()
-	o := newOracle()
-	for {
-		line, err := r.ReadBytes('\n')
-		if len(line) > 1 {
-			reply, jsonErr := json.Marshal(o.answer(line))
-			if jsonErr != nil {
-				return jsonErr
-			}
-			w.Write(reply)
-			w.WriteByte('\n')
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if r.Buffered() == 0 {
-			if err := w.Flush(); err != nil {
-				return err
-			}
-		}
-	}
 }

@@ -3,11 +3,11 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+
+	"k8s.io/klog/v2"
 )
 
 func main() {
@@ -22,37 +22,13 @@ func main() {
 		}
 		return
 	}
-	if err := serve(os.Stdin, os.Stdout); err != nil {
+	// Kubernetes' own log, of how its two ways to validate differ.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	policies := map[string]*policy{}
+	each := func(line []byte) any { return answer(policies, line) }
+	if err := serve(os.Stdin, os.Stdout, each); err != nil {
 		fmt.Fprintln(os.Stderr, "oracle-rbac:", err)
 		os.Exit(1)
-	}
-}
-
-func serve(in io.Reader, out io.Writer) error {
-	r := bufio.NewReaderSize(in, 1<<20)
-	w := bufio.NewWriterSize(out, 1<<20)
-	defer w.Flush()
-	policies := map[string]*policy{}
-	for {
-		line, err := r.ReadBytes('\n')
-		if len(line) > 1 {
-			reply, jsonErr := json.Marshal(answer(policies, line))
-			if jsonErr != nil {
-				return jsonErr
-			}
-			w.Write(reply)
-			w.WriteByte('\n')
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if r.Buffered() == 0 {
-			if err := w.Flush(); err != nil {
-				return err
-			}
-		}
 	}
 }

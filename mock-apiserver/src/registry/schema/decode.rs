@@ -2,10 +2,13 @@
 //! as (`sigs.k8s.io/json` and apimachinery's `pkg/runtime`).
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kube_authn::base64::decode_std;
 use serde_json::{Map, Value};
 
 use super::{Field, Message, Schema, Special, Type};
 use crate::registry::quantity;
+use crate::wire::json;
 
 /// Kubernetes stops counting the faults of one object here
 /// (`sigs.k8s.io/json`).
@@ -90,7 +93,7 @@ impl Schema {
             other => {
                 return Err(format!(
                     "json: cannot unmarshal {} into Go value of type {}",
-                    json_kind(other),
+                    json::kind(other),
                     message.go
                 ));
             }
@@ -271,19 +274,10 @@ impl<'a> Walk<'a> {
     }
 
     fn bytes(&mut self, text: &str) -> Option<Value> {
-        // Go's decoder skips line breaks inside base64.
-        let plain: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-        match base64::engine::general_purpose::STANDARD.decode(&plain) {
-            Ok(bytes) => Some(Value::String(
-                base64::engine::general_purpose::STANDARD.encode(bytes),
-            )),
-            Err(error) => {
-                let at = match error {
-                    base64::DecodeError::InvalidByte(at, _) => at,
-                    base64::DecodeError::InvalidLastSymbol { offset, .. } => offset,
-                    _ => plain.len() / 4 * 4,
-                };
-                self.fail(format!("illegal base64 data at input byte {at}"));
+        match decode_std(text.as_bytes()) {
+            Ok(bytes) => Some(Value::String(STANDARD.encode(bytes))),
+            Err(corrupt) => {
+                self.fail(corrupt.to_string());
                 None
             }
         }
@@ -341,14 +335,14 @@ impl<'a> Walk<'a> {
             (Special::IntOrString, _) => {
                 self.fail(format!(
                     "json: cannot unmarshal {} into Go value of type int32",
-                    json_kind(value)
+                    json::kind(value)
                 ));
                 None
             }
             (Special::Time | Special::MicroTime, _) => {
                 self.fail(format!(
                     "json: cannot unmarshal {} into Go value of type string",
-                    json_kind(value)
+                    json::kind(value)
                 ));
                 None
             }
@@ -363,7 +357,7 @@ impl<'a> Walk<'a> {
         if self.decoder == Decoder::Unstructured {
             return self.fail(unconvertible(value, shape));
         }
-        let kind = json_kind(value);
+        let kind = json::kind(value);
         self.fail_type(kind, go_type);
     }
 
@@ -415,17 +409,6 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-    }
-}
-
-fn json_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

@@ -251,9 +251,11 @@ async fn a_subresource_that_is_not_served_says_so_of_what_is_there(
 ) {
     let server = with_a_pod().await;
     let uri = |name: &str| format!("/api/v1/namespaces/default/pods/{name}/{subresource}");
-    let missing = server.ask(method, &uri("nope"), &[], "{}").await;
+    let patches = [("content-type", "application/merge-patch+json")];
+    let headers = if method == "PATCH" { &patches[..] } else { &[] };
+    let missing = server.ask(method, &uri("nope"), headers, "{}").await;
     assert_eq!(missing.expect(404).message(), "pods \"nope\" not found");
-    let there = server.ask(method, &uri("p"), &[], "{}").await;
+    let there = server.ask(method, &uri("p"), headers, "{}").await;
     let name = subresource.split('/').next().expect("a name");
     assert_eq!(
         there.expect(405).message(),

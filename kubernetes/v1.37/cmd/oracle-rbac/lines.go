@@ -1,0 +1,1 @@
+../oracle-authn/lines.go
