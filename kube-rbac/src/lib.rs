@@ -32,6 +32,7 @@ pub mod bootstrap;
 pub mod escalation;
 pub mod explain;
 mod hash;
+pub mod names;
 pub mod objects;
 pub mod policy;
 mod quote;

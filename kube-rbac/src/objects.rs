@@ -212,14 +212,15 @@ impl LabelSelector {
     /// Whether the labels are selected; `None` when the selector is not a
     /// valid one (`metav1.LabelSelectorAsSelector` would fail).
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> Option<bool> {
-        use crate::validate::{is_label_key, is_label_value};
+        use crate::names::{label_key, label_value};
+        let version = crate::Version::default();
         let labels_ok = self
             .match_labels
             .iter()
-            .all(|(k, v)| is_label_key(k) && is_label_value(v));
+            .all(|(k, v)| label_key(version, k).is_empty() && label_value(version, v).is_empty());
         let expressions_ok = self.match_expressions.iter().all(|r| {
-            is_label_key(&r.key)
-                && r.values.iter().all(|v| is_label_value(v))
+            label_key(version, &r.key).is_empty()
+                && r.values.iter().all(|v| label_value(version, v).is_empty())
                 && match r.operator.as_str() {
                     "In" | "NotIn" => !r.values.is_empty(),
                     "Exists" | "DoesNotExist" => r.values.is_empty(),

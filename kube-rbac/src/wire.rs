@@ -81,7 +81,7 @@ fn cut(value: &Value, left: &mut usize) -> Option<Value> {
 }
 
 fn parse_kind(kind: Kind, json: &Value) -> Result<Object, ParseError> {
-    let fields = Fields::root(kind, json);
+    let fields = Fields::root(kind.name(), json);
     let metadata = fields.child("metadata", "ObjectMeta")?;
     let name = metadata.string("name")?;
     let labels = metadata.strings_by_key("labels")?;
@@ -123,7 +123,7 @@ fn parse_kind(kind: Kind, json: &Value) -> Result<Object, ParseError> {
 /// Reads a list of rules, such as the `rules` of a role.
 pub fn parse_rules(json: &Value) -> Result<Vec<PolicyRule>, ParseError> {
     let wrapped = json!({ "rules": json });
-    Fields::root(Kind::Role, &wrapped).each("rules", "PolicyRule", parse_rule)
+    Fields::root(Kind::Role.name(), &wrapped).each("rules", "PolicyRule", parse_rule)
 }
 
 /// The object as Kubernetes' API prints it.
@@ -331,9 +331,9 @@ pub(crate) struct Fields<'j> {
 
 impl<'j> Fields<'j> {
     /// The fields of the object itself.
-    pub(crate) fn root(kind: Kind, json: &'j Value) -> Self {
+    pub(crate) fn root(go_type: &'static str, json: &'j Value) -> Self {
         Fields {
-            go_type: kind.name(),
+            go_type,
             path: String::new(),
             json: json.as_object(),
         }

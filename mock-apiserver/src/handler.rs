@@ -72,7 +72,7 @@ async fn review(
                 Status::server_not_found()
             });
         }
-        route(&parts.method, &parts.headers, Route::PLAIN)?;
+        route(&parts.headers, Route::PLAIN)?;
         let negotiated = negotiate(&parts.headers, &parts.uri)?;
         let body = read_body(body).await?;
         let reviewer = Reviewer {
@@ -99,6 +99,9 @@ async fn review(
 fn version(server: &ApiServer, parts: &Parts) -> Response {
     if parts.method != Method::GET {
         let status = Status::generic_method_not_allowed();
+        return status_response(&parts.headers, &parts.uri, &status);
+    }
+    if let Err(status) = route(&parts.headers, Route::JSON) {
         return status_response(&parts.headers, &parts.uri, &status);
     }
     let version = server.authorizer().version();

@@ -19,9 +19,9 @@ use crate::authn::{
     ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, service_account_groups, service_account_of,
 };
 use crate::authz::{Authorizer, Request, forbidden};
-use crate::registry::names;
 use crate::request::RequestInfo;
 use crate::wire::{Status, aggregate, quote};
+use kube_rbac::names;
 
 const USER: &str = "impersonate-user";
 const UID: &str = "impersonate-uid";

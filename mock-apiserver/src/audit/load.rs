@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::event::Stage;
 use super::policy::{GroupResources, Level, Policy, Rule, Stages};
 use crate::authn::authn_version;
-use crate::registry::names;
 use crate::registry::schema::schema;
 use crate::wire::{self, Cause, Fault, aggregate, quote};
+use kube_rbac::names;
 
 const GROUP_VERSION: &str = "audit.k8s.io/v1";
 /// Who says no version is read as this one, and refused for it.

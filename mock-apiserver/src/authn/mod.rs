@@ -34,10 +34,10 @@ use kube_authn::{ConfigError, Outcome, User};
 use kube_rbac::Version;
 use rustls::RootCertStore;
 
-use crate::registry::names;
 use crate::wire::aggregate;
 use cache::TokenCache;
 use issuer::Issuer;
+use kube_rbac::names;
 use reload::{File, Issuers, Reload};
 
 /// Who has no credential.

@@ -90,7 +90,7 @@ fn reading(parts: &Parts, respond: impl FnOnce() -> Response) -> Response {
     if parts.method != Method::GET {
         return refused(parts, &Status::generic_method_not_allowed());
     }
-    match wire::route(&parts.method, &parts.headers, Route::PLAIN) {
+    match wire::route(&parts.headers, Route::PLAIN) {
         Ok(()) => respond(),
         Err(status) => refused(parts, &status),
     }

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::names::NameRule;
 use super::unstored;
 use crate::wire;
+use kube_rbac::names::NameRule;
 
 /// A stored kind, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

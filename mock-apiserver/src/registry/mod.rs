@@ -6,6 +6,7 @@
 //! RBAC objects change the policy under that lock too, and the next request
 //! is decided by it.
 
+mod addresses;
 mod admission;
 mod body;
 mod cursor;
@@ -14,7 +15,6 @@ mod delete;
 mod discovery;
 mod json_patch;
 mod kind;
-pub(crate) mod names;
 mod object;
 mod openapi;
 mod patch;
@@ -270,12 +270,12 @@ impl<'a> Call<'a> {
             .get(2)
             .is_some_and(|part| unstored::streams(part))
         {
-            let reads_all = parts.method == Method::GET && name.is_empty();
-            let route = wire::Route {
-                consumes: (parts.method == Method::PATCH).then_some(&patch::CONSUMED[..]),
-                streams: reads_all,
+            let route = match parts.method {
+                Method::PATCH => patch::ROUTE,
+                Method::GET if name.is_empty() => wire::Route::LIST,
+                _ => wire::Route::PLAIN,
             };
-            wire::route(&parts.method, &parts.headers, route)?;
+            wire::route(&parts.headers, route)?;
         }
         Ok(Self {
             negotiated: wire::negotiate(&parts.headers, &parts.uri)?,

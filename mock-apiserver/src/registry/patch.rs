@@ -5,9 +5,10 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::json_patch;
+use super::query::FieldValidation;
 use super::schema::{Message, Node, schema};
 use super::strategic::{self, Error, go_format};
-use crate::wire::{Status, parse_json};
+use crate::wire::{Route, Status, parse_json};
 
 /// More operations than this are too many for one JSON patch.
 const MAX_OPERATIONS: usize = 10_000;
@@ -18,13 +19,16 @@ const SUPPORTED: [&str; 3] = [
     "application/strategic-merge-patch+json",
 ];
 
-/// What the routes take: server-side apply, too, which is refused further in.
-pub const CONSUMED: [&str; 4] = [
-    SUPPORTED[0],
-    SUPPORTED[1],
-    SUPPORTED[2],
-    "application/apply-patch+yaml",
-];
+/// It takes server-side apply, too, which is refused further in.
+pub const ROUTE: Route = Route {
+    consumes: Some(&[
+        SUPPORTED[0],
+        SUPPORTED[1],
+        SUPPORTED[2],
+        "application/apply-patch+yaml",
+    ]),
+    ..Route::PLAIN
+};
 
 /// What was sent, as far as it is looked at before the object is there.
 pub struct Sent {
@@ -87,7 +91,7 @@ pub struct Patched {
 impl Patch {
     /// # Errors
     /// 400 for what is no patch of its format.
-    pub fn decode(sent: Sent) -> Result<Self, Status> {
+    pub fn decode(sent: Sent, validation: FieldValidation) -> Result<Self, Status> {
         let Sent {
             media,
             value,
@@ -110,7 +114,10 @@ impl Patch {
                     return Err(status);
                 }
                 let Value::Array(operations) = value else {
-                    return Err(cannot_decode(&value, "[]handlers.jsonPatchOp"));
+                    return Err(match validation {
+                        FieldValidation::Ignore => cannot_decode("", &value, "jsonpatch.Patch"),
+                        _ => cannot_decode(DECODING, &value, "[]handlers.jsonPatchOp"),
+                    });
                 };
                 for (index, operation) in operations.iter().enumerate() {
                     let fields = operation.as_object().into_iter().flatten();
@@ -125,13 +132,16 @@ impl Patch {
             }
             "application/merge-patch+json" => {
                 if !value.is_object() {
-                    return Err(cannot_decode(&value, "map[string]interface {}"));
+                    return Err(match validation {
+                        FieldValidation::Ignore => Status::bad_request("Invalid JSON Patch"),
+                        _ => cannot_decode(DECODING, &value, "map[string]interface {}"),
+                    });
                 }
                 Format::Merge(value)
             }
             _ => {
                 if !value.is_object() {
-                    return Err(cannot_decode(&value, "map[string]interface {}"));
+                    return Err(cannot_decode("", &value, "map[string]interface {}"));
                 }
                 Format::Strategic(value)
             }
@@ -177,7 +187,9 @@ fn strategic_merge(node: Node<'_>, original: &Value, patch: &Value) -> Result<Va
         })
 }
 
-fn cannot_decode(value: &Value, go_type: &str) -> Status {
+const DECODING: &str = "error decoding patch: ";
+
+fn cannot_decode(what: &str, value: &Value, go_type: &str) -> Status {
     let name = match value {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
@@ -187,7 +199,7 @@ fn cannot_decode(value: &Value, go_type: &str) -> Status {
         Value::Number(_) => "number",
     };
     Status::bad_request(format!(
-        "error decoding patch: json: cannot unmarshal {name} into Go value of type {go_type}"
+        "{what}json: cannot unmarshal {name} into Go value of type {go_type}"
     ))
 }
 

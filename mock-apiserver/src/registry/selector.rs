@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::kind::{Id, Kind};
-use super::names;
 use super::object::{at, meta, meta_map, text};
 use crate::wire::quote;
+use kube_rbac::{Version, names};
 
 /// What a list or a watch is narrowed down to.
 #[derive(Clone, Debug, Default)]
@@ -347,7 +347,7 @@ impl Lexer {
             Token::Word(word) => word,
             other => return Err(format!("found '{}', expected: identifier", other.text())),
         };
-        let faults = names::label_key(&key);
+        let faults = names::label_key(Version::default(), &key);
         if !faults.is_empty() {
             return Err(format!(
                 "<nil>: Invalid value: {}: {}",
@@ -397,7 +397,7 @@ impl Lexer {
         };
         if let Operator::In(values) | Operator::NotIn(values) = &operator {
             for (index, value) in values.iter().enumerate() {
-                let faults = names::label_value(value);
+                let faults = names::label_value(Version::default(), value);
                 if !faults.is_empty() {
                     return Err(format!(
                         "values[{index}][{key}]: Invalid value: {}: {}",

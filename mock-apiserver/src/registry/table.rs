@@ -20,9 +20,10 @@ static COLUMNS: LazyLock<HashMap<String, Value>> = LazyLock::new(|| {
     serde_json::from_str(columns).expect("the columns are JSON")
 });
 
-fn columns(kind: wire::Kind<'_>) -> &'static Value {
+/// The columns of a kind, and whether it has a printer of its own.
+fn columns(kind: wire::Kind<'_>) -> (&'static Value, bool) {
     let own = COLUMNS.get(&format!("{}/{}", kind.group, kind.kind));
-    own.unwrap_or_else(|| &COLUMNS[""])
+    (own.unwrap_or_else(|| &COLUMNS[""]), own.is_some())
 }
 
 /// `body`, an object or a list of the call's kind, as the client wants it.
@@ -170,18 +171,26 @@ impl Table<'_> {
             row.insert("object".to_owned(), shown);
             rows.push(Value::Object(row));
         }
-        let definitions = if headers {
-            columns(self.call.form().kind).clone()
-        } else {
-            Value::Null
+        let (columns, own) = columns(self.call.form().kind);
+        let rows = match rows.is_empty() && !own {
+            // The common printer makes no list before there is a row.
+            true => Value::Null,
+            false => rows.into(),
         };
-        Ok(json!({
-            "kind": "Table",
-            "apiVersion": self.api_version,
-            "metadata": metadata,
-            "columnDefinitions": definitions,
-            "rows": rows,
-        }))
+        Ok(wire::json::object([
+            ("kind", "Table".into()),
+            ("apiVersion", self.api_version.into()),
+            ("metadata", metadata),
+            (
+                "columnDefinitions",
+                if headers {
+                    columns.clone()
+                } else {
+                    Value::Null
+                },
+            ),
+            ("rows", rows),
+        ]))
     }
 }
 

@@ -5,11 +5,13 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use kube_rbac::Version;
+use kube_rbac::names::{NameRule, label, label_key, label_value, subdomain};
+use kube_rbac::validate::{Metadata, check_labels};
 use serde_json::{Map, Value, json};
 
+use super::addresses;
 use super::kind::{Id, Kind};
-use super::names;
-use super::object::{at, meta, meta_map, text};
+use super::object::{at, text};
 use crate::wire::{Cause, Fault, quote};
 
 /// A ConfigMap's or Secret's content may have this many bytes.
@@ -19,21 +21,33 @@ const IMMUTABLE: &str = "field is immutable";
 /// The faults of a new object.
 pub fn create(version: Version, kind: &Kind, object: &Value) -> Vec<Cause> {
     if kind.id.is_rbac() {
-        return rbac(kube_rbac::validate::create(version, &kind.typed(object)));
+        return told(kube_rbac::validate::create(version, &kind.typed(object)));
     }
-    let mut faults = Faults(metadata(kind, object));
+    let metadata = Metadata::of(version, kind.kind, object).map(|metadata| {
+        let mut errors = metadata.check(kind.namespaced, kind.names);
+        errors.extend(metadata.check_finalizer_names());
+        errors
+    });
+    let mut faults = Faults(told(metadata), version);
     faults.content(kind.id, object, None);
     faults.0
 }
 
-/// The faults of an object that replaces another.
+/// The faults of an object that replaces another. What is found twice, by the
+/// registry and by the kind's own rules, is said once.
 pub fn update(version: Version, kind: &Kind, new: &Value, old: &Value) -> Vec<Cause> {
     if kind.id.is_rbac() {
         let (new, old) = (kind.typed(new), kind.typed(old));
-        return rbac(kube_rbac::validate::update(version, &new, &old));
+        return told(kube_rbac::validate::update(version, &new, &old));
     }
-    let mut faults = Faults(metadata(kind, new));
-    faults.metadata_update(new, old);
+    let metadata = |object| Metadata::of(version, kind.kind, object);
+    let errors = metadata(new).and_then(|new| {
+        let mut errors = new.check(kind.namespaced, NameRule::PathSegment);
+        errors.extend(new.check_update(&metadata(old)?));
+        errors.extend(new.check_finalizer_names());
+        Ok(errors)
+    });
+    let mut faults = Faults(told(errors), version);
     match kind.id {
         Id::Secret => {
             if text(new, &["type"]) != text(old, &["type"]) {
@@ -56,10 +70,14 @@ pub fn update(version: Version, kind: &Kind, new: &Value, old: &Value) -> Vec<Ca
         _ => {}
     }
     faults.content(kind.id, new, Some(old));
+    let mut said = HashSet::new();
+    faults
+        .0
+        .retain(|cause| said.insert((cause.field.clone(), cause.message.clone())));
     faults.0
 }
 
-fn rbac(result: Result<Vec<kube_rbac::validate::FieldError>, kube_rbac::ParseError>) -> Vec<Cause> {
+fn told(result: Result<Vec<kube_rbac::validate::FieldError>, kube_rbac::ParseError>) -> Vec<Cause> {
     match result {
         Ok(errors) => errors
             .iter()
@@ -73,56 +91,12 @@ fn rbac(result: Result<Vec<kube_rbac::validate::FieldError>, kube_rbac::ParseErr
     }
 }
 
-fn metadata(kind: &Kind, object: &Value) -> Vec<Cause> {
-    let mut faults = Faults(Vec::new());
-    let (name, base) = (meta(object, "name"), meta(object, "generateName"));
-    for fault in match base {
-        "" => Vec::new(),
-        base => kind.names.prefix_faults(base),
-    } {
-        faults.invalid("metadata.generateName", &base.into(), &fault);
-    }
-    if name.is_empty() {
-        faults.required("metadata.name", "name or generateName is required");
-    } else {
-        for fault in kind.names.faults(name) {
-            faults.invalid("metadata.name", &name.into(), &fault);
-        }
-    }
-    if let Some(labels) = meta_map(object, "labels") {
-        faults.0.extend(names::labels(labels, "metadata.labels"));
-    }
-    if let Some(annotations) = meta_map(object, "annotations") {
-        faults
-            .0
-            .extend(names::annotations(annotations, "metadata.annotations"));
-    }
-    let owners = at(object, &["metadata", "ownerReferences"]);
-    for (index, owner) in items(owners).enumerate() {
-        for key in ["apiVersion", "kind", "name", "uid"] {
-            if text(owner, &[key]).is_empty() {
-                faults.required(
-                    &format!("metadata.ownerReferences[{index}].{key}"),
-                    "must not be empty",
-                );
-            }
-        }
-    }
-    let finalizers = at(object, &["metadata", "finalizers"]);
-    for finalizer in items(finalizers) {
-        for fault in names::label_key(finalizer.as_str().unwrap_or_default()) {
-            faults.invalid("metadata.finalizers", finalizer, &fault);
-        }
-    }
-    faults.0
-}
-
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// A collection of causes that knows how they are spelt.
-struct Faults(Vec<Cause>);
+/// A collection of causes that knows how they are spelt, in a minor's words.
+struct Faults(Vec<Cause>, Version);
 
 impl Faults {
     fn required(&mut self, field: &str, detail: &str) {
@@ -133,6 +107,13 @@ impl Faults {
     fn invalid(&mut self, field: &str, value: &Value, detail: &str) {
         self.0
             .push(Cause::new(field, Fault::Invalid, Some(value), detail));
+    }
+
+    fn labels(&mut self, labels: &Map<String, Value>, field: &str) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let labels = labels.iter().map(|(key, value)| (key.clone(), text(value)));
+        let errors = check_labels(self.1, &labels.collect(), field);
+        self.0.extend(told(Ok(errors)));
     }
 
     fn forbidden(&mut self, field: &str, detail: &str) {
@@ -197,7 +178,7 @@ impl Faults {
         let mut families = HashSet::new();
         for (index, range) in items(ranges).enumerate() {
             let text = range.as_str().unwrap_or_default();
-            if let Some(fault) = names::range_fault(text) {
+            if let Some(fault) = addresses::range_fault(text) {
                 self.invalid(&format!("{field}[{index}]"), range, fault);
             }
             if !families.insert(text.contains(':')) {
@@ -220,10 +201,10 @@ impl Faults {
                 text(taint, &["value"]),
                 text(taint, &["effect"]),
             );
-            for fault in names::label_key(key) {
+            for fault in label_key(self.1, key) {
                 self.invalid(&field("key"), &key.into(), &fault);
             }
-            let faults = names::label_value(value);
+            let faults = label_value(self.1, value);
             if !faults.is_empty() {
                 self.invalid(&field("value"), &value.into(), &faults.join(";"));
             }
@@ -254,39 +235,8 @@ impl Faults {
         if matches!(address, "" | "None") || kept {
             return;
         }
-        if let Some(fault) = names::address_fault(address) {
+        if let Some(fault) = addresses::address_fault(address) {
             self.invalid("spec.clusterIPs[0]", &address.into(), fault);
-        }
-    }
-
-    fn metadata_update(&mut self, new: &Value, old: &Value) {
-        for field in ["name", "namespace", "uid"] {
-            if meta(new, field) != meta(old, field) {
-                self.invalid(
-                    &format!("metadata.{field}"),
-                    &meta(new, field).into(),
-                    IMMUTABLE,
-                );
-            }
-        }
-        if meta(old, "deletionTimestamp").is_empty() {
-            return;
-        }
-        let before = at(old, &["metadata", "finalizers"]);
-        let mut added: Vec<&str> = items(at(new, &["metadata", "finalizers"]))
-            .filter(|f| !items(before).any(|g| g == *f))
-            .filter_map(Value::as_str)
-            .collect();
-        if !added.is_empty() {
-            added.sort_unstable();
-            let list: Vec<String> = added.iter().map(|f| quote(f)).collect();
-            self.forbidden(
-                "metadata.finalizers",
-                &format!(
-                    "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                    list.join(", ")
-                ),
-            );
         }
     }
 
@@ -441,7 +391,7 @@ impl Faults {
                 if target.is_empty() {
                     self.required("spec.externalName", "");
                 } else {
-                    for fault in names::subdomain(target) {
+                    for fault in subdomain(target) {
                         self.invalid("spec.externalName", &target.into(), &fault);
                     }
                 }
@@ -476,7 +426,7 @@ impl Faults {
                     self.required(&field("name"), "");
                 }
             } else {
-                for fault in names::label(name) {
+                for fault in label(name) {
                     self.invalid(&field("name"), &name.into(), &fault);
                 }
                 if !seen_names.insert(name) {
@@ -506,7 +456,7 @@ impl Faults {
             }
         }
         if let Some(labels) = at(spec, &["selector"]).as_object() {
-            self.0.extend(names::labels(labels, "spec.selector"));
+            self.labels(labels, "spec.selector");
         }
     }
 
@@ -542,8 +492,7 @@ impl Faults {
             self.label_selector("spec.selector", selector);
         }
         if let Some(labels) = labels.as_object() {
-            self.0
-                .extend(names::labels(labels, "spec.template.metadata.labels"));
+            self.labels(labels, "spec.template.metadata.labels");
         }
         if selector.is_null() || !selects(selector, labels) {
             let shown = if labels.is_null() {
@@ -600,8 +549,7 @@ impl Faults {
     fn label_selector(&mut self, field: &str, selector: &Value) {
         let none = Map::new();
         let labels = at(selector, &["matchLabels"]).as_object().unwrap_or(&none);
-        self.0
-            .extend(names::labels(labels, &format!("{field}.matchLabels")));
+        self.labels(labels, &format!("{field}.matchLabels"));
         let expressions: Vec<&Value> = items(at(selector, &["matchExpressions"])).collect();
         for (index, expression) in expressions.iter().enumerate() {
             let field = format!("{field}.matchExpressions[{index}]");
@@ -622,7 +570,7 @@ impl Faults {
                     "not a valid selector operator",
                 ),
             }
-            for fault in names::label_key(text(expression, &["key"])) {
+            for fault in label_key(self.1, text(expression, &["key"])) {
                 self.invalid(&format!("{field}.key"), &expression["key"], &fault);
             }
         }
@@ -671,7 +619,7 @@ impl Faults {
         if name.is_empty() {
             return self.required(field, "");
         }
-        for fault in names::label(name) {
+        for fault in label(name) {
             self.invalid(field, &name.into(), &fault);
         }
         if !seen.insert(name) {

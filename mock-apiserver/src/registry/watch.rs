@@ -152,7 +152,9 @@ fn initial_events(query: &Query, bookmarks: bool) -> Result<Option<bool>, Status
                 "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
             );
         }
-        return Ok(None);
+        // `SetListOptionsDefaults`, which does not know watches by path.
+        let from_nowhere = matches!(query.get("resourceVersion"), "" | "0");
+        return Ok((from_nowhere && query.flag("watch")).then_some(true));
     }
     if matching != "NotOlderThan" {
         return if matching.is_empty() {
@@ -212,7 +214,7 @@ impl Watch {
                     self.pending.push_back(Change::Written("ADDED", stored));
                 }
             }
-            if initial == Some(true) {
+            if initial == Some(true) && self.bookmarks {
                 self.pending.push_back(Change::Bookmark {
                     revision: current,
                     initial_end: true,

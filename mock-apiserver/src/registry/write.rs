@@ -69,8 +69,13 @@ impl Inner {
         if kind.id == Id::Service {
             admission::allocate(state, &mut object, None)?;
         }
+        if kind.id == Id::Pod {
+            // PodSecurity, with the policy of namespaces without labels for it.
+            let policy = "privileged:latest";
+            call.audit_annotation("pod-security.kubernetes.io/enforce-policy", policy);
+        }
         // The storage layer refuses this one, without a reason of its own.
-        if !matches!(meta(&object, "resourceVersion"), "" | "0") {
+        if !dry_run && !matches!(meta(&object, "resourceVersion"), "" | "0") {
             return Err(Status::unclassified(
                 "resourceVersion should not be set on objects to be created",
             ));
@@ -178,7 +183,7 @@ impl Inner {
         call.audit_body(|| sent.value().clone());
         self.store.with(|state| {
             let old = existing(state, call)?;
-            let patch = patch::Patch::decode(sent)?;
+            let patch = patch::Patch::decode(sent, validation)?;
             let scaling = call.action == Some(Action::Scale);
             let message = schema().message(call.form().message);
             let patched = if scaling {
@@ -301,6 +306,12 @@ impl Call<'_> {
     pub(super) fn audit_body(&self, body: impl FnOnce() -> Value) {
         if let Some(context) = self.audit_context() {
             context.body(body);
+        }
+    }
+
+    fn audit_annotation(&self, key: &str, value: &str) {
+        if let Some(context) = self.audit_context() {
+            context.annotate(key, value);
         }
     }
 

@@ -5,7 +5,9 @@
 use serde_json::json;
 
 use super::wire::{Requirement, Selector};
-use crate::registry::{names, selector};
+use kube_rbac::{Version, names};
+
+use crate::registry::selector;
 use crate::wire::{Cause, Fault};
 
 /// Which of the two selectors.
@@ -114,11 +116,11 @@ fn is_understood(requirement: &Requirement, which: Which) -> bool {
         (Which::Field, "In" | "NotIn") => requirement.values.len() == 1,
         (Which::Field, _) => false,
         (Which::Label, "In" | "NotIn" | "Exists" | "DoesNotExist") => {
-            names::label_key(&requirement.key).is_empty()
+            names::label_key(Version::default(), &requirement.key).is_empty()
                 && requirement
                     .values
                     .iter()
-                    .all(|value| names::label_value(value).is_empty())
+                    .all(|value| names::label_value(Version::default(), value).is_empty())
         }
         (Which::Label, _) => false,
     }

@@ -203,6 +203,9 @@ pub fn type_of(value: &Value) -> Result<(&str, &str), String> {
 /// # Errors
 /// What Kubernetes' scheme and converter say of another kind.
 pub fn check_conversion(kind: &str, api_version: &str, expected: Kind<'_>) -> Result<(), String> {
+    if kind == expected.kind && was_served(api_version, expected) {
+        return Ok(());
+    }
     if !protobuf::knows(api_version, kind) {
         return Err(format!(
             "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
@@ -218,6 +221,20 @@ pub fn check_conversion(kind: &str, api_version: &str, expected: Kind<'_>) -> Re
         internal_package(expected.group),
         expected.kind
     ))
+}
+
+/// Whether the kind is registered in an earlier version of its group, too.
+fn was_served(api_version: &str, expected: Kind<'_>) -> bool {
+    let (group, version) = split_api_version(api_version);
+    let versions: &[&str] = match (expected.group, expected.kind) {
+        ("authentication.k8s.io", "SelfSubjectReview") | ("rbac.authorization.k8s.io", _) => {
+            &["v1alpha1", "v1beta1"]
+        }
+        ("authentication.k8s.io" | "authorization.k8s.io", _) => &["v1beta1"],
+        ("apps", _) => &["v1beta1", "v1beta2"],
+        _ => &[],
+    };
+    group == expected.group && versions.contains(&version)
 }
 
 /// The two mismatches that Kubernetes words differently: another version of

@@ -3,8 +3,8 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde_json::Value;
 
 use super::status::Status;
@@ -78,15 +78,31 @@ pub struct Negotiated {
 pub struct Route {
     /// The media types of bodies; none: any.
     pub consumes: Option<&'static [&'static str]>,
-    /// Whether it can be watched, too.
-    pub streams: bool,
+    /// The media types of answers.
+    pub produces: &'static [&'static str],
 }
 
 impl Route {
     /// One that takes any body and gives objects.
     pub const PLAIN: Self = Self {
         consumes: None,
-        streams: false,
+        produces: &SUPPORTED,
+    };
+    /// A list, which can be watched, too.
+    pub const LIST: Self = Self {
+        produces: &[
+            SUPPORTED[0],
+            SUPPORTED[1],
+            SUPPORTED[2],
+            "application/json;stream=watch",
+            "application/vnd.kubernetes.protobuf;stream=watch",
+        ],
+        ..Self::PLAIN
+    };
+    /// One that gives JSON alone.
+    pub const JSON: Self = Self {
+        produces: &[SUPPORTED[0]],
+        ..Self::PLAIN
     };
 }
 
@@ -96,52 +112,39 @@ impl Route {
 ///
 /// # Errors
 /// 415 and 406, in its words.
-pub fn route(method: &Method, headers: &HeaderMap, route: Route) -> Result<(), Status> {
-    const STREAMS: [&str; 2] = [
-        "application/json;stream=watch",
-        "application/vnd.kubernetes.protobuf;stream=watch",
-    ];
-    let header = |name| {
-        headers
+pub fn route(headers: &HeaderMap, route: Route) -> Result<(), Status> {
+    let given = |name| {
+        let value = headers
             .get(name)
-            .and_then(|v: &HeaderValue| v.to_str().ok())
+            .and_then(|v: &HeaderValue| v.to_str().ok());
+        value.filter(|value| !value.is_empty())
     };
-    let length = header(CONTENT_LENGTH);
-    let essence = |media: &str| {
-        let media = media.split(';').next().unwrap_or_default();
-        media.trim_matches(' ').to_owned()
+    let essences = |media: &str| -> Vec<String> {
+        let essence = |media: &str| {
+            media
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        media.split(',').map(essence).collect()
     };
-    let sent = header(CONTENT_TYPE).filter(|sent| !sent.is_empty());
-    let sent = sent.unwrap_or("application/octet-stream");
-    let takes = |consumes: &[&str]| {
-        let mut sent = sent.split(',').map(essence);
-        sent.any(|sent| sent == "*/*" || consumes.contains(&sent.as_str()))
-    };
-    let mut produces = SUPPORTED.to_vec();
-    if route.streams {
-        produces.extend(STREAMS);
-    }
-    if !route.consumes.is_none_or(takes) {
-        if length.and_then(|n| n.parse().ok()).unwrap_or(0_u64) > 0 {
+    if let Some(consumes) = route.consumes {
+        let sent = essences(given(CONTENT_TYPE).unwrap_or("application/octet-stream"));
+        let taken = |sent: &String| sent == "*/*" || consumes.contains(&sent.as_str());
+        if !sent.iter().any(taken) {
             return Err(Status::unroutable(415, "415: Unsupported Media Type"));
         }
-        produces.clear();
     }
-    let accept = header(ACCEPT).filter(|accept| !accept.is_empty());
-    let mut accept = accept.unwrap_or("*/*").split(',').map(essence);
-    let wanted = |accepted: &str| accepted == "*/*" || produces.contains(&accepted);
-    if !produces.is_empty() && accept.any(|accepted| wanted(&accepted)) {
+    let accepted = essences(given(ACCEPT).unwrap_or("*/*"));
+    let has = |wanted: &String| wanted == "*/*" || route.produces.contains(&wanted.as_str());
+    if accepted.iter().any(has) {
         return Ok(());
     }
-    let bodiless =
-        matches!(*method, Method::POST | Method::PUT | Method::PATCH) && length.is_none();
-    let (code, what) = match bodiless {
-        true => (415, "Unsupported Media Type"),
-        false => (406, "Not Acceptable"),
-    };
-    let available = produces.join(", ");
-    let message = format!("{code}: {what}\n\nAvailable representations: {available}");
-    Err(Status::unroutable(code, &message))
+    let available = route.produces.join(", ");
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");
+    Err(Status::unroutable(406, &message))
 }
 
 /// Agrees on the response's media type, with the conversions that resources

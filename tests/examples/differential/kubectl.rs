@@ -210,6 +210,11 @@ fn recorded(
         None if watches => format!("{target}&timeoutSeconds=1"),
         _ => target.to_owned(),
     };
+    // Which document it is that is kept, each server says itself.
+    let target = match target.split_once("hash=") {
+        Some((before, after)) => format!("{before}{}", after.split_once('&').unwrap_or_default().1),
+        None => target,
+    };
     let headers = headers
         .iter()
         .filter(|(name, _)| {

@@ -81,6 +81,11 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         }
         let mut found = compare::differences(&outcomes[0], &outcomes[1]);
         let all_meant = found.iter().all(|one| one.meant().is_some());
+        if found.is_empty() && outcomes[0] != outcomes[1] {
+            *meant
+                .entry("ours says that it does not serve it")
+                .or_insert(0) += 1;
+        }
         if let Some(why) = found.iter().find_map(compare::Difference::meant) {
             *meant.entry(why).or_insert(0) += 1;
         }
@@ -258,12 +263,12 @@ impl Server {
         let text = answer.text().await?;
         let parsed = if media.starts_with("application/yaml") {
             serde_saphyr::from_str(&text).ok()
+        } else if status == 200 && request.watches() {
+            lines_of(&text)
         } else {
             serde_json::from_str(&text).ok()
         };
-        let mut body = parsed
-            .or_else(|| lines_of(&text))
-            .unwrap_or(Value::String(text));
+        let mut body = parsed.unwrap_or(Value::String(text));
         let user = body
             .get_mut("status")
             .and_then(|status| status.get_mut("userInfo"));

@@ -71,6 +71,11 @@ impl Request {
         self.with("content-type", "application/json")
     }
 
+    /// Whether it is answered line by line.
+    pub fn watches(&self) -> bool {
+        self.target.contains("watch=") || self.target.contains("/watch/")
+    }
+
     /// Whether it deletes something that waits for what depends on it.
     pub fn leaves_to_the_garbage_collector(&self) -> bool {
         self.method == "DELETE" && self.target.contains("propagationPolicy=Foreground")
@@ -488,6 +493,9 @@ fn read(rng: &mut ChaCha8Rng) -> Request {
         );
         format!("{}{query}", place.collection)
     };
+    if chance(rng, 5) {
+        return watch(rng, who, &place);
+    }
     let request = Request::new(who, if chance(rng, 5) { "HEAD" } else { "GET" }, target);
     match rng.random_range(0..12) {
         0 => request.with(
@@ -503,6 +511,33 @@ fn read(rng: &mut ChaCha8Rng) -> Request {
         4 => request.with("accept", "*/*"),
         _ => request.with("accept", "application/json"),
     }
+}
+
+/// A watch that is soon over, in both its forms.
+fn watch(rng: &mut ChaCha8Rng, who: Who, place: &Place) -> Request {
+    let timeout = "timeoutSeconds=1";
+    let target = if chance(rng, 50) {
+        format!("{}?watch=true&{timeout}", place.collection)
+    } else {
+        let base = if place.version == "v1" {
+            "/api/v1"
+        } else {
+            "/apis/rbac.authorization.k8s.io/v1"
+        };
+        let rest = place.collection.trim_start_matches(base);
+        format!("{base}/watch{rest}?{timeout}")
+    };
+    let more = pick(
+        rng,
+        &[
+            "",
+            "&resourceVersion=0",
+            "&resourceVersion=x",
+            "&allowWatchBookmarks=true",
+            "&fieldSelector=metadata.name%3Da",
+        ],
+    );
+    Request::new(who, "GET", format!("{target}{more}")).with("accept", "application/json")
 }
 
 fn object(rng: &mut ChaCha8Rng, place: &Place, name: &str) -> Value {

@@ -172,7 +172,8 @@ pub fn kube_apiserver(
             // A machine may have no address but loopback.
             "--advertise-address=127.0.0.1",
             "--endpoint-reconciler-type=none",
-            "--service-cluster-ip-range=10.0.0.0/24",
+            // As on EKS.
+            "--service-cluster-ip-range=10.100.0.0/16",
             &folder.flag("tls-cert-file", "serving.crt"),
             &folder.flag("tls-private-key-file", "serving.key"),
             &folder.flag("client-ca-file", "ca.crt"),
@@ -180,8 +181,6 @@ pub fn kube_apiserver(
             &folder.flag("service-account-key-file", "service-accounts.crt"),
             &folder.flag("service-account-signing-key-file", "service-accounts.key"),
             "--authorization-mode=RBAC",
-            // It wants a token for each pod, which nobody here would mount.
-            "--disable-admission-plugins=ServiceAccount",
             &format!(
                 "--authentication-config={}",
                 folder.authentication().display()

@@ -40,11 +40,6 @@ func openAPI(api string, served []groupVersion) (*documents, map[string]any, err
 		asReleased(file)
 		paths := file["paths"].(map[string]any)
 		for _, path := range sorted(paths) {
-			// Watches by path are deprecated.
-			if strings.Contains(path, "/watch/") {
-				delete(paths, path)
-				continue
-			}
 			paths[path] = shared.item(paths[path].(map[string]any))
 		}
 		components := file["components"].(map[string]any)

@@ -255,6 +255,10 @@ async fn a_watch_ends_on_the_clock_with_a_bookmark_before() {
     let server = server();
     let uri = "/api/v1/namespaces/default/pods?watch=1&timeoutSeconds=90&allowWatchBookmarks=true";
     let mut watch = server.watch(uri, "").await;
+    // Whoever starts from nowhere is told when that is over.
+    let begun = watch.next().await.expect("a bookmark");
+    let annotations = &begun["object"]["metadata"]["annotations"];
+    assert_eq!(annotations["k8s.io/initial-events-end"], "true");
     server
         .clock
         .advance(Duration::from_secs(60))
