@@ -32,6 +32,7 @@ pub mod bootstrap;
 pub mod escalation;
 pub mod explain;
 mod hash;
+mod index;
 pub mod names;
 pub mod objects;
 pub mod policy;

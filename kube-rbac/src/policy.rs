@@ -5,43 +5,82 @@
 //! counts and shares all that is not changed later, the default roles too.
 
 use crate::hash::BuildNameHasher;
-use crate::objects::{Binding, Object, Role, SubjectRef};
+use crate::index::{Index, Names};
+use crate::objects::{Binding, Object, PolicyRule, Role, SubjectRef};
 use imbl::shared_ptr::DefaultSharedPtr;
-use imbl::{GenericHashMap, OrdMap, OrdSet};
+use imbl::{GenericHashMap, OrdMap};
 use std::sync::Arc;
-
-/// A persistent map by name.
-type Names<V> = GenericHashMap<Arc<str>, V, BuildNameHasher, DefaultSharedPtr>;
 
 /// Roles and bindings. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
+    /// The objects, in order.
     cluster: Scope,
-    namespaces: Names<Scope>,
-    /// The names of the namespaces, in order.
-    order: OrdSet<Arc<str>>,
-}
-
-/// What lives in one namespace, or in none.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Scope {
-    roles: OrdMap<Arc<str>, Arc<Role>>,
-    /// The same roles, where a decision looks for them.
-    roles_by_name: Names<Arc<Role>>,
-    bindings: OrdMap<Arc<str>, Arc<Binding>>,
+    namespaces: OrdMap<Arc<str>, Scope>,
+    /// The same once more, where a decision looks for them. It meets names
+    /// that are bound nowhere more often than others, and learns that at the
+    /// first look.
+    roles: Index<Placed<Stored>>,
     /// Users, and service accounts by their user name.
-    users: Names<Postings>,
-    groups: Names<Postings>,
+    users: Index<Placed<Postings>>,
+    groups: Index<Placed<Postings>>,
+    /// Every list of rules once, and of how many roles it is: namespaces are
+    /// given the same roles, and what is one in memory stays in the caches.
+    rules: GenericHashMap<Arc<[PolicyRule]>, usize, BuildNameHasher, DefaultSharedPtr>,
 }
 
-/// The bindings that name one subject, in order of their names.
-type Postings = Arc<Vec<Posting>>;
+#[derive(Clone, Debug)]
+struct Stored {
+    role: Arc<Role>,
+    /// Equal to the role's.
+    rules: Arc<[PolicyRule]>,
+}
+
+/// The objects that live in one namespace, or in none.
+#[derive(Clone, Debug, Default)]
+struct Scope {
+    roles: OrdMap<Arc<str>, Arc<Role>>,
+    bindings: OrdMap<Arc<str>, Arc<Binding>>,
+}
+
+/// What one name stands for in the cluster, and what in a namespace.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed<T> {
+    cluster: Option<T>,
+    local: Local<T>,
+}
+
+/// By namespace. Most names are of one.
+#[derive(Clone, Debug)]
+enum Local<T> {
+    One(Arc<str>, T),
+    Several(Names<T>),
+}
+
+/// The bindings that name one subject, in order of their names. Most name
+/// somebody who has no other.
+#[derive(Clone, Debug)]
+pub(crate) enum Postings {
+    One(Posting),
+    Several(Arc<Vec<Posting>>),
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Posting {
     pub(crate) binding: Arc<Binding>,
     /// The first of the binding's subjects that is this one.
-    pub(crate) subject: usize,
+    pub(crate) subject: u32,
+    pub(crate) role: RoleKey,
+}
+
+/// The role that a binding refers to, so that a decision need not look into
+/// the binding. The name is the one that the policy has the role by.
+#[derive(Clone, Debug)]
+pub(crate) enum RoleKey {
+    Role(Arc<str>),
+    ClusterRole(Arc<str>),
+    /// A reference of another kind.
+    Unsupported,
 }
 
 impl Policy {
@@ -57,19 +96,30 @@ impl Policy {
 
     /// [`put_role`](Self::put_role) of a role that is shared.
     pub fn put_shared_role(&mut self, role: Arc<Role>) {
-        let name: Arc<str> = role.name.as_str().into();
-        let scope = self.scope_mut(role.namespace.as_deref());
-        scope.roles_by_name.insert(name.clone(), role.clone());
-        scope.roles.insert(name, role);
+        let namespace = role.namespace.as_deref();
+        self.remove_role(namespace, &role.name);
+        let name = self.role_name(&role.name);
+        let stored = Stored {
+            role: role.clone(),
+            rules: self.share(&role.rules),
+        };
+        let placed = self.roles.get_or_default(name.clone());
+        placed.put(namespace, stored);
+        self.scope_mut(namespace).roles.insert(name, role.clone());
     }
 
     /// Takes the role out; the bindings that refer to it stay.
     pub fn remove_role(&mut self, namespace: Option<&str>, name: &str) -> Option<Arc<Role>> {
-        let scope = self.scope_mut(namespace);
-        scope.roles_by_name.remove(name);
-        let role = scope.roles.remove(name);
+        let role = self.scope_mut(namespace).roles.remove(name);
         self.forget_if_empty(namespace);
-        role
+        let role = role?;
+        self.release(&role.rules);
+        let placed = self.roles.get_or_default(name.into());
+        placed.remove(namespace);
+        if placed.is_empty() {
+            self.roles.remove(name);
+        }
+        Some(role)
     }
 
     /// Adds the binding, or replaces the one of its name.
@@ -79,15 +129,42 @@ impl Policy {
 
     /// [`put_binding`](Self::put_binding) of a binding that is shared.
     pub fn put_shared_binding(&mut self, binding: Arc<Binding>) {
-        self.scope_mut(binding.namespace.as_deref())
-            .put_binding(binding);
+        let namespace = binding.namespace.as_deref();
+        self.remove_binding(namespace, &binding.name);
+        let role = match binding.role_ref.kind.as_str() {
+            "Role" => RoleKey::Role(self.role_name(&binding.role_ref.name)),
+            "ClusterRole" => RoleKey::ClusterRole(self.role_name(&binding.role_ref.name)),
+            _ => RoleKey::Unsupported,
+        };
+        for (subject, key) in keys(&binding) {
+            let (index, name) = self.postings_mut(key);
+            let posting = Posting {
+                binding: binding.clone(),
+                subject,
+                role: role.clone(),
+            };
+            index.get_or_default(name.into()).post(namespace, posting);
+        }
+        let name = binding.name.as_str().into();
+        self.scope_mut(namespace)
+            .bindings
+            .insert(name, binding.clone());
     }
 
     /// Takes the binding out.
     pub fn remove_binding(&mut self, namespace: Option<&str>, name: &str) -> Option<Arc<Binding>> {
-        let binding = self.scope_mut(namespace).remove_binding(name);
+        let binding = self.scope_mut(namespace).bindings.remove(name);
         self.forget_if_empty(namespace);
-        binding
+        let binding = binding?;
+        for (_, key) in keys(&binding) {
+            let (index, subject) = self.postings_mut(key);
+            let placed = index.get_or_default(subject.as_str().into());
+            placed.withdraw(namespace, name);
+            if placed.is_empty() {
+                index.remove(&subject);
+            }
+        }
+        Some(binding)
     }
 
     /// Adds or replaces an object of any of the four kinds.
@@ -100,7 +177,12 @@ impl Policy {
 
     /// The role of that name; a ClusterRole when the namespace is `None`.
     pub fn role(&self, namespace: Option<&str>, name: &str) -> Option<&Arc<Role>> {
-        self.scope(namespace)?.roles_by_name.get(name)
+        Some(&self.stored(namespace, name)?.role)
+    }
+
+    /// The rules of the [`role`](Self::role) of that name.
+    pub(crate) fn rules(&self, namespace: Option<&str>, name: &str) -> Option<&[PolicyRule]> {
+        Some(&self.stored(namespace, name)?.rules)
     }
 
     /// The binding of that name; a ClusterRoleBinding when the namespace is
@@ -120,42 +202,52 @@ impl Policy {
         self.scopes().flat_map(|scope| scope.bindings.values())
     }
 
-    /// The scope of a namespace, or the cluster's.
-    pub(crate) fn scope(&self, namespace: Option<&str>) -> Option<&Scope> {
+    /// The bindings, anywhere, that name the user or the service account
+    /// whose user name this is.
+    pub(crate) fn of_user(&self, name: &str) -> Option<&Placed<Postings>> {
+        self.users.get(name)
+    }
+
+    /// The bindings, anywhere, that name the group.
+    pub(crate) fn of_group(&self, name: &str) -> Option<&Placed<Postings>> {
+        self.groups.get(name)
+    }
+
+    fn stored(&self, namespace: Option<&str>, name: &str) -> Option<&Stored> {
+        self.roles.get(name)?.get(namespace)
+    }
+
+    fn share(&mut self, rules: &[PolicyRule]) -> Arc<[PolicyRule]> {
+        let known = self.rules.get_key_value(rules);
+        let (rules, roles) = known.map_or_else(|| (rules.into(), 0), |(r, n)| (r.clone(), *n));
+        self.rules.insert(rules.clone(), roles + 1);
+        rules
+    }
+
+    fn release(&mut self, rules: &[PolicyRule]) {
+        match self.rules.get_mut(rules) {
+            Some(roles) if *roles > 1 => *roles -= 1,
+            _ => {
+                self.rules.remove(rules);
+            }
+        }
+    }
+
+    fn scope(&self, namespace: Option<&str>) -> Option<&Scope> {
         match namespace {
             None => Some(&self.cluster),
             Some(namespace) => self.namespaces.get(namespace),
         }
     }
 
-    /// Whether any binding, anywhere, names the group.
-    pub(crate) fn binds_group(&self, group: &str) -> bool {
-        self.scopes().any(|scope| !scope.group(group).is_empty())
-    }
-
-    /// Whether any binding, anywhere, names the user, or the service account
-    /// whose user name this is.
-    pub(crate) fn binds_user(&self, user: &str) -> bool {
-        self.scopes().any(|scope| !scope.user(user).is_empty())
-    }
-
     fn scopes(&self) -> impl Iterator<Item = &Scope> {
-        let namespaces = self
-            .order
-            .iter()
-            .filter_map(|name| self.namespaces.get(name));
-        std::iter::once(&self.cluster).chain(namespaces)
+        std::iter::once(&self.cluster).chain(self.namespaces.values())
     }
 
     fn scope_mut(&mut self, namespace: Option<&str>) -> &mut Scope {
         match namespace {
             None => &mut self.cluster,
-            Some(namespace) => {
-                if !self.namespaces.contains_key(namespace) {
-                    self.order.insert(namespace.into());
-                }
-                self.namespaces.entry(namespace.into()).or_default()
-            }
+            Some(namespace) => self.namespaces.entry(namespace.into()).or_default(),
         }
     }
 
@@ -163,7 +255,20 @@ impl Policy {
         let Some(namespace) = namespace else { return };
         if self.namespaces.get(namespace).is_some_and(Scope::is_empty) {
             self.namespaces.remove(namespace);
-            self.order.remove(namespace);
+        }
+    }
+
+    /// The name as the policy has it already, where it has.
+    fn role_name(&self, name: &str) -> Arc<str> {
+        self.roles
+            .name(name)
+            .map_or_else(|| name.into(), Arc::clone)
+    }
+
+    fn postings_mut(&mut self, key: Key) -> (&mut Index<Placed<Postings>>, String) {
+        match key {
+            Key::User(name) => (&mut self.users, name),
+            Key::Group(name) => (&mut self.groups, name),
         }
     }
 }
@@ -189,68 +294,167 @@ impl Extend<Object> for Policy {
 }
 
 impl Scope {
-    pub(crate) fn user(&self, name: &str) -> &[Posting] {
-        self.users
-            .get(name)
-            .map_or(&[], |postings| postings.as_slice())
-    }
-
-    pub(crate) fn group(&self, name: &str) -> &[Posting] {
-        self.groups
-            .get(name)
-            .map_or(&[], |postings| postings.as_slice())
-    }
-
     fn is_empty(&self) -> bool {
         self.roles.is_empty() && self.bindings.is_empty()
     }
+}
 
-    fn put_binding(&mut self, binding: Arc<Binding>) {
-        self.remove_binding(&binding.name);
-        for (index, subject) in binding.subjects.iter().enumerate() {
-            let Some(key) = Key::of(subject, binding.namespace.as_deref()) else {
-                continue;
-            };
-            let (map, name) = self.postings_mut(key);
-            let postings = Arc::make_mut(map.entry(name.into()).or_default());
-            let place = postings.binary_search_by(|p| p.binding.name.cmp(&binding.name));
-            if let Err(place) = place {
-                postings.insert(
-                    place,
-                    Posting {
-                        binding: binding.clone(),
-                        subject: index,
-                    },
-                );
+impl<T> Default for Placed<T> {
+    fn default() -> Self {
+        Placed {
+            cluster: None,
+            local: Local::Several(Names::default()),
+        }
+    }
+}
+
+impl<T: Clone> Placed<T> {
+    /// What the name stands for in the namespace, or in the cluster.
+    pub(crate) fn get(&self, namespace: Option<&str>) -> Option<&T> {
+        match namespace {
+            None => self.cluster.as_ref(),
+            Some(namespace) => self.local.get(namespace),
+        }
+    }
+
+    fn get_mut(&mut self, namespace: Option<&str>) -> Option<&mut T> {
+        match namespace {
+            None => self.cluster.as_mut(),
+            Some(namespace) => self.local.get_mut(namespace),
+        }
+    }
+
+    fn put(&mut self, namespace: Option<&str>, value: T) {
+        match namespace {
+            None => self.cluster = Some(value),
+            Some(namespace) => self.local.put(namespace, value),
+        }
+    }
+
+    fn remove(&mut self, namespace: Option<&str>) {
+        match namespace {
+            None => self.cluster = None,
+            Some(namespace) => self.local.remove(namespace),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cluster.is_none() && self.local.is_empty()
+    }
+}
+
+impl<T: Clone> Local<T> {
+    fn get(&self, namespace: &str) -> Option<&T> {
+        match self {
+            Local::One(only, value) => (**only == *namespace).then_some(value),
+            Local::Several(several) => several.get(namespace),
+        }
+    }
+
+    fn get_mut(&mut self, namespace: &str) -> Option<&mut T> {
+        match self {
+            Local::One(only, value) => (**only == *namespace).then_some(value),
+            Local::Several(several) => several.get_mut(namespace),
+        }
+    }
+
+    fn put(&mut self, namespace: &str, value: T) {
+        match self {
+            Local::Several(several) if several.is_empty() => {
+                *self = Local::One(namespace.into(), value);
+            }
+            Local::One(only, first) if **only != *namespace => {
+                let mut several = Names::default();
+                several.insert(only.clone(), first.clone());
+                several.insert(namespace.into(), value);
+                *self = Local::Several(several);
+            }
+            Local::One(_, first) => *first = value,
+            Local::Several(several) => {
+                several.insert(namespace.into(), value);
             }
         }
-        self.bindings.insert(binding.name.as_str().into(), binding);
     }
 
-    fn remove_binding(&mut self, name: &str) -> Option<Arc<Binding>> {
-        let binding = self.bindings.remove(name)?;
-        for subject in &binding.subjects {
-            let Some(key) = Key::of(subject, binding.namespace.as_deref()) else {
-                continue;
-            };
-            let (map, subject) = self.postings_mut(key);
-            let Some(postings) = map.get_mut(subject.as_str()) else {
-                continue;
-            };
-            Arc::make_mut(postings).retain(|p| p.binding.name != name);
-            if postings.is_empty() {
-                map.remove(subject.as_str());
+    fn remove(&mut self, namespace: &str) {
+        match self {
+            Local::One(only, _) if **only == *namespace => {
+                *self = Local::Several(Names::default());
+            }
+            Local::One(..) => {}
+            Local::Several(several) => {
+                several.remove(namespace);
             }
         }
-        Some(binding)
     }
 
-    fn postings_mut(&mut self, key: Key) -> (&mut Names<Postings>, String) {
-        match key {
-            Key::User(name) => (&mut self.users, name),
-            Key::Group(name) => (&mut self.groups, name),
+    fn is_empty(&self) -> bool {
+        matches!(self, Local::Several(several) if several.is_empty())
+    }
+}
+
+impl Placed<Postings> {
+    /// Adds the posting, unless an earlier subject of its binding is the same.
+    fn post(&mut self, namespace: Option<&str>, posting: Posting) {
+        match self.get_mut(namespace) {
+            None => self.put(namespace, Postings::One(posting)),
+            Some(postings) => postings.add(posting),
         }
     }
+
+    /// Takes the binding of that name out.
+    fn withdraw(&mut self, namespace: Option<&str>, binding: &str) {
+        let left = self.get_mut(namespace).map(|p| p.without(binding));
+        if left.is_some_and(<[_]>::is_empty) {
+            self.remove(namespace);
+        }
+    }
+}
+
+impl Postings {
+    pub(crate) fn as_slice(&self) -> &[Posting] {
+        match self {
+            Postings::One(posting) => std::slice::from_ref(posting),
+            Postings::Several(postings) => postings,
+        }
+    }
+
+    fn add(&mut self, posting: Posting) {
+        let name = posting.binding.name.as_str();
+        let by_name = |p: &Posting| p.binding.name.as_str().cmp(name);
+        let Err(place) = self.as_slice().binary_search_by(by_name) else {
+            return;
+        };
+        match self {
+            Postings::One(first) => {
+                let mut both = vec![first.clone()];
+                both.insert(place, posting);
+                *self = Postings::Several(Arc::new(both));
+            }
+            Postings::Several(postings) => Arc::make_mut(postings).insert(place, posting),
+        }
+    }
+
+    /// Takes the binding out; gives what is left.
+    fn without(&mut self, binding: &str) -> &[Posting] {
+        match self {
+            Postings::One(posting) if posting.binding.name == binding => &[],
+            Postings::One(_) => self.as_slice(),
+            Postings::Several(postings) => {
+                Arc::make_mut(postings).retain(|p| p.binding.name != binding);
+                postings
+            }
+        }
+    }
+}
+
+/// The subjects that apply to somebody, with their places in the binding.
+fn keys(binding: &Binding) -> impl Iterator<Item = (u32, Key)> {
+    let namespace = binding.namespace.as_deref();
+    let keys = binding.subjects.iter().map(move |s| Key::of(s, namespace));
+    (0..)
+        .zip(keys)
+        .filter_map(|(place, key)| Some((place, key?)))
 }
 
 /// What of the one who asks must equal a subject for the subject to apply.

@@ -8,7 +8,7 @@
 
 use crate::attributes::{Attributes, User};
 use crate::objects::{Binding, PolicyRule, Role, RoleRef, SubjectRef};
-use crate::policy::{Policy, Posting, Scope};
+use crate::policy::{Placed, Policy, Posting, Postings, RoleKey};
 use crate::quote::push_quoted;
 use crate::rules;
 use crate::version::Version;
@@ -145,14 +145,10 @@ pub fn visit<'p, V: Visitor<'p>>(
     namespace: &str,
     visitor: &mut V,
 ) {
-    let cluster = policy.scope(None);
-    let local = if namespace.is_empty() {
-        None
-    } else {
-        policy.scope(Some(namespace))
-    };
-    for scope in [cluster, local].into_iter().flatten() {
-        if visit_scope(policy, scope, user, visitor).is_break() {
+    let bound = Bound::new(policy, user);
+    let local = (!namespace.is_empty()).then_some(Some(namespace));
+    for namespace in std::iter::once(None).chain(local) {
+        if visit_scope(policy, &bound, namespace, visitor).is_break() {
             return;
         }
     }
@@ -340,16 +336,20 @@ impl<'p> Visitor<'p> for Collecting<'p> {
 
 fn visit_scope<'p, V: Visitor<'p>>(
     policy: &'p Policy,
-    scope: &'p Scope,
-    user: &User<'_>,
+    bound: &Bound<'p>,
+    namespace: Option<&str>,
     visitor: &mut V,
 ) -> ControlFlow<()> {
-    let mut merge = Merge::new(scope, user);
-    while let Some(source) = merge.next() {
-        match referenced_role(policy, source.binding) {
+    let mut merge = Merge(bound.in_namespace(namespace));
+    while let Some((posting, subject)) = merge.next() {
+        let source = Source {
+            binding: &posting.binding,
+            subject: subject as usize,
+        };
+        match rules_of(policy, posting) {
             Err(error) => visitor.error(source, error)?,
-            Ok(role) => {
-                for (index, rule) in role.rules.iter().enumerate() {
+            Ok(rules) => {
+                for (index, rule) in rules.iter().enumerate() {
                     visitor.rule(source, index, rule)?;
                 }
             }
@@ -358,74 +358,109 @@ fn visit_scope<'p, V: Visitor<'p>>(
     ControlFlow::Continue(())
 }
 
-/// The bindings that apply to a user, by name: the merged postings of the
-/// user and of each group. Most users meet few of them, so the lists are kept
-/// without allocating.
-struct Merge<'p> {
-    few: [&'p [Posting]; 6],
-    used: usize,
-    more: Vec<&'p [Posting]>,
+/// The rules of the [`referenced_role`] of the posting's binding, into which
+/// it looks only if there are none.
+fn rules_of<'p>(
+    policy: &'p Policy,
+    posting: &'p Posting,
+) -> Result<&'p [PolicyRule], ResolveError<'p>> {
+    let found = match &posting.role {
+        RoleKey::ClusterRole(name) => policy.rules(None, name),
+        RoleKey::Role(name) => {
+            let namespace = posting.binding.namespace.as_deref();
+            namespace.and_then(|namespace| policy.rules(Some(namespace), name))
+        }
+        RoleKey::Unsupported => None,
+    };
+    match found {
+        Some(rules) => Ok(rules),
+        None => referenced_role(policy, &posting.binding).map(|role| role.rules.as_slice()),
+    }
 }
 
-impl<'p> Merge<'p> {
-    fn new(scope: &'p Scope, user: &User<'_>) -> Self {
-        let mut merge = Merge {
-            few: [&[]; 6],
+/// A list that is seldom long, kept without allocating.
+struct Few<T> {
+    few: [Option<T>; 6],
+    used: usize,
+    more: Vec<T>,
+}
+
+impl<T: Copy> Few<T> {
+    fn new() -> Self {
+        Few {
+            few: [None; 6],
             used: 0,
             more: Vec::new(),
-        };
-        merge.add(scope.user(user.name));
-        for group in user.groups {
-            merge.add(scope.group(group));
         }
-        merge
     }
 
-    fn add(&mut self, postings: &'p [Posting]) {
-        if postings.is_empty() {
-            return;
-        }
+    fn push(&mut self, value: T) {
         match self.few.get_mut(self.used) {
             Some(place) => {
-                *place = postings;
+                *place = Some(value);
                 self.used += 1;
             }
-            None => self.more.push(postings),
+            None => self.more.push(value),
         }
     }
 
-    /// The next binding by name. The same binding may head several lists;
-    /// Kubernetes reports the first subject that applies.
-    fn next(&mut self) -> Option<Source<'p>> {
-        let lists = &mut self.few[..self.used];
-        if self.more.is_empty()
-            && let [list] = lists
-        {
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.few[..self.used].iter().flatten().chain(&self.more)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let few = self.few[..self.used].iter_mut().flatten();
+        few.chain(&mut self.more)
+    }
+}
+
+/// Where the user is bound, and where each of their groups.
+struct Bound<'p>(Few<&'p Placed<Postings>>);
+
+impl<'p> Bound<'p> {
+    fn new(policy: &'p Policy, user: &User<'_>) -> Self {
+        let mut bound = Few::new();
+        let groups = user.groups.iter().filter_map(|g| policy.of_group(g));
+        for placed in policy.of_user(user.name).into_iter().chain(groups) {
+            bound.push(placed);
+        }
+        Bound(bound)
+    }
+
+    fn in_namespace(&self, namespace: Option<&str>) -> Few<&'p [Posting]> {
+        let mut lists = Few::new();
+        for postings in self.0.iter().filter_map(|placed| placed.get(namespace)) {
+            lists.push(postings.as_slice());
+        }
+        lists
+    }
+}
+
+/// The bindings that apply to a user in one place, by name: the merged
+/// postings of the user and of each group.
+struct Merge<'p>(Few<&'p [Posting]>);
+
+impl<'p> Merge<'p> {
+    /// The next binding by name, and the subject it applies by. The same
+    /// binding may head several lists; Kubernetes reports the first subject
+    /// that applies.
+    fn next(&mut self) -> Option<(&'p Posting, u32)> {
+        let lists = &mut self.0;
+        if let ([Some(list)], true) = (&mut lists.few[..lists.used], lists.more.is_empty()) {
             let (head, rest) = list.split_first()?;
             *list = rest;
-            return Some(Source {
-                binding: &head.binding,
-                subject: head.subject,
-            });
+            return Some((head, head.subject));
         }
-        let heads = || {
-            lists
-                .iter()
-                .chain(&self.more)
-                .filter_map(|list| list.first())
-        };
+        let heads = || lists.iter().filter_map(|list| list.first());
         let first = heads().min_by(|a, b| a.binding.name.cmp(&b.binding.name))?;
         let name = first.binding.name.as_str();
         let same = |posting: &Posting| posting.binding.name == name;
         let subject = heads().filter(|p| same(p)).map(|p| p.subject).min()?;
-        for list in lists.iter_mut().chain(&mut self.more) {
+        for list in lists.iter_mut() {
             if list.first().is_some_and(same) {
                 *list = &list[1..];
             }
         }
-        Some(Source {
-            binding: &first.binding,
-            subject,
-        })
+        Some((first, subject))
     }
 }

@@ -186,8 +186,8 @@ fn nowhere_else(
     binding: &BindingName,
 ) -> String {
     let is_bound = match kind {
-        "group" => policy.binds_group(have),
-        "user" => policy.binds_user(have),
+        "group" => policy.of_group(have).is_some(),
+        "user" => policy.of_user(have).is_some(),
         _ => false,
     };
     let nowhere = if is_bound {
