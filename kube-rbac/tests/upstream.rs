@@ -12,9 +12,9 @@ mod question;
 
 use std::collections::BTreeMap;
 
-use build::{binding, role, rule, user};
-use kube_rbac::escalation::{Refusal, RoleWrite, role_write};
-use kube_rbac::{Policy, RoleRef, SubjectRef, Version};
+use build::{binding, named, role, rule, user};
+use kube_rbac::escalation::{Refusal, RoleWrite, compact, covers, role_write};
+use kube_rbac::{Policy, PolicyRule, RoleRef, SubjectRef, Version};
 use named::Line;
 use rstest::rstest;
 
@@ -84,4 +84,114 @@ fn a_role_is_written_by_who_has_its_rights_or_may_escalate(
         role_write(&policy, Version::V1_37, &write),
         expected.map_err(|text| Refusal::Forbidden(text.to_owned()))
     );
+}
+
+/// With URLs as well as resources, as no valid rule is.
+fn and_url(rule: PolicyRule, url: &str) -> PolicyRule {
+    PolicyRule {
+        non_resource_urls: vec![url.to_owned()],
+        ..rule
+    }
+}
+
+/// `TestCompactRules` (`pkg/registry/rbac/validation/policy_compact_test.go`);
+/// `None` where the rules stay as they are. In which order they come out means
+/// nothing there either. Nor are lists there told apart here that are empty and
+/// that are missing.
+#[rstest]
+#[case::empty(vec![], None)]
+#[case::simple(
+    vec![
+        rule("get", "core", "builds"),
+        rule("list", "core", "builds"),
+        rule("update patch", "core", "builds"),
+        rule("create", "extensions", "daemonsets"),
+        rule("delete", "extensions", "daemonsets"),
+        named(rule("patch", "extensions", "daemonsets"), "core"),
+        named(rule("get", "extensions", "daemonsets"), "foo"),
+        named(rule("list", "extensions", "daemonsets"), "foo"),
+        rule("educate", "core", "dolphins"),
+        rule("", "core", "pirates"),
+        rule("", "core", "pods"),
+        rule("create", "core", "pods"),
+    ],
+    Some(vec![
+        rule("create delete", "extensions", "daemonsets"),
+        named(rule("patch", "extensions", "daemonsets"), "core"),
+        named(rule("get list", "extensions", "daemonsets"), "foo"),
+        rule("get list update patch", "core", "builds"),
+        rule("educate", "core", "dolphins"),
+        rule("", "core", "pirates"),
+        rule("create", "core", "pods"),
+    ])
+)]
+#[case::complex_multi_group(
+    vec![rule("get", "core builds.openshift.io", "builds"), rule("list", "core builds.openshift.io", "builds")],
+    None
+)]
+#[case::complex_multi_resource(
+    vec![rule("get", "core", "builds images"), rule("list", "core", "builds images")],
+    None
+)]
+#[case::complex_named_resource(
+    vec![named(rule("get", "core", "builds"), "mybuild"), named(rule("list", "core", "builds"), "mybuild2")],
+    None
+)]
+#[case::complex_non_resource(
+    vec![and_url(rule("get", "core", "builds"), "/"), and_url(rule("get", "core", "builds"), "/foo")],
+    None
+)]
+fn simple_rules_that_differ_by_verb_become_one(
+    #[case] rules: Vec<PolicyRule>,
+    #[case] expected: Option<Vec<PolicyRule>>,
+) {
+    let mut compacted = compact(&rules);
+    assert_eq!(covers(&compacted, &rules), Ok(()));
+    assert_eq!(covers(&rules, &compacted), Ok(()));
+    let mut expected = expected.unwrap_or(rules);
+    compacted.sort();
+    expected.sort();
+    assert_eq!(compacted, expected);
+}
+
+/// `TestIsSimpleResourceRule` of the same file: a simple rule goes into a rule
+/// with its group, resource and name, another one is left alone even with
+/// itself.
+#[rstest]
+#[case::simple_no_verbs(rule("", "core", "builds"), Some(rule("x", "core", "builds")))]
+#[case::simple_one_verb(rule("get", "core", "builds"), Some(rule("x", "core", "builds")))]
+#[case::simple_one_empty_resource_name(
+    named(rule("get", "core", "builds"), "core"),
+    Some(named(rule("x", "core", "builds"), "core"))
+)]
+#[case::simple_one_resource_name(
+    named(rule("get", "core", "builds"), "foo"),
+    Some(named(rule("x", "core", "builds"), "foo"))
+)]
+#[case::simple_multi_verb(rule("get list", "core", "builds"), Some(rule("x", "core", "builds")))]
+#[case::complex_empty(PolicyRule::default(), None)]
+#[case::complex_no_group(rule("get", "", "builds"), None)]
+#[case::complex_multi_group(rule("get", "a b", "builds"), None)]
+#[case::complex_no_resource(rule("get", "core", ""), None)]
+#[case::complex_multi_resource(rule("get", "core", "builds images"), None)]
+#[case::complex_resource_names(named(rule("get", "core", "builds"), "foo bar"), None)]
+#[case::complex_non_resource_urls(and_url(rule("get", "core", "builds"), "/"), None)]
+fn a_simple_rule_has_one_group_one_resource_and_one_name_at_most(
+    #[case] given: PolicyRule,
+    #[case] same: Option<PolicyRule>,
+) {
+    match same {
+        Some(same) => {
+            let verbs = [same.verbs.clone(), given.verbs.clone()].concat();
+            let joined = PolicyRule {
+                verbs,
+                ..same.clone()
+            };
+            assert_eq!(compact(&[same, given]), [joined]);
+        }
+        None => {
+            let twice = [given.clone(), given];
+            assert_eq!(compact(&twice), twice);
+        }
+    }
 }

@@ -238,6 +238,7 @@ fn refused(refusal: escalation::Refusal, resource: &str, name: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use http::{Method, Uri};
     use rstest::rstest;
     use serde_json::json;
 
@@ -343,5 +344,58 @@ mod tests {
             missing.message,
             r#"clusterroles.rbac.authorization.k8s.io "gone" not found"#
         );
+    }
+
+    fn other<'a>(verb: &'a str, path: &'a str) -> Request<'a> {
+        Request {
+            verb,
+            target: Target::NonResource { path },
+        }
+    }
+
+    /// `TestGetAuthorizerAttributes` (apiserver,
+    /// `pkg/endpoints/filters/authorization_test.go`): method, URI, what is
+    /// asked of the authorizer, the version, and the selectors of fields and
+    /// labels. RBAC looks at none, so they are kept as they came; how they are
+    /// read is a table of `registry/selector.rs`.
+    #[rstest]
+    #[case::non_resource_root("POST", "/", other("post", "/"), "", ["", ""])]
+    #[case::non_resource_api_prefix("GET", "/api/", other("get", "/api/"), "", ["", ""])]
+    #[case::non_resource_group_api_prefix("GET", "/apis/extensions/", other("get", "/apis/extensions/"), "", ["", ""])]
+    #[case::resource("POST", "/api/v1/nodes/mynode", resource("create", "", "nodes", "", "mynode", ""), "v1", ["", ""])]
+    #[case::namespaced_resource("PUT", "/api/v1/namespaces/myns/pods/mypod", resource("update", "", "pods", "", "mypod", "myns"), "v1", ["", ""])]
+    #[case::api_group_resource("GET", "/apis/batch/v1/namespaces/myns/jobs", jobs(), "v1", ["", ""])]
+    #[case::disabled_ignore_good_field_selector("GET", "/apis/batch/v1/namespaces/myns/jobs?fieldSelector%=foo%3Dbar", jobs(), "v1", ["", ""])]
+    #[case::enabled_good_field_selector("GET", "/apis/batch/v1/namespaces/myns/jobs?fieldSelector=foo%3D%3Dbar", jobs(), "v1", ["foo==bar", ""])]
+    #[case::enabled_bad_field_selector("GET", "/apis/batch/v1/namespaces/myns/jobs?fieldSelector=%2Abar", jobs(), "v1", ["*bar", ""])]
+    #[case::disabled_ignore_good_label_selector("GET", "/apis/batch/v1/namespaces/myns/jobs?labelSelector%=foo%3Dbar", jobs(), "v1", ["", ""])]
+    #[case::enabled_good_label_selector("GET", "/apis/batch/v1/namespaces/myns/jobs?labelSelector=foo%3D%3Dbar", jobs(), "v1", ["", "foo==bar"])]
+    #[case::enabled_bad_label_selector("GET", "/apis/batch/v1/namespaces/myns/jobs?labelSelector=%2Abar", jobs(), "v1", ["", "*bar"])]
+    fn what_is_asked_comes_from_method_and_uri(
+        #[case] method: &str,
+        #[case] uri: &str,
+        #[case] expected: Request<'_>,
+        #[case] version: &str,
+        #[case] selectors: [&str; 2],
+    ) {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let uri: Uri = uri.parse().expect("a URI");
+        let info = RequestInfo::new(&method, &uri).expect("a target");
+        let found = info.authz();
+        assert_eq!((found.verb, found.target), (expected.verb, expected.target));
+        let is_resource = matches!(expected.target, Target::Resource { .. });
+        assert_eq!(info.is_resource_request, is_resource);
+        assert_eq!(
+            (info.path.as_str(), info.api_version.as_str()),
+            (uri.path(), version)
+        );
+        assert_eq!(
+            [info.field_selector.as_str(), info.label_selector.as_str()],
+            selectors
+        );
+    }
+
+    fn jobs() -> Request<'static> {
+        resource("list", "batch", "jobs", "", "", "myns")
     }
 }

@@ -878,7 +878,7 @@ mod reviews {
             "fieldSelector": {"requirements": [
                 {"key": "spec.nodeName", "operator": "In", "values": ["n"]},
                 {"key": "x", "operator": "Gt", "values": ["1"]}]},
-            "labelSelector": {"requirements": [{"key": "UPPER/x", "operator": "Exists"}]}}}});
+            "labelSelector": {"requirements": [{"key": "x", "operator": "Gt", "values": ["1"]}]}}}});
         let answer = cluster.post(CAN_I, &ask).admin().send().await;
         assert_eq!(
             answer.json()["status"]["evaluationError"],

@@ -73,7 +73,7 @@ impl Inner {
 fn only_gc_fields_differ(new: &Value, old: &Value) -> bool {
     let without = |object: &Value| {
         let mut object = object.clone();
-        for field in ["ownerReferences", "finalizers", "managedFields"] {
+        for field in ["ownerReferences", "finalizers", "managedFields", "selfLink"] {
             object::remove_meta(&mut object, field);
         }
         object
@@ -193,4 +193,73 @@ fn not_among(known: &[Value], policy: &Policy) -> Vec<Value> {
         })
         .map(|object| kube_rbac::to_json(&object))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(metadata: &Value, spec: &Value) -> Value {
+        let mut pod = json!({"kind": "Pod", "apiVersion": "v1",
+            "metadata": {"name": "foo", "annotations": {}, "ownerReferences": []}, "spec": {}});
+        for (part, more) in [("metadata", metadata), ("spec", spec)] {
+            for (key, value) in more.as_object().expect("an object") {
+                pod[part][key] = value.clone();
+            }
+        }
+        pod
+    }
+
+    fn same() -> Value {
+        pod(&json!({}), &json!({}))
+    }
+
+    fn other() -> Value {
+        json!({"restartPolicy": "Always"})
+    }
+
+    fn owned() -> Value {
+        json!({"ownerReferences": [{"name": "foo"}]})
+    }
+
+    fn owned_and_annotated() -> Value {
+        json!({"ownerReferences": [{"name": "foo"}], "annotations": {"foo": "bar"}})
+    }
+
+    fn managed() -> Value {
+        pod(
+            &json!({"managedFields": [{"manager": "manager"}]}),
+            &json!({}),
+        )
+    }
+
+    /// `TestIsOnlyMutatingGCFields` (`pkg/registry/rbac/helpers_test.go`), each
+    /// case the object and what it was.
+    #[rstest]
+    #[case::same(same(), same(), true)]
+    #[case::different_managed_fields(same(), managed(), true)]
+    #[case::only_annotations(pod(&json!({"annotations": {"foo": "bar"}}), &json!({})), same(), false)]
+    #[case::only_other(pod(&json!({}), &other()), same(), false)]
+    #[case::only_owner_ref(pod(&owned(), &json!({})), same(), true)]
+    #[case::owner_ref_and_finalizer(pod(&json!({"ownerReferences": [{"name": "foo"}], "finalizers": ["final"]}), &json!({})), same(), true)]
+    #[case::and_annotations(pod(&owned_and_annotated(), &json!({})), same(), false)]
+    #[case::and_other(pod(&owned(), &other()), same(), false)]
+    #[case::and_nil(pod(&owned(), &other()), Value::Null, false)]
+    fn owners_and_finalizers_are_the_garbage_collectors(
+        #[case] object: Value,
+        #[case] old: Value,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(only_gc_fields_differ(&object, &old), expected);
+    }
+
+    /// No case of that table, but of the same function.
+    #[test]
+    fn a_self_link_counts_for_as_little() {
+        let linked = pod(&json!({"selfLink": "/x"}), &json!({}));
+        assert!(only_gc_fields_differ(&linked, &same()));
+    }
 }

@@ -537,4 +537,50 @@ mod tests {
             why
         );
     }
+
+    /// The selectors of `TestGetAuthorizerAttributes` (apiserver,
+    /// `pkg/endpoints/filters/authorization_test.go`); the rest of that table is
+    /// in `authz.rs`.
+    #[rstest]
+    #[case::enabled_good_label_selector("foo==bar", Ok(("foo", "bar")))]
+    #[case::enabled_bad_label_selector(
+        "*bar",
+        Err(
+            "unable to parse requirement: <nil>: Invalid value: \"*bar\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+        )
+    )]
+    fn a_label_selector_is_read(
+        #[case] selector: &str,
+        #[case] expected: Result<(&str, &str), &str>,
+    ) {
+        let expected = expected.map(|(key, value)| {
+            let operator = Operator::In(vec![value.to_owned()]);
+            let key = key.to_owned();
+            vec![Requirement { key, operator }]
+        });
+        assert_eq!(parse_labels(selector), expected.map_err(str::to_owned));
+    }
+
+    /// The same for fields. Which fields there are is not looked at there, so
+    /// the good one is `metadata.name` here and not `foo`.
+    #[rstest]
+    #[case::enabled_good_field_selector("metadata.name==bar", Ok(("metadata.name", "bar")))]
+    #[case::enabled_bad_field_selector(
+        "*bar",
+        Err("invalid selector: '*bar'; can't understand '*bar'")
+    )]
+    fn a_field_selector_is_read(
+        #[case] selector: &str,
+        #[case] expected: Result<(&str, &str), &str>,
+    ) {
+        let expected = expected.map(|(field, value)| {
+            vec![FieldTerm {
+                field: field.to_owned(),
+                equal: true,
+                value: value.to_owned(),
+            }]
+        });
+        let found = parse_fields(Id::Pod.kind(), selector);
+        assert_eq!(found, expected.map_err(str::to_owned));
+    }
 }

@@ -313,10 +313,11 @@ impl Object<'_> {
     }
 
     /// The metadata, where more is given than a review may have. What the
-    /// server would overwrite anyway does not count.
+    /// server would overwrite anyway does not count; the namespace of the
+    /// request is told with the rest.
     fn forbidden_metadata(&self) -> Option<Value> {
         let metadata = self.value.get("metadata")?.as_object()?;
-        let kept: Map<String, Value> = metadata
+        let mut kept: Map<String, Value> = metadata
             .iter()
             .filter(|(key, value)| {
                 let empty = match value {
@@ -341,7 +342,15 @@ impl Object<'_> {
             })
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        (!kept.is_empty()).then_some(Value::Object(kept))
+        if kept.is_empty() {
+            return None;
+        }
+        if !self.namespace.is_empty() {
+            let before = ["name", "generateName"];
+            let at = before.iter().filter(|key| kept.contains_key(**key)).count();
+            kept.shift_insert(at, "namespace".to_owned(), json!(self.namespace));
+        }
+        Some(Value::Object(kept))
     }
 
     fn answer(&self, spec: &impl serde::Serialize, status: &impl serde::Serialize) -> Value {
@@ -400,7 +409,11 @@ fn validate(
             (&attributes.field_selector, Which::Field),
             (&attributes.label_selector, Which::Label),
         ] {
-            causes.extend(given.iter().flat_map(|s| selector::validate(s, which)));
+            causes.extend(
+                given
+                    .iter()
+                    .flat_map(|s| selector::validate(version, s, which)),
+            );
         }
     }
     let local = review == Review::LocalAccess;

@@ -30,7 +30,7 @@ impl Which {
 }
 
 /// The faults of a selector.
-pub fn validate(selector: &Selector, which: Which) -> Vec<Cause> {
+pub fn validate(version: Version, selector: &Selector, which: Which) -> Vec<Cause> {
     let path = format!("spec.resourceAttributes.{}", which.name());
     let mut causes = Vec::new();
     let raw = !selector.raw_selector.is_empty();
@@ -51,40 +51,53 @@ pub fn validate(selector: &Selector, which: Which) -> Vec<Cause> {
         ));
     }
     for (at, requirement) in selector.requirements.iter().enumerate() {
-        causes.extend(validate_requirement(
-            requirement,
-            which,
-            &format!("{path}.requirements[{at}]"),
-        ));
+        let path = format!("{path}.requirements[{at}]");
+        match which {
+            Which::Field => {
+                if requirement.key.is_empty() {
+                    let key = format!("{path}.key");
+                    causes.push(Cause::new(&key, Fault::Required, None, "must be specified"));
+                }
+                causes.extend(operator_fault(requirement, &path));
+            }
+            Which::Label => {
+                causes.extend(operator_fault(requirement, &path));
+                causes.extend(label_faults(version, requirement, &path));
+            }
+        }
     }
     causes
 }
 
 /// Unknown operators are let through: newer clients may know more.
-fn validate_requirement(requirement: &Requirement, which: Which, path: &str) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    match requirement.operator.as_str() {
-        "In" | "NotIn" if requirement.values.is_empty() => causes.push(Cause::new(
-            &format!("{path}.values"),
+fn operator_fault(requirement: &Requirement, path: &str) -> Option<Cause> {
+    let (fault, detail) = match requirement.operator.as_str() {
+        "In" | "NotIn" if requirement.values.is_empty() => (
             Fault::Required,
-            None,
             "must be specified when `operator` is 'In' or 'NotIn'",
-        )),
-        "Exists" | "DoesNotExist" if !requirement.values.is_empty() => causes.push(Cause::new(
-            &format!("{path}.values"),
+        ),
+        "Exists" | "DoesNotExist" if !requirement.values.is_empty() => (
             Fault::Forbidden,
-            None,
             "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-        )),
-        _ => {}
-    }
-    if which == Which::Field && requirement.key.is_empty() {
-        causes.push(Cause::new(
-            &format!("{path}.key"),
-            Fault::Required,
-            None,
-            "must be specified",
-        ));
+        ),
+        _ => return None,
+    };
+    Some(Cause::new(&format!("{path}.values"), fault, None, detail))
+}
+
+/// A requirement's key and values have to be those of labels.
+fn label_faults(version: Version, requirement: &Requirement, path: &str) -> Vec<Cause> {
+    let invalid = |field: String, value: &str, faults: Vec<String>| {
+        faults
+            .into_iter()
+            .map(move |fault| Cause::new(&field, Fault::Invalid, Some(&json!(value)), &fault))
+            .collect::<Vec<_>>()
+    };
+    let key = &requirement.key;
+    let mut causes = invalid(format!("{path}.key"), key, names::label_key(version, key));
+    for (at, value) in requirement.values.iter().enumerate() {
+        let faults = names::label_value(version, value);
+        causes.extend(invalid(format!("{path}.values[{at}]"), value, faults));
     }
     causes
 }
@@ -111,18 +124,14 @@ pub fn evaluation_error(selector: &Selector, which: Which) -> Option<String> {
     })
 }
 
+/// Of a requirement without faults.
 fn is_understood(requirement: &Requirement, which: Which) -> bool {
     match (which, requirement.operator.as_str()) {
         (Which::Field, "In" | "NotIn") => requirement.values.len() == 1,
         (Which::Field, _) => false,
-        (Which::Label, "In" | "NotIn" | "Exists" | "DoesNotExist") => {
-            names::label_key(Version::default(), &requirement.key).is_empty()
-                && requirement
-                    .values
-                    .iter()
-                    .all(|value| names::label_value(Version::default(), value).is_empty())
+        (Which::Label, operator) => {
+            matches!(operator, "In" | "NotIn" | "Exists" | "DoesNotExist")
         }
-        (Which::Label, _) => false,
     }
 }
 
