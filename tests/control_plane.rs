@@ -399,7 +399,6 @@ fn half_a_set() -> Result<(), Stop> {
     let half = folder.path().join("envtest");
     std::fs::create_dir(&half).map_err(|error| error.to_string())?;
     program(&half.join("kube-apiserver"), "echo Kubernetes v1.36.3")?;
-    program(&half.join("etcd"), "")?;
     let mut up = bare(folder.path(), &["up", "--cluster", "control-plane"]);
     up.env("KUBEBUILDER_ASSETS", &half);
     let run = ran(up)?;

@@ -435,11 +435,19 @@ pub fn fed(mut command: Command, input: &str) -> Result<Ran, Stop> {
         let piped = || Stdio::piped();
         command.stdin(piped()).stdout(piped()).stderr(piped());
         let mut child = command.spawn().map_err(wrong)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // Who ends before having read it all is told by the exit code.
-            let _ = stdin.write_all(input.as_bytes());
-        }
-        child.wait_with_output().map_err(wrong)?
+        let stdin = child.stdin.take();
+        // Beside the reading: who answers line by line waits for a reader when
+        // its pipe is full.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if let Some(mut stdin) = stdin {
+                    // Who ends before having read it all is told by the exit code.
+                    let _ = stdin.write_all(input.as_bytes());
+                }
+            });
+            child.wait_with_output()
+        })
+        .map_err(wrong)?
     };
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if stderr.contains("panicked at") {

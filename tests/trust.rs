@@ -23,8 +23,8 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// The minors before the one that all other cases run on.
-const OLDER: [&str; 3] = ["1.34", "1.35", "1.36"];
+/// The oldest of the minors. CI builds no servers of those between.
+const OLDER: [&str; 1] = ["1.34"];
 
 /// Older API servers look at a token's claims before its signature, which the
 /// question whether they know the keys has to survive.
