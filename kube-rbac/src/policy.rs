@@ -1,8 +1,8 @@
 //! A set of roles and bindings, arranged so that a decision looks only at the
 //! bindings that name the one who asks.
 //!
-//! Everything inside is a persistent map: a clone costs a few reference
-//! counts and shares all that is not changed later, the default roles too.
+//! A clone costs a few reference counts and shares all that is not changed
+//! later, the default roles too.
 
 use crate::hash::BuildNameHasher;
 use crate::index::{Index, Names};
