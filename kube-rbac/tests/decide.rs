@@ -484,3 +484,20 @@ fn rules_for_a_user_are_those_of_the_cluster_and_of_the_namespace() {
     let (none, _) = resolve::all_rules(&policy, &user("", &[]), "dev");
     assert!(none.is_empty());
 }
+
+/// No API server stores such a rule, but a file may have it; each list gets
+/// the half that it is about.
+#[test]
+fn a_rule_of_both_kinds_is_listed_in_halves() {
+    let mut policy = Policy::new();
+    let both = PolicyRule {
+        non_resource_urls: vec!["/x".to_owned()],
+        ..rule("get", "*", "pods")
+    };
+    policy.put_role(role(None, "both", vec![both]));
+    let me = vec![SubjectRef::user("me")];
+    policy.put_binding(binding(None, "m", RoleRef::cluster_role("both"), me));
+    let rules = rules_for(&policy, &user("me", &[]), "");
+    assert_eq!(rules.resource_rules, [rule("get", "*", "pods")]);
+    assert_eq!(rules.non_resource_rules, [urls("get", "/x")]);
+}
