@@ -53,4 +53,4 @@ pub use policy::Policy;
 pub use quote::quote;
 pub use resolve::{Decision, RulesFor, authorize, decide, rules_for};
 pub use version::Version;
-pub use wire::{ParseError, defaulted, parse_object, to_json};
+pub use wire::{ParseError, defaulted, json_kind, parse_object, to_json};

@@ -442,14 +442,15 @@ impl<'j> Fields<'j> {
     fn wrong(&self, name: &str, found: &Value, expected: &str) -> ParseError {
         let field = format!("{}.{}", self.go_type, self.inside(name));
         ParseError::WrongType {
-            found: go_kind(found),
+            found: json_kind(found),
             field,
             expected: expected.to_owned(),
         }
     }
 }
 
-fn go_kind(json: &Value) -> &'static str {
+/// What kind of JSON a value is, as errors of Go's packages name it.
+pub fn json_kind(json: &Value) -> &'static str {
     match json {
         Value::Null => "null",
         Value::Bool(_) => "bool",

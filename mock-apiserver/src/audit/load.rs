@@ -161,11 +161,7 @@ fn check_type(kind: &str, api_version: &str, scheme: &str) -> Result<(), PolicyE
             "no kind {} is registered for the internal version of group \"audit.k8s.io\" in scheme \"{scheme}\"",
             quote(kind)
         ))),
-        other => Err(undecodable(format!(
-            "no kind {} is registered for version {} in scheme \"{scheme}\"",
-            quote(kind),
-            quote(other)
-        ))),
+        other => Err(undecodable(wire::not_registered(kind, other, scheme))),
     }
 }
 

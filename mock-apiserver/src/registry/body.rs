@@ -46,14 +46,7 @@ pub fn decode(
     warn: impl FnOnce(Vec<String>),
 ) -> Result<Value, Status> {
     let decoded = wire::decode_body(content_type, body, form.kind)?;
-    let cannot = |why: &str| {
-        Status::bad_request(format!(
-            "{} in version {} cannot be handled as a {}: {why}",
-            form.kind.kind,
-            wire::quote(form.kind.version),
-            form.kind.kind
-        ))
-    };
+    let cannot = |why: &str| wire::cannot_be_handled(form.kind, why);
     let mut faults = decoded.duplicates;
     // Of a kind that is not stored, no more is known than that it is one.
     let object = match schema().message(form.message) {

@@ -17,7 +17,7 @@ use super::schema::schema;
 use super::store::{State, key};
 use super::write::{existing, match_namespace};
 use super::{Answer, Call, Inner, as_item, list_of, rbac};
-use crate::wire::{self, Cause, Details, Fault, Status, protobuf, quote};
+use crate::wire::{self, Cause, Details, Fault, Status, protobuf};
 
 impl Inner {
     pub(super) fn delete(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
@@ -344,11 +344,10 @@ fn decode_delete_options(content_type: Option<&str>, body: &Bytes) -> Result<Val
     match (text(&options, &["kind"]), text(&options, &["apiVersion"])) {
         ("" | "DeleteOptions", _) => Ok(options),
         (kind, _) if META_KINDS.contains(&kind) => Err(unlike()),
-        (kind, version) => Err(Status::bad_request(format!(
-            "no kind {} is registered for version {} in scheme {}",
-            quote(kind),
-            quote(if version.is_empty() { "v1" } else { version }),
-            quote("pkg/apis/meta/internalversion/scheme/register.go:27"),
+        (kind, version) => Err(Status::bad_request(wire::not_registered(
+            kind,
+            if version.is_empty() { "v1" } else { version },
+            "pkg/apis/meta/internalversion/scheme/register.go:27",
         ))),
     }
 }

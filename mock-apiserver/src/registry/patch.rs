@@ -8,7 +8,7 @@ use super::json_patch;
 use super::query::FieldValidation;
 use super::schema::{Message, Node, schema};
 use super::strategic::{self, Error, go_format};
-use crate::wire::{Route, Status, parse_json};
+use crate::wire::{Route, Status, json, parse_json};
 
 /// More operations than this are too many for one JSON patch.
 const MAX_OPERATIONS: usize = 10_000;
@@ -190,14 +190,10 @@ fn strategic_merge(node: Node<'_>, original: &Value, patch: &Value) -> Result<Va
 const DECODING: &str = "error decoding patch: ";
 
 fn cannot_decode(what: &str, value: &Value, go_type: &str) -> Status {
-    let name = match value {
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-        Value::String(_) => "string",
-        Value::Bool(_) => "bool",
-        Value::Null => return Status::bad_request("Invalid JSON Patch"),
-        Value::Number(_) => "number",
-    };
+    if value.is_null() {
+        return Status::bad_request("Invalid JSON Patch");
+    }
+    let name = json::kind(value);
     Status::bad_request(format!(
         "{what}json: cannot unmarshal {name} into Go value of type {go_type}"
     ))

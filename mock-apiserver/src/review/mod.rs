@@ -18,7 +18,7 @@ use crate::authn::Authenticators;
 use crate::authz::{Authorizer, Request};
 use crate::registry::{Form, create_options, decode_body};
 use crate::request::RequestInfo;
-use crate::wire::{Cause, Fault, Kind, Status, quote, with_type};
+use crate::wire::{Cause, Fault, Kind, Status, cannot_be_handled, with_type};
 use selector::Which;
 use wire::{
     AccessReviewSpec, AccessReviewStatus, NonResourceRule, ResourceRule, RulesReviewSpec,
@@ -493,15 +493,6 @@ fn evaluation_error(spec: &AccessReviewSpec) -> String {
 /// JSON names, so Go's field names appear.
 fn internal(attributes: &wire::NonResourceAttributes) -> Value {
     json!({"Path": attributes.path, "Verb": attributes.verb})
-}
-
-fn cannot_be_handled(kind: Kind<'_>, why: &str) -> Status {
-    Status::bad_request(format!(
-        "{} in version {} cannot be handled as a {}: {why}",
-        kind.kind,
-        quote(kind.version),
-        kind.kind
-    ))
 }
 
 /// `meta/v1 Time`: whole seconds.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::media::{Media, SUPPORTED};
 use super::status::{MAX_REQUEST_BODY, Status};
-use super::{parse, protobuf, yaml};
+use super::{json, parse, protobuf, yaml};
 
 /// How much of a body that is too large is read on and thrown away. A client
 /// that is still writing when the connection ends may never see the answer.
@@ -130,14 +130,7 @@ fn decode_protobuf(bytes: &[u8], expected: Kind<'_>) -> Result<Decoded, Status> 
             // Kinds without generated messages have no protobuf upstream either.
             Status::unsupported_media_type(&SUPPORTED[..2])
         })?
-        .map_err(|why| {
-            Status::bad_request(format!(
-                "{} in version {} cannot be handled as a {}: {why}",
-                expected.kind,
-                super::quote(expected.version),
-                expected.kind,
-            ))
-        })?;
+        .map_err(|why| cannot_be_handled(expected, &why))?;
     Ok(Decoded {
         object: Value::Object(object),
         duplicates: Vec::new(),
@@ -162,13 +155,7 @@ fn parse_json(bytes: &[u8], expected: Kind<'_>) -> Result<Decoded, Status> {
 pub fn type_of(value: &Value) -> Result<(&str, &str), String> {
     const WHOLE: &str = "value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
     let cannot = |value: &Value, target: &str| {
-        let name = match value {
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-            Value::String(_) => "string",
-            Value::Bool(_) => "bool",
-            Value::Number(_) | Value::Null => "number",
-        };
+        let name = json::kind(value);
         Err(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {name} into Go {target}"
         ))
@@ -197,6 +184,27 @@ pub fn type_of(value: &Value) -> Result<(&str, &str), String> {
     Ok((kind, api_version))
 }
 
+/// 400: a body that is no object of this kind.
+pub fn cannot_be_handled(kind: Kind<'_>, why: &str) -> Status {
+    Status::bad_request(format!(
+        "{} in version {} cannot be handled as a {}: {why}",
+        kind.kind,
+        super::quote(kind.version),
+        kind.kind
+    ))
+}
+
+/// What a scheme says of a kind that it does not know
+/// (apimachinery, `pkg/runtime/error.go: notRegisteredErr`).
+pub fn not_registered(kind: &str, api_version: &str, scheme: &str) -> String {
+    format!(
+        "no kind {} is registered for version {} in scheme {}",
+        super::quote(kind),
+        super::quote(api_version),
+        super::quote(scheme)
+    )
+}
+
 /// Whether an object that says it is `kind` of `api_version` can become
 /// `expected`; what it does not say is filled in.
 ///
@@ -207,11 +215,8 @@ pub fn check_conversion(kind: &str, api_version: &str, expected: Kind<'_>) -> Re
         return Ok(());
     }
     if !protobuf::knows(api_version, kind) {
-        return Err(format!(
-            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-            super::quote(kind),
-            super::quote(api_version)
-        ));
+        let scheme = "pkg/api/legacyscheme/scheme.go:30";
+        return Err(not_registered(kind, api_version, scheme));
     }
     if kind == expected.kind {
         return Ok(());

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 
+pub use kube_rbac::json_kind as kind;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
@@ -36,18 +37,6 @@ pub fn pretty(value: &Value) -> Vec<u8> {
 pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     let members = members.map(|(name, value)| (name.to_owned(), value));
     Value::Object(members.into_iter().collect())
-}
-
-/// What kind of JSON a value is, as errors of Go's packages name it.
-pub fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// A formatter that escapes what Go escapes and leaves the rest to another.

@@ -10,8 +10,8 @@ mod status;
 mod yaml;
 
 pub use body::{
-    Decoded, Kind, check_conversion, decode_body, internal_package, read_body, read_object,
-    split_api_version, type_of, with_type,
+    Decoded, Kind, cannot_be_handled, check_conversion, decode_body, internal_package,
+    not_registered, read_body, read_object, split_api_version, type_of, with_type,
 };
 pub use kube_rbac::quote;
 pub use media::{
