@@ -1,10 +1,16 @@
 //! Whatever was put in and taken out in which order, and whoever shares it: a
 //! policy decides as one that was made of the same objects at once.
 
+#[allow(dead_code, reason = "only its draws are used here")]
+mod generator;
+
+use generator::{draw, runner};
 use kube_rbac::{
     Attributes, Binding, Object, Policy, PolicyRule, Role, RoleRef, SubjectRef, Target, User,
     decide, rules_for,
 };
+use proptest::sample::select;
+use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
 
 const NAMESPACES: [Option<&str>; 4] = [None, Some("dev"), Some("prod"), Some("test")];
@@ -16,11 +22,11 @@ type Key = (&'static str, Option<&'static str>, &'static str);
 
 #[test]
 fn copies_go_their_own_ways() {
-    let mut dice = Dice(1);
+    let mut dice = runner(1);
     let mut copies = vec![(Policy::new(), BTreeMap::<Key, Object>::new())];
     for step in 0..6_000 {
-        let at = dice.below(copies.len());
-        match dice.below(60) {
+        let at = draw(&mut dice, &(0..copies.len()));
+        match draw(&mut dice, &(0..60)) {
             0 if copies.len() < 4 => copies.push(copies[at].clone()),
             1 if copies.len() > 1 => drop(copies.swap_remove(at)),
             _ => change(&mut copies[at], &mut dice),
@@ -36,7 +42,7 @@ fn copies_go_their_own_ways() {
 /// What is emptied is as if nothing had ever been in it.
 #[test]
 fn nothing_is_left_of_what_is_taken_out() {
-    let mut dice = Dice(2);
+    let mut dice = runner(2);
     let mut made = (Policy::new(), BTreeMap::new());
     for _ in 0..500 {
         change(&mut made, &mut dice);
@@ -55,11 +61,11 @@ fn nothing_is_left_of_what_is_taken_out() {
     assert_eq!(format!("{policy:?}"), format!("{:?}", Policy::new()));
 }
 
-fn change((policy, objects): &mut (Policy, BTreeMap<Key, Object>), dice: &mut Dice) {
-    let namespace = dice.of(&NAMESPACES);
-    let name = dice.of(&NAMES);
-    let kind = dice.of(&["role", "binding"]);
-    if dice.below(3) == 0 {
+fn change((policy, objects): &mut (Policy, BTreeMap<Key, Object>), dice: &mut TestRunner) {
+    let namespace = draw(dice, &select(&NAMESPACES[..]));
+    let name = draw(dice, &select(&NAMES[..]));
+    let kind = draw(dice, &select(&["role", "binding"][..]));
+    if draw(dice, &(0..3)) == 0 {
         let known = objects.remove(&(kind, namespace, name));
         let taken = match kind {
             "role" => policy
@@ -80,9 +86,9 @@ fn change((policy, objects): &mut (Policy, BTreeMap<Key, Object>), dice: &mut Di
     objects.insert((kind, namespace, name), object);
 }
 
-fn role(namespace: Option<&str>, name: &str, dice: &mut Dice) -> Role {
-    let rules = (0..dice.below(3)).map(|_| PolicyRule {
-        verbs: vec![dice.of(&VERBS).to_owned()],
+fn role(namespace: Option<&str>, name: &str, dice: &mut TestRunner) -> Role {
+    let rules = (0..draw(dice, &(0..3))).map(|_| PolicyRule {
+        verbs: vec![draw(dice, &select(&VERBS[..])).to_owned()],
         api_groups: vec![String::new()],
         resources: vec!["pods".to_owned()],
         ..PolicyRule::default()
@@ -95,10 +101,10 @@ fn role(namespace: Option<&str>, name: &str, dice: &mut Dice) -> Role {
     }
 }
 
-fn binding(namespace: Option<&str>, name: &str, dice: &mut Dice) -> Binding {
-    let subjects = (0..dice.below(4)).map(|_| {
-        let name = dice.of(&NAMES);
-        match dice.below(5) {
+fn binding(namespace: Option<&str>, name: &str, dice: &mut TestRunner) -> Binding {
+    let subjects = (0..draw(dice, &(0..4))).map(|_| {
+        let name = draw(dice, &select(&NAMES[..]));
+        match draw(dice, &(0..5)) {
             0 => SubjectRef::user(name),
             1 => SubjectRef::service_account("dev", name),
             2 => SubjectRef::service_account("", name),
@@ -110,13 +116,13 @@ fn binding(namespace: Option<&str>, name: &str, dice: &mut Dice) -> Binding {
         }
     });
     let subjects = subjects.collect();
-    let role_ref = match dice.below(7) {
+    let role_ref = match draw(dice, &(0..7)) {
         0 => RoleRef {
             kind: "Duty".into(),
-            ..RoleRef::role(dice.of(&NAMES))
+            ..RoleRef::role(draw(dice, &select(&NAMES[..])))
         },
-        1..4 => RoleRef::role(dice.of(&NAMES)),
-        _ => RoleRef::cluster_role(dice.of(&NAMES)),
+        1..4 => RoleRef::role(draw(dice, &select(&NAMES[..]))),
+        _ => RoleRef::cluster_role(draw(dice, &select(&NAMES[..]))),
     };
     Binding {
         namespace: namespace.map(str::to_owned),
@@ -163,22 +169,5 @@ fn same(policy: &Policy, fresh: &Policy, step: usize) {
                 }
             }
         }
-    }
-}
-
-/// Numbers that are the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(0x5851_f42d_4c95_7f2d)
-            .wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 33) as usize % bound
-    }
-
-    fn of<T: Copy>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len())]
     }
 }

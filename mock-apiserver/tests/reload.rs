@@ -36,6 +36,18 @@ fn set(cluster: &Cluster, jwt: &Value) {
         .expect("a valid configuration");
 }
 
+/// Two issuers, and a cluster whose file trusts the first: its users are `a:`.
+async fn trusting_the_first() -> (Issuer, Issuer, Cluster) {
+    let (first, second, cluster) = (
+        Issuer::start().await,
+        Issuer::start().await,
+        cluster(Timing::Kubernetes),
+    );
+    set(&cluster, &trusting(&first, "a:"));
+    cluster.server.issuers_ready().await.expect("healthy");
+    (first, second, cluster)
+}
+
 /// Who the issuer's Jane is; nobody where her token is refused. Every token is
 /// another, so that the cache has none.
 async fn jane(cluster: &Cluster, issuer: &Issuer, time: u32) -> String {
@@ -77,13 +89,7 @@ async fn after_an_empty_file_too_issuers_have_to_be_healthy() {
 
 #[tokio::test]
 async fn what_is_not_healthy_in_a_minute_is_tried_again_at_the_next_poll() {
-    let (first, second, cluster) = (
-        Issuer::start().await,
-        Issuer::start().await,
-        cluster(Timing::Kubernetes),
-    );
-    set(&cluster, &trusting(&first, "a:"));
-    cluster.server.issuers_ready().await.expect("healthy");
+    let (first, second, cluster) = trusting_the_first().await;
     // Twenty seconds after a poll.
     cluster.later(20).await;
     second.served.down.store(true, Ordering::SeqCst);
@@ -112,13 +118,7 @@ async fn what_is_not_healthy_in_a_minute_is_tried_again_at_the_next_poll() {
 
 #[tokio::test]
 async fn a_file_that_comes_meanwhile_is_tried_afterwards() {
-    let (first, second, cluster) = (
-        Issuer::start().await,
-        Issuer::start().await,
-        cluster(Timing::Kubernetes),
-    );
-    set(&cluster, &trusting(&first, "a:"));
-    cluster.server.issuers_ready().await.expect("healthy");
+    let (first, second, cluster) = trusting_the_first().await;
     second.served.down.store(true, Ordering::SeqCst);
     set(&cluster, &trusting(&second, "b:"));
     cluster.later(20).await;
@@ -133,13 +133,7 @@ async fn a_file_that_comes_meanwhile_is_tried_afterwards() {
 /// The old file again is no file to wait for.
 #[tokio::test]
 async fn the_file_in_force_set_again_ends_the_trying() {
-    let (first, second, cluster) = (
-        Issuer::start().await,
-        Issuer::start().await,
-        cluster(Timing::Kubernetes),
-    );
-    set(&cluster, &trusting(&first, "a:"));
-    cluster.server.issuers_ready().await.expect("healthy");
+    let (first, second, cluster) = trusting_the_first().await;
     let asked = first.served.discoveries.load(Ordering::SeqCst);
     second.served.down.store(true, Ordering::SeqCst);
     set(&cluster, &trusting(&second, "b:"));
@@ -156,15 +150,8 @@ async fn the_file_in_force_set_again_ends_the_trying() {
 /// Kubernetes does not look whether an issuer is still the same.
 #[tokio::test]
 async fn an_issuer_that_stays_is_made_anew() {
-    let (first, second, cluster) = (
-        Issuer::start().await,
-        Issuer::start().await,
-        cluster(Timing::Kubernetes),
-    );
-    let one = trusting(&first, "a:");
-    set(&cluster, &one);
-    cluster.server.issuers_ready().await.expect("healthy");
-    let both = json!([one[0], trusting(&second, "b:")[0]]);
+    let (first, second, cluster) = trusting_the_first().await;
+    let both = json!([trusting(&first, "a:")[0], trusting(&second, "b:")[0]]);
     set(&cluster, &both);
     cluster.later(10).await;
     assert_eq!(first.served.discoveries.load(Ordering::SeqCst), 2);
