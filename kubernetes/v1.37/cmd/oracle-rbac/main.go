@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"k8s.io/klog/v2"
@@ -22,9 +21,9 @@ func main() {
 		}
 		return
 	}
-	// Kubernetes' own log, of how its two ways to validate differ.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	// Kubernetes' own log, of how its two ways to validate differ. Discarding
+	// klog's output alone leaves errors on stderr.
+	klog.SetLogger(klog.Logger{})
 	policies := map[string]*policy{}
 	each := func(line []byte) any { return answer(policies, line) }
 	if err := serve(os.Stdin, os.Stdout, each); err != nil {
