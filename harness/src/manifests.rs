@@ -2,18 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use mock_apiserver::wire::yaml;
 use serde_json::Value;
 
 /// The objects of one text. What stands in a List is taken out of it, and
 /// empty documents are passed over.
 ///
 /// # Errors
-/// What is wrong with it, with line and column.
+/// What is wrong with it, with the line.
 pub fn parse(text: &str) -> Result<Vec<Value>, String> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| error.to_string())?;
     let mut objects = Vec::new();
-    for mut document in documents.into_iter().filter(|d| !d.is_null()) {
+    for document in yaml::documents(text) {
+        let read = document.and_then(|document| yaml::convert(&document));
+        let mut document = read.map_err(|fault| fault.to_string())?.value;
+        if document.is_null() {
+            continue;
+        }
         match document.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => objects.extend(items),
             _ => objects.push(document),

@@ -194,6 +194,14 @@ mod tests {
                 ],
             }]
         );
+        let told = differences(&[
+            side("embedded", 1, Verdict::Pass, "get pods: allowed"),
+            side("control-plane", 2, Verdict::Pass, "the same"),
+        ]);
+        assert_eq!(
+            told[0].to_string(),
+            "b\n      embedded       get pods: allowed\n      control-plane  (nothing of its own)\n"
+        );
         let same = side("control-plane", 2, Verdict::Pass, "get pods: allowed");
         assert_eq!(differences(&[embedded, same]), []);
     }

@@ -300,10 +300,10 @@ pub struct AuthnConvert {
 /// `rolecall authn explain`.
 #[derive(Args)]
 pub struct AuthnExplain {
-    /// The API server's AuthenticationConfiguration, YAML or JSON.
+    /// The API server's AuthenticationConfiguration, YAML or JSON; - reads standard input.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// The issuer's JSON Web Key Set, as its jwks_uri gives it.
+    /// The issuer's JSON Web Key Set, as its jwks_uri gives it; - reads standard input.
     #[arg(long, value_name = "FILE")]
     pub jwks: PathBuf,
     /// When it is judged, as in 2026-11-25T18:00:00Z or in seconds since 1970 [default: now].
@@ -362,7 +362,7 @@ pub struct RbacQuestion {
     /// Print JSON, one answer a line.
     #[arg(long)]
     pub json: bool,
-    /// What is to be done; without it, questions such as "get secrets -n prod" are read from standard input, one a line.
+    /// What is to be done; without it, questions such as "get secrets -n prod" or "get pods --as jane --as-group dev" are read from standard input, one a line.
     #[arg(requires = "what")]
     pub verb: Option<String>,
     /// To what: RESOURCE[.GROUP][/NAME], or a path such as /metrics.

@@ -31,7 +31,8 @@ pub async fn attack(options: Attack) -> Result<u8, Stop> {
     let report = report.map_err(Stop::rig)?;
     if report.sent() == 0 {
         let why = report.attempts.iter().flat_map(|attempt| &attempt.left_out);
-        let why: Vec<&str> = why.map(String::as_str).collect();
+        let why: std::collections::BTreeSet<&str> = why.map(String::as_str).collect();
+        let why: Vec<&str> = why.into_iter().collect();
         return Err(Stop::usage(format!("nothing was sent: {}", why.join("; "))));
     }
     output::print(&if json {
@@ -83,10 +84,19 @@ fn request(options: Attack) -> Result<Request, Stop> {
 }
 
 fn token(option: &str, file: &Path) -> Result<String, Stop> {
-    if file.as_os_str() == "-" {
-        return input::standard(option);
+    let text = if file.as_os_str() == "-" {
+        input::standard(option)?
+    } else {
+        std::fs::read_to_string(file)
+            .map_err(|error| Stop::usage(format!("{option} {}: {error}", file.display())))?
+    };
+    // RFC 7515 section 7.1.
+    let text = text.trim();
+    if text.split('.').count() != 3 {
+        return Err(Stop::usage(format!(
+            "{option} {}: it holds no JSON Web Token, which has three parts with dots between them",
+            file.display()
+        )));
     }
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Stop::usage(format!("{option} {}: {error}", file.display())))?;
-    Ok(text.trim().to_owned())
+    Ok(text.to_owned())
 }

@@ -1,6 +1,6 @@
 //! `rolecall authn` and `rolecall rbac`: files in, verdicts out.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use harness::offline::authn::{self, Judge, Unusable};
@@ -17,9 +17,15 @@ const STDIN: &str = "-";
 
 /// `rolecall authn explain`.
 pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
+    let from_stdin = [&options.config, &options.jwks].map(|file| file == Path::new(STDIN));
+    let tokens = options.token.as_deref().is_none_or(|token| token == STDIN);
+    if from_stdin.iter().filter(|is| **is).count() + usize::from(tokens) > 1 {
+        return Err(Stop::usage(
+            "standard input can be one of --config, --jwks and the tokens",
+        ));
+    }
     let configuration = text(&options.config)?;
-    let keys = std::fs::read(&options.jwks)
-        .map_err(|error| Stop::usage(format!("{}: {error}", options.jwks.display())))?;
+    let keys = bytes(&options.jwks)?;
     let judge = Judge::new(&configuration, &keys, options.kubernetes_version).map_err(|fault| {
         let file = match fault {
             Unusable::Configuration(_) => &options.config,
@@ -118,20 +124,21 @@ pub fn rights(options: RbacQuestion, why: bool) -> Result<u8, Stop> {
             terminal::answer(question, &answer, why, output::style())
         });
     };
+    let namespace = match (&options.namespace, options.all_namespaces) {
+        (_, true) => "",
+        (namespace, false) => namespace.as_deref().unwrap_or("default"),
+    };
     match (&options.verb, &options.what) {
         (Some(verb), Some(what)) => {
-            let namespace = match (&options.namespace, options.all_namespaces) {
-                (_, true) => String::new(),
-                (namespace, false) => namespace.clone().unwrap_or_else(|| "default".to_owned()),
-            };
-            let question = Question::new(verb, what, options.subresource.clone(), namespace);
+            let subresource = options.subresource.clone();
+            let question = Question::new(verb, what, subresource, namespace.to_owned());
             say(&question, &options.user, &options.group);
         }
         _ => each_line(
             "a question such as \"get secrets -n prod\"",
             |number, line| {
                 let line = Line::of(line);
-                match Question::parse(&line.question) {
+                match Question::parse_within(&line.question, namespace, &options.subresource) {
                     Ok(question) => say(
                         &question,
                         line.user.as_deref().unwrap_or(&options.user),
@@ -231,8 +238,11 @@ fn each_line(
         )));
     }
     let mut number = 0;
-    for line in input.lock().lines() {
+    for line in input.lock().split(b'\n') {
         let line = line.map_err(|error| Stop::usage(format!("standard input: {error}")))?;
+        // What is no text is no answerable question and no token, but no
+        // reason to leave out the others.
+        let line = String::from_utf8_lossy(&line);
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -249,10 +259,17 @@ fn each_line(
 }
 
 fn text(path: &Path) -> Result<String, Stop> {
-    let text = if path == Path::new(STDIN) {
-        std::io::read_to_string(std::io::stdin())
+    String::from_utf8(bytes(path)?)
+        .map_err(|error| Stop::usage(format!("{}: it is no text: {error}", path.display())))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new(STDIN) {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
     } else {
-        std::fs::read_to_string(path)
+        std::fs::read(path).map(|read| bytes = read)
     };
-    text.map_err(|error| Stop::usage(format!("{}: {error}", path.display())))
+    read.map_err(|error| Stop::usage(format!("{}: {error}", path.display())))?;
+    Ok(bytes)
 }

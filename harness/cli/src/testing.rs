@@ -128,6 +128,7 @@ mod tests {
     #[case::skips_are_no_failure(tally(3, 0, 1, 0), false, 0)]
     #[case::unless_asked(tally(3, 0, 1, 0), true, 3)]
     #[case::a_broken_rig_outweighs_a_failure(tally(3, 1, 0, 1), false, 3)]
+    #[case::not_the_same_on_all_clusters(Tally { differences: 1, ..tally(3, 0, 0, 0) }, false, 1)]
     fn exit_codes(#[case] tally: Tally, #[case] no_skip: bool, #[case] code: u8) {
         assert_eq!(exit_code(&tally, no_skip), code);
     }

@@ -6,7 +6,7 @@ use kube_authn::config::AuthenticationConfiguration;
 use kube_authn::{Authenticator, ConfigError, KeySet, KeyState, Outcome, Step, StepName, User};
 use kube_rbac::Version;
 use mock_apiserver::authn::authn_version;
-use serde_json::Value;
+use mock_apiserver::wire::yaml;
 
 use super::eks;
 use super::place::Places;
@@ -235,6 +235,13 @@ fn read(
 /// its struct before the path and no indices in it: `json: cannot unmarshal
 /// number into Go struct field Issuer.jwt.issuer.url of type string`.
 fn line_of(error: &str, places: &Places) -> Option<usize> {
+    if let Some((_, rest)) = error.split_once("yaml: ")
+        && let Some((_, rest)) = rest.split_once("line ")
+        && let Some((line, _)) = rest.split_once(": ")
+        && let Ok(line) = line.parse()
+    {
+        return Some(line);
+    }
     let of_decoder = error.split_once("cannot unmarshal ").and_then(|(_, rest)| {
         let (found, rest) = rest.split_once(" into Go struct field ")?;
         let (_, path) = rest.split_once(" of type ")?.0.split_once('.')?;
@@ -259,12 +266,14 @@ fn configuration_of(
     text: &str,
     version: kube_authn::Version,
 ) -> Result<AuthenticationConfiguration, String> {
-    if text.trim_start().starts_with('{') {
-        let read = AuthenticationConfiguration::from_json_of(text, version);
-        return read.map_err(|error| error.to_string());
-    }
-    let document: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    AuthenticationConfiguration::from_value(&document).map_err(|error| error.to_string())
+    let read = if text.is_empty() || text.trim_start().starts_with('{') {
+        AuthenticationConfiguration::from_json_of(text, version)
+    } else {
+        let document = yaml::read(text).map_err(|fault| fault.to_string())?;
+        let (json, strict) = (document.value.to_string(), document.strict_error());
+        AuthenticationConfiguration::from_converted(&json, text, strict, version)
+    };
+    read.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -308,6 +317,36 @@ mod tests {
         super::validate(text, profile, &[], Version::default())
     }
 
+    /// What Kubernetes says of YAML texts (`corpus/generate.py`); with
+    /// `ROLECALL_YAML_CASES` also of those in that file.
+    #[test]
+    fn yaml_is_read_as_kubernetes_reads_it() {
+        let mut cases = include_str!("corpus/yaml.jsonl").to_owned();
+        if let Some(file) = std::env::var_os("ROLECALL_YAML_CASES") {
+            cases = std::fs::read_to_string(file).expect("cases");
+        }
+        let mut differing = Vec::new();
+        for line in cases.lines() {
+            let case: serde_json::Value = serde_json::from_str(line).expect("a case");
+            let text = case["config"].as_str().expect("a text");
+            let theirs = case["error"].as_str().expect("words");
+            let theirs = theirs
+                .strip_prefix("invalid authentication configuration: ")
+                .unwrap_or(theirs);
+            let ours = match read(text, kube_authn::Version::default(), &[]).1 {
+                several if several.len() > 1 => format!("[{}]", several.join(", ")),
+                one => one.concat(),
+            };
+            // A parser's own words are its own, and YAML 1.2 has another grammar.
+            let parser = |text: &str| text.starts_with("yaml: ") || text.contains(" map key ");
+            let same = ours == theirs || parser(&ours) && parser(theirs);
+            if !same && case["grammar"] != true {
+                differing.push(format!("{text:?}\n  theirs: {theirs}\n  ours:   {ours}"));
+            }
+        }
+        assert_eq!(differing, Vec::<String>::new(), "{}", differing.join("\n"));
+    }
+
     #[test]
     fn where_nobody_is_trusted_nobody_is_let_in() {
         let judge = Judge::new(&configuration("jwt: []"), KEYS, Version::default());
@@ -330,10 +369,14 @@ mod tests {
             let judgement = judge.judge(token, Some(Timestamp::UNIX_EPOCH));
             assert_eq!(judgement.refused_at, Some(step), "{version}");
         }
-        let wrong = r#"{"apiVersion": "apiserver.config.k8s.io/v7", "kind": "AuthenticationConfiguration"}"#;
-        let faults = super::validate(wrong, Profile::Kubernetes, &[], Version::V1_34);
-        let faults = faults.expect_err("no such version");
-        assert!(faults[0].text.contains("scheme.go:110"), "{faults:?}");
+        for wrong in [
+            r#"{"apiVersion": "apiserver.config.k8s.io/v7", "kind": "AuthenticationConfiguration"}"#,
+            "apiVersion: apiserver.config.k8s.io/v7\nkind: AuthenticationConfiguration\n",
+        ] {
+            let faults = super::validate(wrong, Profile::Kubernetes, &[], Version::V1_34);
+            let faults = faults.expect_err("no such version");
+            assert!(faults[0].text.contains("scheme.go:110"), "{faults:?}");
+        }
     }
 
     #[test]
@@ -376,9 +419,10 @@ mod tests {
             let faults = faults.expect_err("faults").into_iter();
             faults.map(|fault| fault.line).collect::<Vec<_>>()
         };
-        // Each of several fields that nobody knows.
+        // Each of several fields that nobody knows, in the order of their names,
+        // in which Kubernetes makes JSON of YAML.
         let unknown = "foo: 1\njwt:\n- issuer:\n    url: https://x\n    bar: 2\n  baz: 3\n";
-        assert_eq!(lines(unknown), [Some(3), Some(7), Some(8)]);
+        assert_eq!(lines(unknown), [Some(3), Some(8), Some(7)]);
         // Each of several expressions.
         let cel = "jwt:\n- issuer: {url: 'https://x', audiences: [a]}\n  claimMappings:\n    username:\n      expression: claims.sub\n    groups:\n      expression: claims.groups\n";
         assert_eq!(lines(cel), [Some(7), Some(9)]);

@@ -58,7 +58,8 @@ pub fn to_file(
 /// Flags that say what the file says, as far as flags can.
 ///
 /// # Errors
-/// A file with another number of issuers than one.
+/// A file with another number of issuers than one, or whose users have names by
+/// an expression: flags would call them otherwise.
 pub fn to_flags(configuration: &AuthenticationConfiguration) -> Result<Converted, String> {
     let [jwt] = &configuration.jwt[..] else {
         return Err(format!(
@@ -66,6 +67,12 @@ pub fn to_flags(configuration: &AuthenticationConfiguration) -> Result<Converted
             configuration.jwt.len()
         ));
     };
+    if jwt.claim_mappings.username.claim.is_empty() {
+        return Err(
+            "claimMappings.username.expression: flags name a claim, so everybody would be somebody else"
+                .to_owned(),
+        );
+    }
     let mut lost = lost(configuration, jwt);
     let mut lines = vec![
         format!("--oidc-issuer-url={}", jwt.issuer.url),
@@ -76,7 +83,7 @@ pub fn to_flags(configuration: &AuthenticationConfiguration) -> Result<Converted
     ];
     let username = &jwt.claim_mappings.username;
     let prefix = username.prefix.as_deref().unwrap_or_default();
-    if username.claim != "sub" && !username.claim.is_empty() {
+    if username.claim != "sub" {
         lines.push(format!("--oidc-username-claim={}", username.claim));
     }
     match prefix {
@@ -165,7 +172,15 @@ fn lost(configuration: &AuthenticationConfiguration, jwt: &JwtAuthenticator) -> 
         .filter_map(|(is_lost, sentence)| is_lost.then_some(sentence));
     let expressions = jwt.expressions().into_iter();
     fields
-        .chain(expressions.map(|path| format!("{path}: {none}")))
+        .chain(expressions.map(|path| {
+            // Both kinds of rules refuse somebody.
+            let effect = if path.contains("ValidationRules[") {
+                ", and take tokens that it refuses"
+            } else {
+                ""
+            };
+            format!("{path}: {none}{effect}")
+        }))
         .collect()
 }
 
@@ -361,7 +376,8 @@ jwt:
     username: {claim: email, prefix: '-'}
     uid: {claim: sub}
     extra: [{key: example.com/x, valueExpression: claims.x}, {key: example.com/y, valueExpression: claims.y}]
-  claimValidationRules: [{claim: 'a=b', requiredValue: c}, {claim: c, requiredValue: ' d'}]
+  claimValidationRules: [{claim: 'a=b', requiredValue: c}, {claim: c, requiredValue: ' d'}, {expression: claims.x}]
+  userValidationRules: [{expression: user.x}]
 ";
         let converted = to_flags(&read(file)).expect("flags");
         for part in [
@@ -376,6 +392,8 @@ jwt:
             "username.prefix",
             "\"a=b\"",
             "\" d\"",
+            "claimValidationRules[2].expression: flags have no word for it, and take tokens that it refuses",
+            "userValidationRules[0].expression: flags have no word for it, and take tokens that it refuses",
         ] {
             assert!(
                 converted.lost.iter().any(|one| one.contains(part)),
@@ -383,7 +401,14 @@ jwt:
                 converted.lost
             );
         }
-        assert_eq!(converted.lost.len(), 11);
+        assert_eq!(converted.lost.len(), 13);
+        let cel = "
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+jwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {expression: claims.sub}}}]
+";
+        let error = to_flags(&read(cel)).expect_err("other names");
+        assert!(error.contains("username.expression"), "{error}");
         let two = "
 apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration

@@ -1,6 +1,7 @@
 //! Where a field stands in a YAML text, for messages that name it by its path.
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use mock_apiserver::wire::yaml::{self, Content, Node, documents};
+use serde_json::Value;
 
 /// The fields of a text, in its order.
 pub struct Places(Vec<Place>);
@@ -14,14 +15,11 @@ struct Place {
 }
 
 impl Places {
-    /// Those of a text, as far as it is YAML.
+    /// Those of a text's first document, if it is YAML.
     pub fn of(text: &str) -> Self {
         let mut places = Vec::new();
-        let mut events = Parser::new_from_str(text)
-            .map_while(Result::ok)
-            .filter(|(event, _)| !matches!(event, Event::Comment(..)));
-        while let Some((event, span)) = events.next() {
-            node(&event, span, &mut events, "", &mut places);
+        if let Some(Ok(document)) = documents(text).next() {
+            note(&document, "", &mut places);
         }
         Self(places)
     }
@@ -57,17 +55,17 @@ fn without_indices(path: &str) -> String {
 }
 
 /// `json: cannot unmarshal KIND into …`.
-fn kind_of(event: &Event<'_>) -> &'static str {
-    match event {
-        Event::MappingStart(..) => "object",
-        Event::SequenceStart(..) => "array",
-        Event::Scalar(text, ScalarStyle::Plain, ..) => match text.as_ref() {
-            "" | "~" | "null" | "Null" | "NULL" => "null",
-            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "bool",
-            other if other.parse::<f64>().is_ok() => "number",
+fn kind_of(node: &Node) -> &'static str {
+    match &node.content {
+        Content::Mapping(_) => "object",
+        Content::Sequence(_) => "array",
+        Content::Alias(_) => "string",
+        Content::Scalar { .. } => match yaml::convert(node).map(|read| read.value) {
+            Ok(Value::Null) => "null",
+            Ok(Value::Bool(_)) => "bool",
+            Ok(Value::Number(_)) => "number",
             _ => "string",
         },
-        _ => "string",
     }
 }
 
@@ -77,59 +75,36 @@ fn is_above(place: &str, path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Notes where everything in a node stands, and reads to its end.
-fn node<'t>(
-    event: &Event<'t>,
-    span: Span,
-    events: &mut impl Iterator<Item = (Event<'t>, Span)>,
-    path: &str,
-    places: &mut Vec<Place>,
-) {
-    if !path.is_empty() {
+/// Notes where everything in a node stands.
+fn note(node: &Node, path: &str, places: &mut Vec<Place>) {
+    let mut below = |path: String, line: usize, node: &Node| {
         places.push(Place {
-            path: path.to_owned(),
-            line: span.start.line(),
-            kind: kind_of(event),
+            kind: kind_of(node),
+            line,
+            path: path.clone(),
         });
-    }
-    match event {
-        Event::MappingStart(..) => {
-            while let Some((key, at)) = events.next() {
-                let name = match &key {
-                    Event::MappingEnd => return,
-                    Event::Scalar(name, ..) => name.as_ref(),
-                    _ => "",
+        note(node, &path, places);
+    };
+    match &node.content {
+        Content::Mapping(members) => {
+            for (key, value) in members {
+                let Content::Scalar { text: name, .. } = &key.content else {
+                    continue;
                 };
-                let child = if path.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{path}.{name}")
+                let path = match path {
+                    "" => name.clone(),
+                    path => format!("{path}.{name}"),
                 };
-                // A key that is a node itself is read over.
-                node(&key, at, events, "", &mut Vec::new());
-                let line = at.start.line();
-                let Some((value, at)) = events.next() else {
-                    return;
-                };
-                let first = places.len();
-                node(&value, at, events, &child, places);
                 // The key's line counts, not where its value begins.
-                if let Some(place) = places.get_mut(first) {
-                    place.line = line;
-                }
+                below(path, key.line, value);
             }
         }
-        Event::SequenceStart(..) => {
-            let mut index = 0;
-            while let Some((item, at)) = events.next() {
-                if matches!(item, Event::SequenceEnd) {
-                    return;
-                }
-                node(&item, at, events, &format!("{path}[{index}]"), places);
-                index += 1;
+        Content::Sequence(items) => {
+            for (index, item) in items.iter().enumerate() {
+                below(format!("{path}[{index}]"), item.line, item);
             }
         }
-        _ => {}
+        Content::Scalar { .. } | Content::Alias(_) => {}
     }
 }
 

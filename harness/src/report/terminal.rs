@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use kube_authn::StepName;
+
 use crate::attack::{Attempt, Outcome, Report};
 use crate::doctor::{Finding, Level};
 use crate::event::Event;
@@ -144,11 +146,16 @@ pub fn judgement(judgement: &Judgement, style: Style) -> String {
         } else {
             ("✗", RED)
         };
+        // It is called after its failure.
+        let name = match step.name {
+            StepName::UntrustedIssuer if step.passed => "issuer".to_owned(),
+            name => name.to_string(),
+        };
         let _ = writeln!(
             text,
             "{} {}: {}",
             paint(style, colour, mark),
-            paint(style, BOLD, &step.name.to_string()),
+            paint(style, BOLD, &name),
             printable(&step.detail)
         );
     }

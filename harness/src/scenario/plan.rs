@@ -811,7 +811,10 @@ pub fn forgery(word: &str, others: &[&'static str]) -> Result<Forgery, String> {
         let words = Forgery::ALL.iter().map(|forgery| forgery.word());
         match closest(word, words.chain(others.iter().copied())) {
             Some(meant) => format!("{unknown}; did you mean {meant}?"),
-            None => format!("{unknown}"),
+            None => {
+                let words: Vec<&str> = Forgery::ALL.iter().map(|one| one.word()).collect();
+                format!("{unknown}; there are {}", words.join(", "))
+            }
         }
     })
 }

@@ -41,6 +41,19 @@ impl Question {
     /// # Errors
     /// A sentence that says what is wrong, with an example.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let question = Self::parse_within(text, "default", "")?;
+        Ok(Self {
+            text: text.to_owned(),
+            ..question
+        })
+    }
+
+    /// Reads a question that has this namespace (empty: all of them) and
+    /// subresource unless it says otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_within(text: &str, namespace: &str, subresource: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace();
         let example =
             "write it as `kubectl auth can-i` takes it, for example \"get secrets -n prod\"";
@@ -50,7 +63,7 @@ impl Question {
         let what = words
             .next()
             .ok_or_else(|| format!("{text:?} names no resource; {example}"))?;
-        let (mut namespace, mut subresource) = ("default".to_owned(), String::new());
+        let (mut namespace, mut subresource) = (namespace.to_owned(), subresource.to_owned());
         while let Some(word) = words.next() {
             let (flag, inline) = match word.split_once('=') {
                 Some((flag, value)) => (flag, Some(value.to_owned())),
@@ -69,10 +82,7 @@ impl Question {
                 _ => return Err(format!("{word:?} in {text:?} is not understood; {example}")),
             }
         }
-        Ok(Self {
-            text: text.to_owned(),
-            ..Self::new(verb, what, subresource, namespace)
-        })
+        Ok(Self::new(verb, what, subresource, namespace))
     }
 
     /// A question of its parts; `what` is `RESOURCE[.GROUP][/NAME]` or a path,

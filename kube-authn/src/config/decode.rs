@@ -25,8 +25,18 @@ pub(super) fn configuration(
     if text.is_empty() {
         return Err("empty config data".to_owned());
     }
+    converted(text, text, None, release)
+}
+
+/// `json` is what was made of `text`, and `strict` what was wrong with that.
+pub(super) fn converted(
+    json: &str,
+    text: &str,
+    strict: Option<String>,
+    release: Version,
+) -> Result<AuthenticationConfiguration, String> {
     let (raw, header) =
-        header(text).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
+        header(json).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
     let (group, version) = match header.api_version.split('/').collect::<Vec<_>>()[..] {
         [version] => ("", version),
         [group, version] => (group, version),
@@ -56,6 +66,7 @@ pub(super) fn configuration(
     }
     let mut decoder = Decoder {
         version,
+        strict: strict.into_iter().collect(),
         ..Decoder::default()
     };
     let mut configuration = AuthenticationConfiguration::default();

@@ -141,8 +141,21 @@ impl AuthenticationConfiguration {
         decode::configuration(text, version).map_err(ConfigError::Decode)
     }
 
-    /// As [`Self::from_json`], of a document that has been parsed already, as
-    /// from YAML.
+    /// As [`Self::from_json_of`], of the JSON that was made of a YAML text;
+    /// `strict` is what a strict reader of YAML has to say against the text.
+    ///
+    /// # Errors
+    /// [`ConfigError::Decode`].
+    pub fn from_converted(
+        json: &str,
+        yaml: &str,
+        strict: Option<String>,
+        version: Version,
+    ) -> Result<Self, ConfigError> {
+        decode::converted(json, yaml, strict, version).map_err(ConfigError::Decode)
+    }
+
+    /// As [`Self::from_json`], of a document that has been parsed already.
     ///
     /// # Errors
     /// [`ConfigError::Decode`].

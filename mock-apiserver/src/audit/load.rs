@@ -133,7 +133,9 @@ fn read(text: &str) -> Result<(Value, Vec<String>), String> {
         return wire::parse_json(text.as_bytes())
             .map_err(|why| format!("couldn't get version/kind; json parse error: {why}"));
     }
-    wire::parse_yaml(text).map(|object| (object, Vec::new()))
+    wire::yaml::read(text)
+        .map(|read| (read.value, Vec::new()))
+        .map_err(|fault| fault.to_string())
 }
 
 /// Whether what says it is this can become a policy; what it does not say is

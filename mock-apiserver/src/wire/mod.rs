@@ -7,7 +7,7 @@ mod media;
 mod parse;
 pub mod protobuf;
 mod status;
-mod yaml;
+pub mod yaml;
 
 pub use body::{
     Decoded, Kind, cannot_be_handled, check_conversion, decode_body, internal_package,
@@ -20,4 +20,3 @@ pub use media::{
 };
 pub use parse::json as parse_json;
 pub use status::{Cause, Details, Fault, MAX_REQUEST_BODY, Status, aggregate, qualified};
-pub use yaml::first_document as parse_yaml;

@@ -86,11 +86,13 @@ impl Difference {
     }
 }
 
-/// Where two outcomes differ; nowhere, where ours says that it does not serve it.
+/// Where two outcomes differ; where ours says that it does not serve it, in what
+/// was decided before that.
 pub fn differences(ours: &Outcome, theirs: &Outcome) -> Vec<Difference> {
     let mut found = Vec::new();
     let message = ours.body["message"].as_str().unwrap_or_default();
     if message.ends_with(NOT_SERVED) {
+        walk("decision", &ours.decision(), &theirs.decision(), &mut found);
         return found;
     }
     walk("", &ours.as_value(), &theirs.as_value(), &mut found);
@@ -181,12 +183,11 @@ fn walk(at: &str, ours: &Value, theirs: &Value, found: &mut Vec<Difference>) {
 }
 
 /// Members that differ from server to server, wherever they are.
-const OWN: [&str; 8] = [
+const OWN: [&str; 7] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
     "deletionTimestamp",
-    "managedFields",
     "auditID",
     "requestReceivedTimestamp",
     "stageTimestamp",
@@ -199,8 +200,20 @@ pub fn common(value: &Value, words: &[(String, &str)]) -> Value {
         Value::Object(members) => {
             let kept = members
                 .iter()
-                .filter(|(name, value)| !is_own(name, value))
-                .map(|(name, value)| (name.clone(), common(value, words)));
+                // Ours has none of the former, and the latter come with what
+                // takes long.
+                .filter(|(name, _)| {
+                    *name != "managedFields" && !name.starts_with("apiserver.latency.k8s.io/")
+                })
+                .map(|(name, value)| {
+                    let own = is_own(name, value) && !value.is_null() && value != "";
+                    let value = if own {
+                        json!("(its own)")
+                    } else {
+                        common(value, words)
+                    };
+                    (name.clone(), value)
+                });
             let mut kept: Map<String, Value> = kept.collect();
             kept.sort_keys();
             // Rules come in the order of Go's maps.
@@ -248,8 +261,6 @@ fn is_age(text: &str) -> bool {
 /// `uid` of a user who has one by choice is compared.
 fn is_own(name: &str, value: &Value) -> bool {
     match name {
-        // How long what took.
-        _ if name.starts_with("apiserver.latency.k8s.io/") => true,
         // Of a build: the rest of it is told apart by name.
         "compiler" | "goVersion" | "buildDate" => true,
         "uid" => value

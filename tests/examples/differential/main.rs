@@ -50,9 +50,14 @@ async fn main() -> Result<std::process::ExitCode, Error> {
     }
     let kubectl = kubectl::record(&program("kubectl")?).await?;
     let drawn = usize::try_from(count)?.saturating_sub(kubectl.len());
-    println!("{} requests of kubectl's, {drawn} drawn", kubectl.len());
+    println!(
+        "{} requests about all that is served, {} of kubectl's, {drawn} drawn",
+        requests::survey().len(),
+        kubectl.len()
+    );
     let all: Vec<Request> = requests::setup()
         .into_iter()
+        .chain(requests::survey())
         .chain(kubectl)
         .chain(requests::draw(seed, drawn))
         .collect();
@@ -246,8 +251,9 @@ impl Server {
         };
         let status = answer.status().as_u16();
         let header = |name: &str| {
-            let value = answer.headers().get(name)?.to_str().ok()?;
-            Some((name.to_owned(), value.to_owned()))
+            let values = answer.headers().get_all(name).iter();
+            let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+            (!values.is_empty()).then(|| (name.to_owned(), values.join("\n")))
         };
         let headers = [
             "warning",

@@ -170,6 +170,77 @@ pub fn setup() -> Vec<Request> {
     ]
 }
 
+/// May a developer do it, and what does it answer to somebody who may nothing:
+/// for every resource and subresource that Kubernetes serves, and every verb.
+pub fn survey() -> Vec<Request> {
+    let mut requests = Vec::new();
+    for (group, version, resource, namespaced) in served() {
+        let (name, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+        let namespace = if namespaced { "shop" } else { "" };
+        for verb in &VERBS[..9] {
+            let attributes = json!({
+                "verb": verb, "group": group, "version": version, "resource": name,
+                "subresource": subresource, "namespace": namespace,
+            });
+            requests.push(post(
+                Who::Person("bob@example.com"),
+                format!("{AUTHORIZATION}/selfsubjectaccessreviews"),
+                &json!({
+                    "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                    "spec": {"resourceAttributes": attributes},
+                }),
+            ));
+        }
+        let base = match group.as_str() {
+            "" => format!("/api/{version}"),
+            group => format!("/apis/{group}/{version}"),
+        };
+        let within = if namespaced { "/namespaces/shop" } else { "" };
+        let all = format!("{base}{within}/{name}");
+        let one = match subresource {
+            "" => format!("{all}/a"),
+            subresource => format!("{all}/a/{subresource}"),
+        };
+        for (method, target) in [
+            ("GET", &all),
+            ("GET", &one),
+            ("POST", if subresource.is_empty() { &all } else { &one }),
+            ("PUT", &one),
+            ("PATCH", &one),
+            ("DELETE", &one),
+            ("DELETE", &all),
+        ] {
+            requests.push(Request::new(Who::Person("eve@example.com"), method, target));
+        }
+    }
+    requests
+}
+
+/// Group, version, resource (with a subresource behind a slash), and whether it
+/// is in a namespace, of all that Kubernetes serves.
+fn served() -> Vec<(String, String, String, bool)> {
+    const DISCOVERY: &str = include_str!("../../../mock-apiserver/data/v1.37/resources.json");
+    let discovery: Value = serde_json::from_str(DISCOVERY).expect("JSON");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut all = Vec::new();
+    for group in list(&discovery["items"]) {
+        for version in list(&group["versions"]) {
+            for resource in list(&version["resources"]) {
+                let name = text(&resource["resource"]);
+                let namespaced = resource["scope"] == "Namespaced";
+                let place = (text(&group["metadata"]["name"]), text(&version["version"]));
+                let subresources = list(&resource["subresources"]).into_iter();
+                let names = subresources.map(|sub| format!("{name}/{}", text(&sub["subresource"])));
+                for name in std::iter::once(name.clone()).chain(names) {
+                    all.push((place.0.clone(), place.1.clone(), name, namespaced));
+                }
+            }
+        }
+    }
+    all
+}
+
 /// `count` requests out of `seed`.
 pub fn draw(seed: u64, count: usize) -> Vec<Request> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

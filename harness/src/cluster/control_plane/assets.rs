@@ -53,38 +53,15 @@ pub struct Missing {
     flag: String,
 }
 
-/// Looks for the programs of `wanted`, or of the newest supported version that
-/// is there as a whole: in `KUBEBUILDER_ASSETS`, on `PATH`, and where [`build`]
-/// puts them.
+/// Looks for the programs of `wanted`, or of any supported version: in
+/// `KUBEBUILDER_ASSETS`, then on `PATH`, then where [`build`] puts them, there
+/// the newest first. The first kube-apiserver counts that the others go with,
+/// wherever they are.
 ///
 /// # Errors
 /// [`Missing`], with the remedy.
 pub fn find(wanted: Option<Version>) -> Result<Programs, Missing> {
-    let search = Search::new(wanted);
-    let mut missing = None;
-    for version in search.versions.iter().rev() {
-        let Some((kube_apiserver, release)) = search.kubernetes("kube-apiserver", *version) else {
-            continue;
-        };
-        let controllers = search.kubernetes("kube-controller-manager", *version);
-        let etcd = search.candidates("etcd", *version).find(|p| p.is_file());
-        let lacks = match (controllers, etcd) {
-            (Some((kube_controller_manager, _)), Some(etcd)) => {
-                return Ok(Programs {
-                    etcd,
-                    kube_apiserver,
-                    kube_controller_manager,
-                    release,
-                    version: *version,
-                });
-            }
-            (None, _) => "kube-controller-manager",
-            (_, None) => "etcd",
-        };
-        missing.get_or_insert((lacks, Some(*version)));
-    }
-    let (lacks, version) = missing.unwrap_or(("kube-apiserver", wanted));
-    Err(search.missing(lacks, version))
+    Search::new(wanted).find(wanted)
 }
 
 struct Search {
@@ -112,24 +89,73 @@ impl Search {
         }
     }
 
+    fn find(&self, wanted: Option<Version>) -> Result<Programs, Missing> {
+        let mut missing = None;
+        for (kube_apiserver, release, version) in self.api_servers() {
+            let controllers = self.kubernetes("kube-controller-manager", version);
+            let etcd = self.candidates("etcd", version).find(|p| p.is_file());
+            let lacks = match (controllers, etcd) {
+                (Some(kube_controller_manager), Some(etcd)) => {
+                    return Ok(Programs {
+                        etcd,
+                        kube_apiserver,
+                        kube_controller_manager,
+                        release,
+                        version,
+                    });
+                }
+                (None, _) => "kube-controller-manager",
+                (_, None) => "etcd",
+            };
+            missing.get_or_insert((lacks, Some(version)));
+        }
+        let (lacks, version) = missing.unwrap_or(("kube-apiserver", wanted));
+        Err(self.missing(lacks, version))
+    }
+
+    /// Where built programs of a version are.
+    fn built(&self, version: Version) -> PathBuf {
+        self.built.join(format!("v{version}/bin"))
+    }
+
+    /// Every kube-apiserver of a version that is looked for, the first that
+    /// counts first.
+    fn api_servers(&self) -> impl Iterator<Item = (PathBuf, String, Version)> {
+        let newest_first = self.versions.iter().rev();
+        let built = newest_first.map(|version| self.built(*version));
+        let folders = self.folders.iter().cloned().chain(built);
+        folders.filter_map(|folder| {
+            let path = folder.join("kube-apiserver");
+            let release = self.release(&path)?;
+            let version = Version::of_release(&release)?;
+            let wanted = self.versions.contains(&version);
+            wanted.then_some((path, release, version))
+        })
+    }
+
+    /// Where a program may be that goes with an API server of that version.
     fn candidates(&self, program: &str, version: Version) -> impl Iterator<Item = PathBuf> {
-        let built = [
-            self.built.join(format!("v{version}/bin")),
-            self.built.join("etcd/bin"),
-        ];
+        let built = [self.built(version), self.built.join("etcd/bin")];
         let folders = self.folders.iter().cloned().chain(built);
         folders.map(move |folder| folder.join(program))
     }
 
-    /// A program of Kubernetes' of this minor, with its release.
-    fn kubernetes(&self, program: &str, version: Version) -> Option<(PathBuf, String)> {
-        let mut files = self.candidates(program, version).filter(|p| p.is_file());
-        files.find_map(|path| {
-            let mut releases = self.releases.borrow_mut();
-            let known = releases.entry(path.clone());
-            let release = known.or_insert_with(|| release(&path)).clone()?;
-            (Version::of_release(&release)? == version).then_some((path, release))
+    /// A program of Kubernetes' of this minor.
+    fn kubernetes(&self, program: &str, version: Version) -> Option<PathBuf> {
+        self.candidates(program, version).find(|path| {
+            let release = self.release(path);
+            release.and_then(|release| Version::of_release(&release)) == Some(version)
         })
+    }
+
+    /// What a file says it is of, if it is there.
+    fn release(&self, path: &Path) -> Option<String> {
+        if !path.is_file() {
+            return None;
+        }
+        let mut releases = self.releases.borrow_mut();
+        let known = releases.entry(path.to_owned());
+        known.or_insert_with(|| release(path)).clone()
     }
 
     fn missing(&self, program: &str, version: Option<Version>) -> Missing {
@@ -245,4 +271,60 @@ fn sources() -> std::io::Result<tempfile::TempDir> {
         std::fs::write(&path, text)?;
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn program(path: &Path, says: &str) {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, format!("#!/bin/sh\necho Kubernetes {says}\n")).expect("written");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+
+    /// What is named comes before what happens to be on PATH, and that before
+    /// what was built, whichever is newer.
+    #[test]
+    fn the_first_place_counts_and_not_the_newest_version() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| folder.path().join(name);
+        for (name, release) in [
+            ("assets", "v1.34.4"),
+            ("path", "v1.37.2"),
+            ("built/v1.35/bin", "v1.35.4"),
+            ("built/v1.36/bin", "v1.36.3"),
+        ] {
+            for one in NAMES {
+                program(&place(name).join(one), release);
+            }
+        }
+        let search = |folders: &[&str], versions: &[Version]| Search {
+            versions: versions.to_vec(),
+            folders: folders.iter().map(|name| place(name)).collect(),
+            built: place("built"),
+            releases: RefCell::default(),
+        };
+        let found = |folders: &[&str], versions: &[Version]| {
+            let programs = search(folders, versions).find(None).expect("programs");
+            assert_eq!(
+                programs.kube_controller_manager.parent(),
+                programs.kube_apiserver.parent()
+            );
+            programs.release
+        };
+        assert_eq!(found(&["assets", "path"], &Version::ALL), "v1.34.4");
+        assert_eq!(found(&["path", "assets"], &Version::ALL), "v1.37.2");
+        assert_eq!(found(&["empty"], &Version::ALL), "v1.36.3");
+        assert_eq!(found(&["assets"], &[Version::V1_35]), "v1.35.4");
+        // Where a set is not whole, the next one counts, but for its own version
+        // the rest may come from elsewhere.
+        std::fs::remove_file(place("assets/kube-controller-manager")).expect("gone");
+        assert_eq!(found(&["assets", "path"], &Version::ALL), "v1.37.2");
+        std::fs::rename(place("path/etcd"), place("elsewhere")).expect("moved");
+        let mixed = search(&["path", "assets"], &[Version::V1_37]).find(None);
+        assert_eq!(mixed.expect("programs").etcd, place("assets/etcd"));
+    }
 }
