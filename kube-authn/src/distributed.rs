@@ -153,13 +153,6 @@ impl Authenticator {
     }
 }
 
-impl ClaimToken<'_> {
-    /// Where it came from.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
-    }
-}
-
 fn unverified(error: Unverified, issuer: &str) -> Stop {
     match error {
         Unverified::NeedsKeys => Stop::Needs(Needed::ClaimKeys(issuer.to_owned())),

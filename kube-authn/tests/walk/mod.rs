@@ -118,6 +118,47 @@ fn a_forbidden_algorithm_is_refused_before_any_key_is_asked_for() {
 }
 
 #[test]
+fn a_jws_is_verified_by_itself() {
+    let key = Key::ec("P-256");
+    let set = key_set(&key, "one");
+    assert_eq!(format!("{set:?}"), r#"["one"]"#);
+    let token = draft().token(&key);
+    let payload = set.verify_signature(&token).expect("verified");
+    let claims: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
+    assert_eq!(claims["iss"], ISSUER);
+    let refused = |token: &str| set.verify_signature(token).unwrap_err().to_string();
+    let (_, rest) = token.split_once('.').expect("three parts");
+    // {"alg":"none"}
+    for other in [
+        draft().token(&Key::ec("P-256")),
+        format!("eyJhbGciOiJub25lIn0.{rest}"),
+    ] {
+        assert_eq!(refused(&other), "failed to verify id token signature");
+    }
+    assert!(refused("a.b").starts_with("oidc: malformed jwt: "));
+}
+
+/// `e30` is `{}`, `W10` is `[]`.
+#[rstest]
+#[case(r#"{"payload": ""}"#, "the token is no compact JWT")]
+#[case("e30.e30", "the token has no three parts separated by dots")]
+#[case("e30.e30.c2ln.x", "the token has no three parts separated by dots")]
+#[case("e30.e3=.c2ln", "the payload is not base64url")]
+#[case("e30.W10.c2ln", "the payload is no JSON object with a string as iss")]
+#[case(
+    "e30.e30.c2ln",
+    "iss is \"\", this authenticator's is \"https://issuer.example\""
+)]
+fn what_has_no_issuer_is_told(#[case] token: &str, #[case] why: &str) {
+    let steps = authenticator().explain(token, KeyState::NotInitialized, Timestamp::UNIX_EPOCH);
+    let told: Vec<_> = steps
+        .iter()
+        .map(|s| (s.name, s.passed, &*s.detail))
+        .collect();
+    assert_eq!(told, [(StepName::UntrustedIssuer, false, why)]);
+}
+
+#[test]
 fn the_walk_is_told_step_by_step() {
     let key = Key::ec("P-256");
     let set = key_set(&key, "one");
@@ -267,7 +308,8 @@ fn a_distributed_claim_is_asked_for_and_then_its_keys() {
         endpoint: AT.to_owned(),
         access_token: "secret".to_owned(),
     };
-    assert!(!format!("{claim:?}").contains("secret"), "{claim:?}");
+    let shown = format!("{claim:?}");
+    assert!(shown.contains(AT) && !shown.contains("secret"), "{shown}");
     assert_eq!(judge(ClaimState::Unknown), Err(Needed::Claim(claim)));
 
     let groups = Draft::new("ES256", Some("two"))

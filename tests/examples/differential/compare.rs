@@ -34,7 +34,7 @@ impl fmt::Display for Difference {
 
 /// What differs and is to: the place, or what is in the other's text, and the
 /// reason, which `docs/equality.md` has at length.
-const MEANT: [(&str, &str, &str); 9] = [
+const MEANT: [(&str, &str, &str); 10] = [
     (
         "body.paths",
         "",
@@ -53,6 +53,7 @@ const MEANT: [(&str, &str, &str); 9] = [
     ("body.gitVersion", "", "the build is another"),
     ("body.gitCommit", "", "the build is another"),
     ("body.gitTreeState", "", "the build is another"),
+    ("body.goVersion", "", "the build is another"),
     ("", "\"managedFields\":[", "managedFields are not kept"),
     (
         "headers.warning",
@@ -78,7 +79,7 @@ impl Difference {
         };
         let ours = self.ours.to_string();
         let about_us = |why: &str| {
-            why != MEANT[8].2 || ours.contains("this cluster does not store some of the kinds")
+            why != MEANT[9].2 || ours.contains("this cluster does not store some of the kinds")
         };
         let mut all = MEANT.iter();
         let found = all.find(|(place, text, why)| is(place, text) && about_us(why));
