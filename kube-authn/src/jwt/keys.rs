@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::Algorithm;
 use super::jose::Jws;
-use super::signature::{Curve, EcKey, RsaKey};
+use super::rsa_private::PrivateNumbers;
+use super::signature::{Curve, EcKey, RsaKey, exponent};
 use crate::go::base64::{decode_raw_url, decode_std};
 use crate::go::json::{self, Kind, Raw};
 use crate::go::quote::quote_json_byte;
@@ -148,6 +149,9 @@ struct RawJwk {
     d: Buffer,
     p: Buffer,
     q: Buffer,
+    dp: Buffer,
+    dq: Buffer,
+    qi: Buffer,
     x5c: Vec<String>,
     x5t: String,
     x5t_sha256: String,
@@ -161,7 +165,8 @@ impl Jwk {
         let raw = RawJwk::decode(raw)?;
         let chain = parse_chain(&raw.x5c)
             .map_err(|e| format!("go-jose/go-jose: failed to unmarshal x5c field: {e}"))?;
-        let material = raw.material(!chain.is_empty())?;
+        let known = |leaf: &Certificate| leaf.key != CertificateKey::Unknown;
+        let material = raw.material(chain.first().is_some_and(known))?;
         if let Some(leaf) = chain.first() {
             raw.check_certificate(leaf)?;
         }
@@ -231,9 +236,9 @@ impl RawJwk {
                 "d" => jwk.d = buffer(value)?,
                 "p" => jwk.p = buffer(value)?,
                 "q" => jwk.q = buffer(value)?,
-                "dp" | "dq" | "qi" => {
-                    buffer(value)?;
-                }
+                "dp" => jwk.dp = buffer(value)?,
+                "dq" => jwk.dq = buffer(value)?,
+                "qi" => jwk.qi = buffer(value)?,
                 "use" | "alg" => match value.as_string() {
                     Ok(_) => {}
                     Err(error) if value.kind() == Kind::Number => return Err(error),
@@ -263,7 +268,7 @@ impl RawJwk {
         mismatch.map_or(Ok(jwk), Err)
     }
 
-    fn material(&self, has_chain: bool) -> Result<Material, String> {
+    fn material(&self, has_certificate_key: bool) -> Result<Material, String> {
         match self.kty.as_str() {
             "EC" if self.d.is_some() => self.check_ec_private(),
             "EC" => self.ec().map(Box::new).map(Material::Ec),
@@ -272,7 +277,7 @@ impl RawJwk {
                 (Some(n), Some(e)) => Ok(Material::Rsa(Box::new(RsaKey::new(n, e)))),
                 _ => Err("go-jose/go-jose: invalid RSA key, missing n/e values".to_owned()),
             },
-            "oct" if has_chain => Err(
+            "oct" if has_certificate_key => Err(
                 "go-jose/go-jose: invalid JWK, found 'oct' (symmetric) key with cert chain"
                     .to_owned(),
             ),
@@ -340,32 +345,37 @@ impl RawJwk {
     }
 
     fn check_rsa_private(&self) -> Result<Material, String> {
-        let parts = [
-            ("N", &self.n),
-            ("E", &self.e),
-            ("D", &self.d),
-            ("P", &self.p),
-            ("Q", &self.q),
-        ];
-        // go-jose means to list what is missing and stops at the first.
-        match parts.iter().find(|(_, part)| part.is_none()) {
-            Some((name, _)) => Err(format!(
-                "go-jose/go-jose: invalid RSA private key, missing {name} value(s)"
-            )),
-            // Go checks the primes here too. A private key in a JWK Set
-            // verifies nothing either way.
-            None => Ok(Material::Secret),
-        }
+        let part = |name: &str, part: &Buffer| {
+            // go-jose means to list what is missing and stops at the first.
+            part.clone().ok_or_else(|| {
+                format!("go-jose/go-jose: invalid RSA private key, missing {name} value(s)")
+            })
+        };
+        let n = part("N", &self.n)?;
+        let e = part("E", &self.e)?;
+        let d = part("D", &self.d)?;
+        let p = part("P", &self.p)?;
+        let q = part("Q", &self.q)?;
+        let precomputed = match (&self.dp, &self.dq, &self.qi) {
+            (Some(dp), Some(dq), Some(qi)) => Some([&**dp, &**dq, &**qi]),
+            _ => None,
+        };
+        let numbers = PrivateNumbers {
+            n: &n,
+            e: exponent(&e),
+            d: &d,
+            p: &p,
+            q: &q,
+            precomputed,
+        };
+        numbers.check()?;
+        Ok(Material::Secret)
     }
 
     /// A key with a certificate must be the certificate's.
     fn check_certificate(&self, leaf: &Certificate) -> Result<(), String> {
-        let same = match (leaf.key, self.kty.as_str()) {
-            (CertificateKey::Rsa, "RSA") | (CertificateKey::Ec, "EC") => leaf.matches(self),
-            // Go has no key to compare for an algorithm that it does not know.
-            (CertificateKey::Other, _) => true,
-            _ => false,
-        };
+        // Go has no key to compare for an algorithm that it does not know.
+        let same = leaf.key == CertificateKey::Unknown || leaf.matches(self);
         if same {
             Ok(())
         } else {
@@ -451,21 +461,33 @@ pub(crate) struct Certificate {
 enum CertificateKey {
     Rsa,
     Ec,
-    Other,
+    Ed25519,
+    /// Of a kind that Go knows, and a key set does not (DSA, X25519).
+    Foreign,
+    /// Of a kind that Go does not know.
+    Unknown,
 }
 
 impl Certificate {
     fn matches(&self, jwk: &RawJwk) -> bool {
         let strip =
             |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().skip_while(|&b| b == 0).collect() };
-        match (self.key, &jwk.n, &jwk.e, &jwk.x, &jwk.y) {
-            (CertificateKey::Rsa, Some(n), Some(e), ..) => {
-                strip(n) == strip(&self.public) && strip(e) == strip(&self.exponent)
-            }
-            (CertificateKey::Ec, _, _, Some(x), Some(y)) => self
-                .public
-                .split_first()
-                .is_some_and(|(_, point)| point == [&x[..], &y[..]].concat()),
+        match (self.key, jwk.kty.as_str()) {
+            (CertificateKey::Rsa, "RSA") => match (&jwk.n, &jwk.e) {
+                (Some(n), Some(e)) => {
+                    strip(n) == strip(&self.public) && exponent(e) == exponent(&self.exponent)
+                }
+                _ => false,
+            },
+            (CertificateKey::Ec, "EC") => match (&jwk.x, &jwk.y, self.public.split_first()) {
+                (Some(x), Some(y), Some((_, point))) => point == [&x[..], &y[..]].concat(),
+                _ => false,
+            },
+            // go-jose takes 32 bytes of what is there.
+            (CertificateKey::Ed25519, "OKP") => jwk.x.as_ref().is_some_and(|x| {
+                let padded = x.iter().copied().chain(std::iter::repeat(0));
+                padded.take(32).eq(self.public.iter().copied())
+            }),
             _ => false,
         }
     }
@@ -493,7 +515,18 @@ pub(crate) fn parse_chain(chain: &[String]) -> Result<Vec<Certificate>, String> 
                     rsa.exponent.to_vec(),
                 ),
                 Ok(PublicKey::EC(point)) => (CertificateKey::Ec, point.data().to_vec(), Vec::new()),
-                _ => (CertificateKey::Other, Vec::new(), Vec::new()),
+                Ok(PublicKey::DSA(_)) => (CertificateKey::Foreign, Vec::new(), Vec::new()),
+                Ok(PublicKey::Unknown(key)) => {
+                    let kind = &certificate.public_key().algorithm.algorithm;
+                    // RFC 8410 section 3.
+                    let key_kind = match kind.to_id_string().as_str() {
+                        "1.3.101.112" => CertificateKey::Ed25519,
+                        "1.3.101.110" => CertificateKey::Foreign,
+                        _ => CertificateKey::Unknown,
+                    };
+                    (key_kind, key.to_vec(), Vec::new())
+                }
+                _ => (CertificateKey::Unknown, Vec::new(), Vec::new()),
             };
             Ok(Certificate {
                 key,

@@ -3,6 +3,7 @@
 pub(crate) mod claims;
 pub(crate) mod jose;
 pub(crate) mod keys;
+mod rsa_private;
 pub(crate) mod signature;
 
 /// A signing algorithm that Kubernetes accepts (`oidc.AllValidSigningAlgorithms`).

@@ -37,11 +37,9 @@ impl RsaKey {
         let bits = modulus
             .first()
             .map_or(0, |&b| modulus.len() * 8 - b.leading_zeros() as usize);
-        // go-jose takes the low 64 bits of an exponent of any length.
-        let exponent = e.iter().fold(0i64, |value, &b| value << 8 | i64::from(b));
         Self {
             modulus,
-            exponent,
+            exponent: exponent(e),
             bits,
             prepared: Default::default(),
             raw: OnceLock::new(),
@@ -130,6 +128,11 @@ impl RsaKey {
         let skip = bytes.len().checked_sub(self.modulus.len())?;
         Some(bytes[skip..].to_vec())
     }
+}
+
+/// go-jose takes the low 64 bits of an exponent of any length.
+pub(super) fn exponent(bytes: &[u8]) -> i64 {
+    bytes.iter().fold(0, |value, &b| value << 8 | i64::from(b))
 }
 
 fn lc_rsa(algorithm: Algorithm) -> Option<(usize, &'static RsaParameters)> {

@@ -117,6 +117,22 @@ fn a_forbidden_algorithm_is_refused_before_any_key_is_asked_for() {
     );
 }
 
+/// What Kubernetes says of key sets (`corpus/key_sets.py`).
+#[test]
+fn key_sets_are_decoded_as_kubernetes_decodes_them() {
+    let cases = include_str!("../../corpus/key-sets.jsonl");
+    let mut sound = 0;
+    for line in cases.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).expect("a case");
+        let text = case["keys"].as_str().expect("a key set");
+        let error = KeySet::parse(text.as_bytes()).err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(error, case["error"], "{text}");
+        sound += usize::from(error.is_empty());
+    }
+    assert!(sound > 500 && cases.lines().count() > sound + 1_000);
+}
+
 #[test]
 fn a_jws_is_verified_by_itself() {
     let key = Key::ec("P-256");
