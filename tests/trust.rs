@@ -73,12 +73,18 @@ fn begins_and_ends(kind: Kind) -> Result<(), Stop> {
     };
 
     denied()?;
+    let started = api_server_started(&up)?;
     tutorial::associate(&up, &pool, &client)?;
     is("CREATING")?;
     denied()?;
     later()?;
     up.await_active("kubedemy")?;
+    junk_fails_for_its_signature(&up, token)?;
     known()?;
+    // It is the server that it was.
+    check(api_server_started(&up)? == started, || {
+        "the API server was started anew".to_owned()
+    })?;
     up.aws(&[
         "eks",
         "disassociate-identity-provider-config",
@@ -101,4 +107,33 @@ fn begins_and_ends(kind: Kind) -> Result<(), Stop> {
         Ok(described.ok()?.json()?["identityProviderConfigs"] == json!([]))
     })?;
     denied()
+}
+
+/// Which is how one knows that the cluster has the issuer's keys.
+fn junk_fails_for_its_signature(up: &Up, token: &str) -> Result<(), Stop> {
+    let (signed, _) = token.rsplit_once('.').unwrap_or_default();
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+        "spec": {"token": format!("{signed}.anVuaw")},
+    });
+    let file = up.scratch().join("review.json");
+    std::fs::write(&file, review.to_string()).map_err(|error| error.to_string())?;
+    let file = file.display().to_string();
+    up.kubectl("v1.37", &["create", "-f", &file, "-o", "json"])?
+        .ok()?
+        .says("failed to verify id token signature")
+        .map(drop)
+}
+
+/// The seconds since 1970 at which the API server's process began, where it has
+/// one of its own.
+fn api_server_started(up: &Up) -> Result<Option<String>, Stop> {
+    let metrics = up.kubectl("v1.37", &["get", "--raw", "/metrics"])?;
+    let line = metrics
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("process_start_time_seconds "));
+    let is_real = up.ready().cluster_kind == Kind::ControlPlane.name();
+    check(line.is_some() == is_real, || metrics.to_string())?;
+    Ok(line.map(str::to_owned))
 }

@@ -195,6 +195,7 @@ def texts():
     for text in [
         "", "{", "{}", '{"keys":[' + rsa + "]", '{"keys":[' + rsa + "," + rsa + "]}", '{"keys":5,"keys":[' + rsa + "]}", '{"keys":[' + rsa + '],"keys":5}',
         '{"Keys":[' + rsa + '],"keys":null}', '{"keys":[' + rsa + "],\"x\":1e999}", '{"keys":[{"kty":"RSA","kty":"EC"}]}', '{"keys":[{"KTY":"RSA","n":"AQ","e":"AQ"}]}',
+        *('{"keys":[' + rsa + '],"x":' + "[" * depth + "]" * depth + "}" for depth in (9998, 9999, 10000, 10001)),
         '{"keys":[' + rsa + ',{"kty":"x"}]}', '{"keys":[{"kty":"RSA","n":"sXchTGk","e":"AQAB","x":"!","y":5}]}', "[" * 50 + "]" * 50,
     ]:
         yield text

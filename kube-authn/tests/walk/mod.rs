@@ -134,6 +134,16 @@ fn key_sets_are_decoded_as_kubernetes_decodes_them() {
 }
 
 #[test]
+fn a_set_of_many_keys_has_them_all() {
+    let key = Key::ec("P-256");
+    let jwk = key.jwk().to_string();
+    let text = format!(r#"{{"keys":[{}]}}"#, vec![&*jwk; 10_000].join(","));
+    let set = KeySet::parse(text.as_bytes()).expect("keys");
+    assert_eq!(set.len(), 10_000);
+    assert!(!set.is_empty() && KeySet::default().is_empty());
+}
+
+#[test]
 fn a_jws_is_verified_by_itself() {
     let key = Key::ec("P-256");
     let set = key_set(&key, "one");
