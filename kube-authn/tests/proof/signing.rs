@@ -26,6 +26,10 @@ pub enum Oddity {
     None,
     /// PSS with a salt of this many bytes; `usize::MAX` is the longest that fits.
     Salt(usize),
+    /// PSS that ends in another byte than 0xbc.
+    Trailer,
+    /// PSS that has a one before its first bit, where the key leaves room.
+    Leading,
     /// PKCS#1 v1.5 without the NULL after the hash's OID.
     NoNull,
     /// An ECDSA signature as ASN.1 DER.
@@ -236,12 +240,25 @@ fn pss(hash: &'static digest::Algorithm, hashed: &[u8], bits: usize, oddity: Odd
             .for_each(|(byte, key)| *byte ^= key);
     }
     block[0] &= 0xff >> (8 * size - bits);
-    [&block, seed.as_ref(), &[0xbc]].concat()
+    let trailer = if oddity == Oddity::Trailer {
+        0xbd
+    } else {
+        0xbc
+    };
+    let encoded = [&block, seed.as_ref(), &[trailer]].concat();
+    match oddity {
+        Oddity::Leading => [&[1], &encoded[..]].concat(),
+        _ => encoded,
+    }
 }
 
 fn raw_rsa(private: &rsa::PrivateKey, encoded: &[u8], size: usize) -> Vec<u8> {
     let precision = private.n().as_ref().bits_precision();
     let number = BoxedUint::from_be_slice(encoded, precision).expect("the message fits");
+    if number >= **private.n() {
+        // There is no such signature.
+        return vec![1; size];
+    }
     let signed = rsa::hazmat::rsa_decrypt::<rand::rngs::ThreadRng>(None, private, &number)
         .expect("RSA works");
     let bytes = signed.to_be_bytes();

@@ -10,7 +10,7 @@ use kube_authn::{
 use proptest::prelude::*;
 use rstest::rstest;
 
-use crate::proof::signing::{self, Key};
+use crate::proof::signing::{self, Key, Oddity};
 use crate::proof::token::{Draft, text};
 
 const ISSUER: &str = "https://issuer.example";
@@ -131,6 +131,32 @@ fn key_sets_are_decoded_as_kubernetes_decodes_them() {
         sound += usize::from(error.is_empty());
     }
     assert!(sound > 500 && cases.lines().count() > sound + 1_000);
+}
+
+/// EMSA-PSS-VERIFY (RFC 8017 section 9.1.2), with a salt of any length.
+#[test]
+fn a_pss_padding_is_looked_at_from_end_to_end() {
+    let (key, odd) = (Key::rsa(2048), Key::rsa(1025));
+    let fits = |key: &Key, algorithm: &str, oddity, more: usize| {
+        let set = key_set(key, "one");
+        let mut draft = draft();
+        draft.header[0].1 = text(algorithm);
+        algorithm.clone_into(&mut draft.algorithm);
+        draft.oddity = oddity;
+        set.verify_signature(&draft.claim("n", &more.to_string()).token(key))
+            .is_ok()
+    };
+    for algorithm in ["PS256", "PS384", "PS512"] {
+        for size in [0, 7, 64, usize::MAX] {
+            assert!(fits(&key, algorithm, Oddity::Salt(size), 0), "{size}");
+            assert!(fits(&odd, algorithm, Oddity::Salt(size), 0), "{size}");
+        }
+        assert!(!fits(&key, algorithm, Oddity::Trailer, 0));
+    }
+    // Half of these numbers are larger than the modulus, and nothing then.
+    for more in 0..32 {
+        assert!(!fits(&odd, "PS256", Oddity::Leading, more));
+    }
 }
 
 #[test]
