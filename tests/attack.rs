@@ -362,6 +362,13 @@ fn usage() -> Result<(), Stop> {
     };
     refused(&[], "no instance is running")?;
     refused(&["expird"], "did you mean expired?")?;
+    refused(&["nonsense"], "there are expired, ")?;
+    let none = empty.path().join("none");
+    std::fs::write(&none, "\n").map_err(|error| error.to_string())?;
+    refused(
+        &["--kubeconfig", "x", "--token", &none.display().to_string()],
+        "none: it holds no JSON Web Token",
+    )?;
     refused(&["--user", USER], "--password")?;
     refused(&["--kubeconfig", "x"], "--token")?;
     refused(&["--kubeconfig", "x", "--token", "/nowhere"], "/nowhere")?;

@@ -254,6 +254,26 @@ fn rights() -> Result<(), Stop> {
             ],
         || told.to_string(),
     )?;
+    // Where it is asked about holds for every line that does not say.
+    let told = can(
+        "can",
+        &["--json", "-n", "prod"],
+        "patch deploy\npatch deploy -n default\n",
+    )?;
+    let verdicts: Vec<Value> = lines(&told)?
+        .iter()
+        .map(|line| line["verdict"].clone())
+        .collect();
+    check(verdicts == [json!("allowed"), json!("denied")], || {
+        told.to_string()
+    })?;
+    let told = can(
+        "can",
+        &["-n", "prod", "--subresource", "scale"],
+        "patch deploy\n",
+    )?;
+    told.ok()?
+        .says("patch deploy -n prod --subresource=scale")?;
     // Since 1.37 viewers see events by the new group, too.
     let of = |minor: &str| {
         let words = ["--kubernetes-version", minor, "get", "events.events.k8s.io"];
@@ -302,6 +322,10 @@ fn usage() -> Result<(), Stop> {
     check(lines(&told)?[0]["faults"][0]["line"] == 3, || {
         told.to_string()
     })?;
+    let by_expression = folder.path().join("cel.yaml");
+    let text = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: [{issuer: {url: 'https://x', audiences: [a]}, claimMappings: {username: {expression: claims.sub}}}]\n";
+    std::fs::write(&by_expression, text).map_err(|error| error.to_string())?;
+    let by_expression = by_expression.display().to_string();
     for (arguments, words) in [
         (
             vec![
@@ -326,6 +350,14 @@ fn usage() -> Result<(), Stop> {
                 "t",
             ],
             "/nowhere",
+        ),
+        (
+            vec!["authn", "explain", "--config", "-", "--jwks", "-", "t"],
+            "standard input can be one of",
+        ),
+        (
+            vec!["authn", "convert", &by_expression],
+            "claimMappings.username.expression: flags name a claim",
         ),
         (
             vec![
