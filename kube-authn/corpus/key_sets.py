@@ -181,7 +181,7 @@ def texts():
         yield one({**ec, "d": X, name: '"AQ"'})
         yield one({member: value for member, value in ec.items() if member != name} | {"d": X})
     # Two faults in an order each.
-    faults = ['"use":true', '"kid":[]', '"kid":5', '"x5t":true', '"alg":[]', '"x5c":5', '"x5c":true', '"x5u":true', '"x5u":5', '"p":"!"', '"n":5', '"kty":5']
+    faults = ['"use":true', '"kid":[]', '"kid":5', '"x5t":true', '"alg":[]', '"alg":5', '"x5c":5', '"x5c":true', '"x5u":true', '"x5u":5', '"p":"!"', '"n":5', '"kty":5']
     for first, second in itertools.permutations(faults, 2):
         yield '{"keys":[{%s,%s}]}' % (first, second)
     yield from privates()
