@@ -18,6 +18,8 @@ import tempfile
 ISSUER = {"issuer": {"url": "https://a.example", "audiences": ["aud"]}, "claimMappings": {"username": {"claim": "sub", "prefix": ""}}}
 # The P-256 key of RFC 7515 appendix A.3.1, and shorter ones that are no secrets.
 X, Y = '"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"', '"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"'
+# Nobody's.
+ZERO = '"%s"' % ("A" * 43)
 SOUND = {
     "rsa": {"kty": '"RSA"', "kid": '"x"', "n": '"sXchTGk"', "e": '"AQAB"'},
     "ec": {"kty": '"EC"', "crv": '"P-256"', "x": X, "y": Y},
@@ -28,8 +30,9 @@ VALUES = ["null", "5", "true", '"!"', '""', '"AQ"', "[]", "{}", '["!"]', "[5]"]
 MEMBERS = ["kty", "kid", "crv", "x5t", "x5t#S256", "use", "alg", "k", "x", "y", "n", "e", "d", "p", "q", "dp", "dq", "qi", "oth", "x5c", "x5u", "key_ops"]
 
 
-# Of 128 bits: primes for a key that keeps nothing secret.
-P, Q = 0xE1B7_7C8A_93F5_0D2B_6A4E_51C9_0F83_D6A7, 0xC4A9_13E6_5D70_B82F_9E07_36F4_A1D2_58B3
+# Of 120 bits, and shorter ones: primes for keys that keep nothing secret.
+P, Q = 0xE1B7_7C8A_93F5_0D2B_6A4E_51C9_0F83_A7, 0xC4A9_13E6_5D70_B82F_9E07_36F4_A1D2_B3
+SHORT = 0xE1B7_7C8A_93F5_0D2B_6A4E_51C9, 0xC4A9_13E6_5D70_B82F_9E07_36F4
 
 
 def next_prime(number):
@@ -80,7 +83,7 @@ def privates():
     p, q = next_prime(P), next_prime(Q)
     d = pow(65537, -1, (p - 1) * (q - 1))
     close = next_prime(p + 2)
-    primes = [0, 1, 2, 3, 4, 5, 7, 9, q, p, p + 1, p * 4 + 1, close, next_prime(1 << 20), next_prime(1 << 300), p * next_prime(1 << 64)]
+    primes = [0, 1, 2, 3, 4, 5, 7, 9, q, p, p + 1, p >> 3 | 1, close, next_prime(1 << 20), next_prime(1 << 100)]
     for precomputed in (False, True):
         with_crt = {"precomputed": precomputed}
         yield private(**with_crt)
@@ -96,8 +99,11 @@ def privates():
             yield private(e=e, d=d, **with_crt)
         for n in (0, 1, 2, 3, p, q, p * q + 1, p * q + 2, p * q * 3, p * q >> 1, 1 << 256, 1 << 600):
             yield private(n=n, **with_crt)
-        for other in (0, 1, 3, d + 1, d + 2, d + (p - 1) * (q - 1) // 4, d % (p - 1), p * q - 1, p * q, p * q + 1, 1 << 256, 1 << 320, d + (p - 1), d + (q - 1), d + (p - 1) * (q - 1)):
+        for other in (0, 1, 3, d + 1, d + 2, d + (p - 1) * (q - 1) // 4, d % (p - 1), p * q - 1, p * q, p * q + 1, (1 << 240) - 1, d + (p - 1), d + (q - 1)):
             yield private(d=other, **with_crt)
+        short = {"p": next_prime(SHORT[0]), "q": next_prime(SHORT[1]), **with_crt}
+        for other in (1 << 192, (1 << 192) - 1, 1 << 200):
+            yield private(d=other, **short)
     lcm_d = pow(65537, -1, (p - 1) * (q - 1) // 2)
     yield private(d=lcm_d)
     yield private(d=lcm_d, precomputed=True)
@@ -127,6 +133,20 @@ def certificate(*algorithm):
         return der, openssl("pkey", "-in", "key", "-pubout", "-outform", "DER")
 
 
+def foreign(*make_key):
+    """A certificate of a key that signs none, which another key signs."""
+    with tempfile.TemporaryDirectory() as folder:
+        def openssl(*words):
+            return subprocess.run(["openssl", *words], cwd=folder, capture_output=True, check=True).stdout
+
+        openssl(*make_key)
+        openssl("pkey", "-in", "key", "-pubout", "-out", "public")
+        openssl("genpkey", "-algorithm", "RSA", "-out", "signer")
+        openssl("req", "-new", "-key", "signer", "-subj", "/CN=a", "-out", "request")
+        openssl("x509", "-req", "-in", "request", "-key", "signer", "-force_pubkey", "public", "-days", "36500", "-outform", "DER", "-out", "cert")
+        return open(f"{folder}/cert", "rb").read()
+
+
 def with_certificates():
     url = lambda data: '"%s"' % base64.urlsafe_b64encode(data).decode().rstrip("=")
     chain = lambda *ders: "[%s]" % ",".join('"%s"' % base64.b64encode(der).decode() for der in ders)
@@ -134,6 +154,7 @@ def with_certificates():
     ec, ec_key = certificate("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
     okp, okp_key = certificate("-algorithm", "ED25519")
     ed448, _ = certificate("-algorithm", "ED448")
+    dsa, x25519 = foreign("dsaparam", "-genkey", "-out", "key", "1024"), foreign("genpkey", "-algorithm", "X25519", "-out", "key")
     # The end of a SubjectPublicKeyInfo: n and 65537, a point, 32 bytes.
     keys = {
         "RSA": ({"kty": '"RSA"', "n": url(rsa_key[-133:-5]), "e": '"AQAB"'}, rsa),
@@ -142,7 +163,7 @@ def with_certificates():
         "oct": (SOUND["oct"], rsa),
     }
     for sound, own in keys.values():
-        for der in (rsa, ec, okp, ed448):
+        for der in (rsa, ec, okp, ed448, dsa, x25519):
             yield one({**sound, "x5c": chain(der)})
             yield one({**sound, "x5c": chain(own, der)})
         for changed in ({"e": '"AQAD"'}, {"e": '"AAEAAQ"'}, {"n": '"sXchTGk"'}, {"x": X, "y": Y}, {"x": X}, {"y": Y}, {"n": sound.get("n", '"AQ"').replace('"', '"AA', 1)}, {"e": '"AQAAAAAAAQAB"'}, {"x": sound.get("x", '"AQ"')[:-1] + 'AA"'}, {"x": sound.get("x", '"AQAQ"')[:-5] + '"'}):
@@ -174,12 +195,12 @@ def texts():
     ec = SOUND["ec"]
     for curve in ("P-256", "P-384", "P-521", "secp256k1", "", "p-256"):
         yield one({**ec, "crv": f'"{curve}"'})
-        yield one({**ec, "crv": f'"{curve}"', "d": X})
-    yield one({**ec, "d": X})
-    yield one({**ec, "x": Y, "d": X})
+        yield one({**ec, "crv": f'"{curve}"', "d": ZERO})
+    yield one({**ec, "d": ZERO})
+    yield one({**ec, "x": Y, "d": ZERO})
     for name in ("x", "y"):
-        yield one({**ec, "d": X, name: '"AQ"'})
-        yield one({member: value for member, value in ec.items() if member != name} | {"d": X})
+        yield one({**ec, "d": ZERO, name: '"AQ"'})
+        yield one({member: value for member, value in ec.items() if member != name} | {"d": ZERO})
     # Two faults in an order each.
     faults = ['"use":true', '"kid":[]', '"kid":5', '"x5t":true', '"alg":[]', '"alg":5', '"x5c":5', '"x5c":true', '"x5u":true', '"x5u":5', '"p":"!"', '"n":5', '"kty":5']
     for first, second in itertools.permutations(faults, 2):

@@ -462,7 +462,7 @@ enum CertificateKey {
     Rsa,
     Ec,
     Ed25519,
-    /// Of a kind that Go knows, and a key set does not (DSA, X25519).
+    /// Of a kind that Go knows, and a key set does not (DSA).
     Foreign,
     /// Of a kind that Go does not know.
     Unknown,
@@ -519,10 +519,10 @@ pub(crate) fn parse_chain(chain: &[String]) -> Result<Vec<Certificate>, String> 
                 Ok(PublicKey::Unknown(key)) => {
                     let kind = &certificate.public_key().algorithm.algorithm;
                     // RFC 8410 section 3.
-                    let key_kind = match kind.to_id_string().as_str() {
-                        "1.3.101.112" => CertificateKey::Ed25519,
-                        "1.3.101.110" => CertificateKey::Foreign,
-                        _ => CertificateKey::Unknown,
+                    let key_kind = if kind.to_id_string() == "1.3.101.112" {
+                        CertificateKey::Ed25519
+                    } else {
+                        CertificateKey::Unknown
                     };
                     (key_kind, key.to_vec(), Vec::new())
                 }
