@@ -37,6 +37,11 @@ fn lines(ran: &Ran) -> Result<Vec<Value>, Stop> {
         .collect()
 }
 
+/// One member of each line.
+fn members(ran: &Ran, name: &str) -> Result<Vec<Value>, Stop> {
+    Ok(lines(ran)?.iter().map(|line| line[name].clone()).collect())
+}
+
 // ---- tokens ---------------------------------------------------------------
 
 /// What somebody has at hand who asks without a server, in the instance's
@@ -140,10 +145,7 @@ fn token() -> Result<(), Stop> {
     // Many of them.
     let told = explain(&["--json"], &format!("{token}\n\n{token}x\nno token\n"))?;
     check(told.code == Some(1), || told.to_string())?;
-    let steps: Vec<Value> = lines(&told)?
-        .iter()
-        .map(|line| line["refusedAt"].clone())
-        .collect();
+    let steps = members(&told, "refusedAt")?;
     check(
         steps == [json!(null), json!("signature"), json!("untrusted issuer")],
         || told.to_string(),
@@ -240,10 +242,7 @@ fn rights() -> Result<(), Stop> {
         "patch deploy -n prod\nget pods in prod\npatch deploy -n prod --as jane\nget pods --as=jane --as-group=oidc:viewers\n",
     )?;
     check(told.code == Some(2), || told.to_string())?;
-    let verdicts: Vec<Value> = lines(&told)?
-        .iter()
-        .map(|line| line["verdict"].clone())
-        .collect();
+    let verdicts = members(&told, "verdict")?;
     check(
         verdicts
             == [
@@ -260,10 +259,7 @@ fn rights() -> Result<(), Stop> {
         &["--json", "-n", "prod"],
         "patch deploy\npatch deploy -n default\n",
     )?;
-    let verdicts: Vec<Value> = lines(&told)?
-        .iter()
-        .map(|line| line["verdict"].clone())
-        .collect();
+    let verdicts = members(&told, "verdict")?;
     check(verdicts == [json!("allowed"), json!("denied")], || {
         told.to_string()
     })?;

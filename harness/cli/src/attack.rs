@@ -31,8 +31,9 @@ pub async fn attack(options: Attack) -> Result<u8, Stop> {
     let report = report.map_err(Stop::rig)?;
     if report.sent() == 0 {
         let why = report.attempts.iter().flat_map(|attempt| &attempt.left_out);
-        let why: std::collections::BTreeSet<&str> = why.map(String::as_str).collect();
-        let why: Vec<&str> = why.into_iter().collect();
+        let mut why: Vec<&str> = why.map(String::as_str).collect();
+        why.sort_unstable();
+        why.dedup();
         return Err(Stop::usage(format!("nothing was sent: {}", why.join("; "))));
     }
     output::print(&if json {

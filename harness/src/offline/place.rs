@@ -1,7 +1,7 @@
 //! Where a field stands in a YAML text, for messages that name it by its path.
 
+use mock_apiserver::wire::json;
 use mock_apiserver::wire::yaml::{self, Content, Node, documents};
-use serde_json::Value;
 
 /// The fields of a text, in its order.
 pub struct Places(Vec<Place>);
@@ -60,12 +60,9 @@ fn kind_of(node: &Node) -> &'static str {
         Content::Mapping(_) => "object",
         Content::Sequence(_) => "array",
         Content::Alias(_) => "string",
-        Content::Scalar { .. } => match yaml::convert(node).map(|read| read.value) {
-            Ok(Value::Null) => "null",
-            Ok(Value::Bool(_)) => "bool",
-            Ok(Value::Number(_)) => "number",
-            _ => "string",
-        },
+        Content::Scalar { .. } => {
+            yaml::convert(node).map_or("string", |read| json::kind(&read.value))
+        }
     }
 }
 

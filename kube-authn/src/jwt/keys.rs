@@ -345,27 +345,22 @@ impl RawJwk {
     }
 
     fn check_rsa_private(&self) -> Result<Material, String> {
-        let part = |name: &str, part: &Buffer| {
-            // go-jose means to list what is missing and stops at the first.
-            part.clone().ok_or_else(|| {
-                format!("go-jose/go-jose: invalid RSA private key, missing {name} value(s)")
-            })
-        };
-        let n = part("N", &self.n)?;
-        let e = part("E", &self.e)?;
-        let d = part("D", &self.d)?;
-        let p = part("P", &self.p)?;
-        let q = part("Q", &self.q)?;
+        // go-jose means to list what is missing and stops at the first.
+        let n = present("N", &self.n)?;
+        let e = present("E", &self.e)?;
+        let d = present("D", &self.d)?;
+        let p = present("P", &self.p)?;
+        let q = present("Q", &self.q)?;
         let precomputed = match (&self.dp, &self.dq, &self.qi) {
             (Some(dp), Some(dq), Some(qi)) => Some([&**dp, &**dq, &**qi]),
             _ => None,
         };
         let numbers = PrivateNumbers {
-            n: &n,
-            e: exponent(&e),
-            d: &d,
-            p: &p,
-            q: &q,
+            n,
+            e: exponent(e),
+            d,
+            p,
+            q,
             precomputed,
         };
         numbers.check()?;
@@ -430,6 +425,12 @@ fn buffer(value: Raw<'_>) -> Result<Buffer, String> {
     decode_raw_url(text.as_bytes())
         .map(Some)
         .map_err(|e| e.to_string())
+}
+
+/// A number that a private RSA key has to have.
+fn present<'b>(name: &str, part: &'b Buffer) -> Result<&'b [u8], String> {
+    part.as_deref()
+        .ok_or_else(|| format!("go-jose/go-jose: invalid RSA private key, missing {name} value(s)"))
 }
 
 fn from_hex(text: &[u8]) -> Result<Vec<u8>, String> {

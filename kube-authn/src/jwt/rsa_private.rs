@@ -20,11 +20,11 @@ pub(super) struct PrivateNumbers<'a> {
 impl PrivateNumbers<'_> {
     /// `Validate`: Go's words, in the order of its checks.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        let [n, p, q] = [self.n, self.p, self.q].map(Modulus::new);
+        let [n, p, q] = [self.n, self.p, self.q].map(|bytes| Modulus::new(number(bytes)));
         let (n, p, q) = (n?, p?, q?);
-        let d = n.below(self.d)?;
+        let d = n.below(number(self.d))?;
         let (dp, dq, qi) = match self.precomputed {
-            Some([dp, dq, qi]) => (number(dp), number(dq), p.below(qi)?),
+            Some([dp, dq, qi]) => (number(dp), number(dq), p.below(number(qi))?),
             None => {
                 let (dp, dq) = (p.less_one()?.rem(&d), q.less_one()?.rem(&d));
                 if !is_odd(&p.0) {
@@ -35,7 +35,7 @@ impl PrivateNumbers<'_> {
         };
         self.check_public(&n)?;
         for prime in [&p, &q] {
-            if n.below(&bytes(&prime.0)).is_err() {
+            if n.below(prime.0.clone()).is_err() {
                 return Err("crypto/rsa: invalid prime");
             }
         }
@@ -43,24 +43,23 @@ impl PrivateNumbers<'_> {
             return Err("crypto/rsa: p * q != n");
         }
         let e = BoxedUint::from(self.e.cast_unsigned());
-        let mut exponents = Vec::new();
-        for (prime, exponent) in [(&p, &dp), (&q, &dq)] {
+        let mut matches = Vec::new();
+        for (prime, exponent) in [(&p, dp), (&q, dq)] {
             let less = prime.less_one().map_err(|_| "crypto/rsa: invalid prime")?;
-            let exponent = less.below(&bytes(exponent));
+            let exponent = less.below(exponent);
             let exponent = exponent.map_err(|_| "crypto/rsa: invalid CRT exponent")?;
             if !is_one(&less.rem(&product(&e, &exponent))) {
                 return Err("crypto/rsa: invalid CRT exponent");
             }
-            exponents.push((less.rem(&d), exponent));
+            matches.push(less.rem(&d) == exponent);
         }
         if !is_one(&p.rem(&product(&q.0, &qi))) {
             return Err("crypto/rsa: invalid CRT coefficient");
         }
-        let differs = |at: usize| exponents[at].0.cmp_vartime(&exponents[at].1) != Ordering::Equal;
-        if differs(0) {
+        if !matches[0] {
             return Err("crypto/rsa: d does not match dP");
         }
-        if differs(1) {
+        if !matches[1] {
             return Err("crypto/rsa: d does not match dQ");
         }
         let distance = match p.0.cmp_vartime(&q.0) {
@@ -98,8 +97,7 @@ impl PrivateNumbers<'_> {
 struct Modulus(BoxedUint);
 
 impl Modulus {
-    fn new(bytes: &[u8]) -> Result<Self, &'static str> {
-        let number = number(bytes);
+    fn new(number: BoxedUint) -> Result<Self, &'static str> {
         if bool::from(number.is_zero()) || is_one(&number) {
             return Err("modulus must be > 1");
         }
@@ -107,18 +105,16 @@ impl Modulus {
     }
 
     fn less_one(&self) -> Result<Self, &'static str> {
-        Self::new(&bytes(&difference(&self.0, &BoxedUint::one())))
+        Self::new(difference(&self.0, &BoxedUint::one()))
     }
 
     /// `Nat.SetBytes`: a number that is below it.
-    fn below(&self, bytes: &[u8]) -> Result<BoxedUint, &'static str> {
-        let found = number(bytes);
+    fn below(&self, found: BoxedUint) -> Result<BoxedUint, &'static str> {
         // Go's numbers are as many words of 64 bits long as the modulus.
-        if found.bit_width_vartime().div_ceil(8).div_ceil(8)
-            > self.0.bit_width_vartime().div_ceil(64)
-        {
+        let words = |number: &BoxedUint| number.bit_width_vartime().div_ceil(64);
+        if words(&found) > words(&self.0) {
             Err("input overflows the modulus size")
-        } else if found.cmp_vartime(&self.0) == Ordering::Less {
+        } else if found < self.0 {
             Ok(found)
         } else {
             Err("input overflows the modulus")
@@ -151,10 +147,6 @@ impl Modulus {
 
 fn number(bytes: &[u8]) -> BoxedUint {
     BoxedUint::from_be_slice_vartime(bytes)
-}
-
-fn bytes(number: &BoxedUint) -> Box<[u8]> {
-    number.to_be_bytes_trimmed_vartime()
 }
 
 fn product(one: &BoxedUint, other: &BoxedUint) -> BoxedUint {

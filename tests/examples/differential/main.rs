@@ -50,14 +50,15 @@ async fn main() -> Result<std::process::ExitCode, Error> {
     }
     let kubectl = kubectl::record(&program("kubectl")?).await?;
     let drawn = usize::try_from(count)?.saturating_sub(kubectl.len());
+    let survey = requests::survey();
     println!(
         "{} requests about all that is served, {} of kubectl's, {drawn} drawn",
-        requests::survey().len(),
+        survey.len(),
         kubectl.len()
     );
     let all: Vec<Request> = requests::setup()
         .into_iter()
-        .chain(requests::survey())
+        .chain(survey)
         .chain(kubectl)
         .chain(requests::draw(seed, drawn))
         .collect();

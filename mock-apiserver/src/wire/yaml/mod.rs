@@ -87,9 +87,10 @@ pub fn read(text: &str) -> Result<Read, Fault> {
 pub fn convert(document: &Node) -> Result<Read, Fault> {
     let mut converter = Converter::default();
     converter.anchor(document);
-    let value = converter.node(document)?;
+    let mut value = converter.node(document)?;
+    value.sort_all_objects();
     Ok(Read {
-        value: sort(&value),
+        value,
         repeated: converter.repeated,
     })
 }
@@ -244,27 +245,12 @@ pub fn decode(bytes: &[u8]) -> Result<Value, String> {
 
 /// Writes `value` with its keys sorted, as Kubernetes does.
 pub fn encode(value: &Value) -> Vec<u8> {
-    let sorted = sort(value);
+    let mut sorted = value.clone();
+    sorted.sort_all_objects();
     // A JSON value has nothing that YAML cannot spell.
     serde_saphyr::to_string(&sorted)
         .unwrap_or_default()
         .into_bytes()
-}
-
-fn sort(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            let sorted: Map<String, Value> = keys
-                .into_iter()
-                .map(|key| (key.clone(), sort(&map[key])))
-                .collect();
-            Value::Object(sorted)
-        }
-        Value::Array(items) => items.iter().map(sort).collect(),
-        other => other.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a word of YAML 1.1 stands for: go-yaml's `resolve`.
 
+use std::fmt::Display;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube_rbac::quote;
@@ -42,7 +44,7 @@ pub(super) fn key(tag: &str, text: &str, plain: bool) -> Result<(String, String)
         && plain
         && let Resolved::Float(number) = resolve(text)
     {
-        return Ok((float_key(number), go_float(number, &format!("{number:e}"))));
+        return Ok((float_key(number), go_float(&format!("{number:e}"), number)));
     }
     match value(tag, text, plain)? {
         Value::Null => Err("unsupported map key of type: <nil>".to_owned()),
@@ -64,37 +66,19 @@ fn float_key(number: f64) -> String {
     if single.is_infinite() {
         return if single > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
-    go_float(f64::from(single), &format!("{single:e}"))
+    go_float(&format!("{single:e}"), single)
 }
 
-/// Go's shortest form of a number, whose Rust one is `1.5e3`.
-fn go_float(number: f64, scientific: &str) -> String {
-    let Some((digits, exponent)) = scientific.split_once('e') else {
-        return number.to_string();
-    };
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..6).contains(&exponent) {
-        return scientific_to_plain(digits, exponent);
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
-}
-
-/// `1.5` and 3 is `1500`.
-fn scientific_to_plain(digits: &str, exponent: i32) -> String {
-    let (sign, digits) = match digits.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", digits),
-    };
-    let all: String = digits.chars().filter(|c| *c != '.').collect();
-    let point = 1 + exponent;
-    match usize::try_from(point) {
-        Ok(point) if point >= all.len() => format!("{sign}{all}{}", "0".repeat(point - all.len())),
-        Ok(point) if point > 0 => format!("{sign}{}.{}", &all[..point], &all[point..]),
-        _ => {
-            let zeros = usize::try_from(-point).unwrap_or_default();
-            format!("{sign}0.{}{all}", "0".repeat(zeros))
-        }
+/// Go's shortest form of a number: Rust's, with an exponent (`scientific`, as in
+/// `1.5e7`) where that is below -4 or above 5.
+fn go_float(scientific: &str, plain: impl Display) -> String {
+    let exponent = scientific.split_once('e').and_then(|(digits, exponent)| {
+        let exponent: i32 = exponent.parse().ok()?;
+        (!(-4..6).contains(&exponent)).then_some((digits, exponent))
+    });
+    match exponent {
+        Some((digits, exponent)) => format!("{digits}e{exponent:+03}"),
+        None => plain.to_string(),
     }
 }
 
