@@ -276,7 +276,10 @@ fn start_audit(
 }
 
 fn new_audit_id() -> HeaderValue {
-    let id = uuid::Uuid::new_v4().to_string();
+    // The operating system is asked for a seed, and not for each request.
+    let id = uuid::Builder::from_random_bytes(rand::random())
+        .into_uuid()
+        .to_string();
     HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 

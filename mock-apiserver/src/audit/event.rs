@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube_authn::User;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 
 use super::policy::Level;
 
@@ -74,59 +75,65 @@ pub struct ObjectRef {
     pub(super) subresource: String,
 }
 
-impl Event {
-    pub(super) fn to_value(&self, level: Level, stage: Stage, now: Timestamp) -> Value {
-        let mut out = Map::new();
-        let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
-        put("kind", json!("Event"));
-        put("apiVersion", json!("audit.k8s.io/v1"));
-        put("level", json!(level.name()));
-        put("auditID", json!(self.id));
-        put("stage", json!(stage.name()));
-        put("requestURI", json!(self.request_uri));
-        put("verb", json!(self.verb));
-        put("user", self.user.as_ref().map_or_else(|| json!({}), user));
-        if let Some(impersonated) = &self.impersonated {
-            put("impersonatedUser", user(impersonated));
+/// An event as a stage of it is recorded. It is written straight into JSON: there
+/// is one for every request.
+pub(super) struct Recorded<'e> {
+    pub(super) event: &'e Event,
+    pub(super) level: Level,
+    pub(super) stage: Stage,
+    pub(super) at: Timestamp,
+}
+
+impl Serialize for Recorded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let event = self.event;
+        let mut out = serializer.serialize_map(None)?;
+        out.serialize_entry("kind", "Event")?;
+        out.serialize_entry("apiVersion", "audit.k8s.io/v1")?;
+        out.serialize_entry("level", self.level.name())?;
+        out.serialize_entry("auditID", &event.id)?;
+        out.serialize_entry("stage", self.stage.name())?;
+        out.serialize_entry("requestURI", &event.request_uri)?;
+        out.serialize_entry("verb", &event.verb)?;
+        out.serialize_entry("user", &UserInfo(event.user.as_ref()))?;
+        if let Some(impersonated) = &event.impersonated {
+            out.serialize_entry("impersonatedUser", &UserInfo(Some(impersonated)))?;
         }
-        if !self.impersonation_constraint.is_empty() {
-            put(
-                "authenticationMetadata",
-                json!({"impersonationConstraint": self.impersonation_constraint}),
-            );
+        if !event.impersonation_constraint.is_empty() {
+            let metadata = [("impersonationConstraint", &event.impersonation_constraint)];
+            out.serialize_entry("authenticationMetadata", &BTreeMap::from(metadata))?;
         }
-        if !self.source_ips.is_empty() {
-            put("sourceIPs", json!(self.source_ips));
+        if !event.source_ips.is_empty() {
+            out.serialize_entry("sourceIPs", &event.source_ips)?;
         }
-        if !self.user_agent.is_empty() {
-            put("userAgent", json!(self.user_agent));
+        if !event.user_agent.is_empty() {
+            out.serialize_entry("userAgent", &event.user_agent)?;
         }
-        if let Some(object_ref) = &self.object_ref {
-            put("objectRef", object_ref.to_value());
+        if let Some(object_ref) = &event.object_ref {
+            out.serialize_entry("objectRef", object_ref)?;
         }
-        if !self.response_status.is_null() {
-            put("responseStatus", self.response_status.clone());
+        if !event.response_status.is_null() {
+            out.serialize_entry("responseStatus", &event.response_status)?;
         }
-        for (key, object) in [
-            ("requestObject", &self.request_object),
-            ("responseObject", &self.response_object),
-        ] {
-            if let Some(object) = object {
-                put(key, object.clone());
-            }
+        if let Some(object) = &event.request_object {
+            out.serialize_entry("requestObject", object)?;
         }
-        put("requestReceivedTimestamp", micro_time(self.received));
-        put("stageTimestamp", micro_time(now));
-        if !self.annotations.is_empty() {
-            put("annotations", json!(self.annotations));
+        if let Some(object) = &event.response_object {
+            out.serialize_entry("responseObject", object)?;
         }
-        Value::Object(out)
+        out.serialize_entry("requestReceivedTimestamp", &micro_time(event.received))?;
+        out.serialize_entry("stageTimestamp", &micro_time(self.at))?;
+        if !event.annotations.is_empty() {
+            out.serialize_entry("annotations", &event.annotations)?;
+        }
+        out.end()
     }
 }
 
-impl ObjectRef {
-    fn to_value(&self) -> Value {
-        [
+impl Serialize for ObjectRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        for (name, value) in [
             ("resource", &self.resource),
             ("namespace", &self.namespace),
             ("name", &self.name),
@@ -135,36 +142,48 @@ impl ObjectRef {
             ("apiVersion", &self.api_version),
             ("resourceVersion", &self.resource_version),
             ("subresource", &self.subresource),
-        ]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(key, value)| (key.to_owned(), json!(value)))
-        .collect::<Map<_, _>>()
-        .into()
+        ] {
+            if !value.is_empty() {
+                out.serialize_entry(name, value)?;
+            }
+        }
+        out.end()
     }
 }
 
 /// `authentication/v1 UserInfo`, with what is empty left out.
+struct UserInfo<'u>(Option<&'u User>);
+
+impl Serialize for UserInfo<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        if let Some(user) = self.0 {
+            if !user.username.is_empty() {
+                out.serialize_entry("username", &user.username)?;
+            }
+            if !user.uid.is_empty() {
+                out.serialize_entry("uid", &user.uid)?;
+            }
+            if !user.groups.is_empty() {
+                out.serialize_entry("groups", &user.groups)?;
+            }
+            if !user.extra.is_empty() {
+                out.serialize_entry("extra", &user.extra)?;
+            }
+        }
+        out.end()
+    }
+}
+
+/// `authentication/v1 UserInfo` as a value.
 pub(crate) fn user(user: &User) -> Value {
-    let mut out = Map::new();
-    if !user.username.is_empty() {
-        out.insert("username".to_owned(), json!(user.username));
-    }
-    if !user.uid.is_empty() {
-        out.insert("uid".to_owned(), json!(user.uid));
-    }
-    if !user.groups.is_empty() {
-        out.insert("groups".to_owned(), json!(user.groups));
-    }
-    if !user.extra.is_empty() {
-        out.insert("extra".to_owned(), json!(user.extra));
-    }
-    Value::Object(out)
+    // Maps and strings always become a value.
+    serde_json::to_value(UserInfo(Some(user))).unwrap_or_default()
 }
 
 /// `meta/v1 MicroTime`: cut to microseconds, never rounded.
-fn micro_time(at: Timestamp) -> Value {
+fn micro_time(at: Timestamp) -> String {
     let micros = at.as_microsecond();
     let cut = Timestamp::from_microsecond(micros).unwrap_or(at);
-    json!(format!("{cut:.6}"))
+    format!("{cut:.6}")
 }

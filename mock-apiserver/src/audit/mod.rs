@@ -30,6 +30,8 @@ use serde_json::{Value, json};
 
 use crate::registry::schema::schema;
 use crate::request::RequestInfo;
+use crate::wire::json;
+use event::Recorded;
 
 /// The longest user agent that is written out.
 const MAX_USER_AGENT: usize = 1024;
@@ -182,7 +184,13 @@ impl Context {
                     Stage::RequestReceived => event.received,
                     _ => now,
                 };
-                sink.write(&event.to_value(recording.level, stage, now));
+                let recorded = Recorded {
+                    event,
+                    level: recording.level,
+                    stage,
+                    at: now,
+                };
+                sink.write(&json::compact(&recorded));
             }
         });
     }

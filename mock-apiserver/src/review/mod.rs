@@ -292,7 +292,7 @@ impl Object<'_> {
     fn spec<T: DeserializeOwned + Default>(&self) -> Result<T, Status> {
         match self.value.get("spec") {
             None | Some(Value::Null) => Ok(T::default()),
-            Some(spec) => serde_json::from_value(spec.clone())
+            Some(spec) => T::deserialize(spec)
                 .map_err(|error| cannot_be_handled(self.kind, &format!("json: {error}"))),
         }
     }

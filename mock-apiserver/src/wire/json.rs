@@ -48,6 +48,11 @@ impl<F: Formatter> Formatter for Html<F> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // The two separators begin with this byte; most text has none of these.
+        let plain = |byte: u8| !matches!(byte, b'<' | b'>' | b'&' | 0xe2);
+        if fragment.bytes().all(plain) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut start = 0;
         for (at, c) in fragment.char_indices() {
             let escape = match c {
