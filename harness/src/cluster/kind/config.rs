@@ -1,0 +1,219 @@
+//! What kind is told of a node (`kind.x-k8s.io/v1alpha4`), and through it
+//! kubeadm.
+//!
+//! Whom the API server trusts is spelt in either of two ways: in a file of a
+//! mounted folder, which a running API server reads anew, or by `--oidc-*` flags,
+//! which stay what they are. Patches are maps without an apiVersion: kind turns
+//! them into the kubeadm version at hand, where a list, or a version that is not
+//! the node's, is left out without a word.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::cluster::authn::Trust;
+
+/// Where a node has our folder; kubeadm's own mounts do not reach it.
+pub const FOLDER: &str = "/etc/kubernetes/rolecall";
+/// Where a node has the issuer's CA: below a folder that kubeadm mounts.
+const CA: &str = "/etc/kubernetes/pki/rolecall-issuer.crt";
+
+/// How a kind cluster is described.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// The cluster's name; none: kind's own.
+    pub name: Option<String>,
+    /// The node's image; none: kind's own.
+    pub image: Option<String>,
+    /// The API server's port on loopback; none: a free one.
+    pub api_port: Option<u16>,
+    /// Files and folders of this machine, and where the node has them.
+    pub mounts: Vec<(String, String)>,
+    /// The API server's flags, without dashes.
+    pub flags: Vec<(String, String)>,
+    /// Folders of the node that the API server sees, and whether it writes there.
+    pub volumes: Vec<(String, bool)>,
+    /// Whether the kubelet is to take a machine with cgroup v1, which it refuses
+    /// since 1.35 (`failCgroupV1`).
+    pub cgroup_v1: bool,
+}
+
+impl NodeConfig {
+    /// Whom to trust in a file of the folder `folder`: `config.json` in it, which
+    /// is put there by a rename.
+    pub fn trusts_by_file(&mut self, folder: &Path) {
+        self.mounts
+            .push((folder.display().to_string(), FOLDER.to_owned()));
+        self.volumes.push((FOLDER.to_owned(), false));
+        self.flag("authentication-config", &format!("{FOLDER}/config.json"));
+    }
+
+    /// Whom to trust by `--oidc-*` flags; `ca` is the issuer's CA's file.
+    pub fn trusts_by_flags(&mut self, trust: &Trust, ca: &Path) {
+        self.mounts.push((ca.display().to_string(), CA.to_owned()));
+        self.flag("oidc-issuer-url", &trust.issuer_url);
+        self.flag("oidc-client-id", &trust.client_id);
+        self.flag("oidc-ca-file", CA);
+        for (name, value) in [
+            ("oidc-username-claim", &trust.username_claim),
+            ("oidc-username-prefix", &trust.username_prefix),
+            ("oidc-groups-claim", &trust.groups_claim),
+            ("oidc-groups-prefix", &trust.groups_prefix),
+        ] {
+            if let Some(value) = value {
+                self.flag(name, value);
+            }
+        }
+        // Of a flag that is given several times a map has no word; its values
+        // may be joined (`stringToString`).
+        let claims: Vec<String> = trust
+            .required_claims
+            .iter()
+            .map(|(claim, value)| format!("{claim}={value}"))
+            .collect();
+        if !claims.is_empty() {
+            self.flag("oidc-required-claim", &claims.join(","));
+        }
+    }
+
+    fn flag(&mut self, name: &str, value: &str) {
+        self.flags.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The file.
+    pub fn render(&self) -> String {
+        let mut text = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n".to_owned();
+        if let Some(name) = &self.name {
+            let _ = writeln!(text, "name: {}", quoted(name));
+        }
+        if let Some(port) = self.api_port {
+            let _ = writeln!(
+                text,
+                "networking:\n  apiServerAddress: 127.0.0.1\n  apiServerPort: {port}"
+            );
+        }
+        text += "nodes:\n- role: control-plane\n";
+        if let Some(image) = &self.image {
+            let _ = writeln!(text, "  image: {}", quoted(image));
+        }
+        if !self.mounts.is_empty() {
+            text += "  extraMounts:\n";
+        }
+        for (host, node) in &self.mounts {
+            let _ = writeln!(
+                text,
+                "  - hostPath: {}\n    containerPath: {}",
+                quoted(host),
+                quoted(node)
+            );
+        }
+        text += "  kubeadmConfigPatches:\n";
+        text += "  - |\n    kind: ClusterConfiguration\n    apiServer:\n      extraArgs:\n";
+        for (name, value) in &self.flags {
+            let _ = writeln!(text, "        {name}: {}", quoted(value));
+        }
+        if !self.volumes.is_empty() {
+            text += "      extraVolumes:\n";
+        }
+        for (number, (folder, writes)) in self.volumes.iter().enumerate() {
+            let folder = quoted(folder);
+            let _ = writeln!(
+                text,
+                "      - name: rolecall-{number}\n        hostPath: {folder}\n        mountPath: {folder}\n        readOnly: {}\n        pathType: Directory",
+                !writes
+            );
+        }
+        if self.cgroup_v1 {
+            text += "  - |\n    kind: KubeletConfiguration\n    failCgroupV1: false\n";
+        }
+        text
+    }
+}
+
+/// A JSON string is YAML, too.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(text: &str) -> Value {
+        mock_apiserver::wire::yaml::read(text).expect("YAML").value
+    }
+
+    fn patch(config: &NodeConfig, kind: &str) -> Value {
+        let file = read(&config.render());
+        let patches = file["nodes"][0]["kubeadmConfigPatches"].clone();
+        let patches = patches.as_array().cloned().unwrap_or_default();
+        let read = patches.iter().map(|text| read(text.as_str().expect("text")));
+        let mut fitting = read.filter(|patch| patch["kind"] == kind);
+        fitting.next().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_folder_is_mounted_where_a_rename_is_seen() {
+        let mut config = NodeConfig::default();
+        config.trusts_by_file(Path::new("/tmp/a b"));
+        let file = read(&config.render());
+        assert_eq!(
+            file["nodes"][0]["extraMounts"],
+            json!([{"hostPath": "/tmp/a b", "containerPath": FOLDER}])
+        );
+        let patch = patch(&config, "ClusterConfiguration");
+        // Neither a list nor a version: both would be left out by some.
+        assert_eq!(patch["apiVersion"], Value::Null);
+        assert_eq!(
+            patch["apiServer"]["extraArgs"],
+            json!({"authentication-config": "/etc/kubernetes/rolecall/config.json"})
+        );
+        assert_eq!(
+            patch["apiServer"]["extraVolumes"],
+            json!([{"name": "rolecall-0", "hostPath": FOLDER, "mountPath": FOLDER, "readOnly": true, "pathType": "Directory"}])
+        );
+    }
+
+    #[test]
+    fn flags_say_what_the_trust_says() {
+        let mut config = NodeConfig {
+            name: Some("a".to_owned()),
+            api_port: Some(6443),
+            cgroup_v1: true,
+            ..NodeConfig::default()
+        };
+        let trust = Trust {
+            issuer_url: "https://172.19.0.1:9443/p".to_owned(),
+            client_id: "c".to_owned(),
+            username_claim: Some("email".to_owned()),
+            groups_claim: Some("cognito:groups".to_owned()),
+            groups_prefix: Some("oidc:".to_owned()),
+            required_claims: BTreeMap::from([
+                ("a".to_owned(), "b".to_owned()),
+                ("token_use".to_owned(), "id".to_owned()),
+            ]),
+            ..Trust::default()
+        };
+        config.trusts_by_flags(&trust, Path::new("/x/ca.crt"));
+        let file = read(&config.render());
+        assert_eq!(file["name"], "a");
+        assert_eq!(file["networking"]["apiServerPort"], 6443);
+        assert_eq!(
+            patch(&config, "ClusterConfiguration")["apiServer"]["extraArgs"],
+            json!({
+                "oidc-issuer-url": "https://172.19.0.1:9443/p", "oidc-client-id": "c",
+                "oidc-ca-file": CA, "oidc-username-claim": "email",
+                "oidc-groups-claim": "cognito:groups", "oidc-groups-prefix": "oidc:",
+                "oidc-required-claim": "a=b,token_use=id",
+            })
+        );
+        assert_eq!(patch(&config, "KubeletConfiguration")["failCgroupV1"], false);
+        assert_eq!(
+            patch(&NodeConfig::default(), "KubeletConfiguration"),
+            Value::Null
+        );
+    }
+}
