@@ -116,6 +116,11 @@ impl Ca {
         &self.pem
     }
 
+    /// PEM of its private key (PKCS #8), for programs that issue in its name.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     /// DER of the CA's certificate.
     pub fn der(&self) -> &CertificateDer<'static> {
         &self.der

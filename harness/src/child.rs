@@ -4,20 +4,63 @@
 //! waits at the end of a pipe that we hold: when we close it, or die and the
 //! kernel does, the shell kills the group.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Waits for the pipe's end, kills the group, and removes its folder.
-const WATCH: &str = r#"read -r _; kill -s KILL -- "-$1"; rm -rf -- "$2""#;
+/// Kills the group, and removes its folder.
+const WATCH: &str = r#"kill -s KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2""#;
+
+/// A small script that runs when the value goes, or we do.
+#[derive(Debug)]
+pub struct LastWill {
+    shell: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl LastWill {
+    /// Leaves `script` (POSIX sh) with its `arguments`, `$1` and so on.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new<S: AsRef<OsStr>>(
+        script: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> io::Result<Self> {
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", &format!("read -r _; {script}"), "rolecall-watch"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Self {
+            pipe: shell.stdin.take(),
+            shell,
+        })
+    }
+
+    /// Takes it back: the script does not run.
+    pub fn revoke(mut self) {
+        let _ = self.shell.kill();
+    }
+}
+
+impl Drop for LastWill {
+    fn drop(&mut self) {
+        drop(self.pipe.take());
+        let _ = self.shell.wait();
+    }
+}
 
 /// A program and what it starts; all of it ends with this value.
 #[derive(Debug)]
 pub struct Group {
     child: Child,
-    watch: Child,
-    pipe: Option<ChildStdin>,
+    will: Option<LastWill>,
 }
 
 impl Group {
@@ -25,22 +68,14 @@ impl Group {
     ///
     /// # Errors
     /// The operating system's.
-    pub fn start(command: &mut Command, folder: &Path) -> io::Result<Self> {
+    pub fn start(command: &mut Command, folder: Option<&Path>) -> io::Result<Self> {
         let mut child = command.process_group(0).spawn()?;
-        let watch = Command::new("/bin/sh")
-            .args(["-c", WATCH, "rolecall-watch"])
-            .arg(child.id().to_string())
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn();
-        match watch {
-            Ok(mut watch) => Ok(Self {
+        let group = child.id().to_string();
+        let folder = folder.map(Path::as_os_str).unwrap_or_default();
+        match LastWill::new(WATCH, [OsStr::new(&group), folder]) {
+            Ok(will) => Ok(Self {
                 child,
-                pipe: watch.stdin.take(),
-                watch,
+                will: Some(will),
             }),
             Err(error) => {
                 let _ = child.kill();
@@ -58,8 +93,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        drop(self.pipe.take());
-        let _ = self.watch.wait();
+        drop(self.will.take());
         let _ = self.child.wait();
     }
 }
@@ -88,7 +122,7 @@ mod tests {
             "sleep 60 & echo $! >\"$1.part\"; mv \"$1.part\" \"$1\"; wait",
             "sh",
         ]);
-        let group = Group::start(command.arg(&note), &inner).expect("a group");
+        let group = Group::start(command.arg(&note), Some(&inner)).expect("a group");
         let grandchild = loop {
             if let Ok(pid) = std::fs::read_to_string(&note) {
                 break pid.trim().to_owned();

@@ -74,7 +74,7 @@ pub(crate) fn over(
 }
 
 /// `client` with the proxy `via` and no other, for HTTPS; this machine's own
-/// names and those of `except` (as in `NO_PROXY`) go by none.
+/// names, the proxy's, and those of `except` (as in `NO_PROXY`) go by none.
 pub(crate) fn through(
     client: reqwest::ClientBuilder,
     via: Option<&str>,
@@ -84,7 +84,9 @@ pub(crate) fn through(
     let Some(via) = via else {
         return Ok(client);
     };
-    let except = reqwest::NoProxy::from_string(&format!("127.0.0.1,localhost,::1,{except}"));
+    let own = Url::parse(via).ok();
+    let own = own.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let except = reqwest::NoProxy::from_string(&format!("127.0.0.1,localhost,::1,{own},{except}"));
     Ok(client.proxy(reqwest::Proxy::https(via)?.no_proxy(except)))
 }
 

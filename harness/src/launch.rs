@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 use crate::aws::eks::state::{ClusterRef, Launch, NewCluster};
 use crate::aws::iam_token;
 use crate::aws::keys::AccessKeys;
+use crate::cluster::api_server::Webhook;
 use crate::cluster::control_plane::assets::{self, Programs};
 use crate::cluster::control_plane::{self, ControlPlane};
 use crate::cluster::embedded::{self, Embedded};
+use crate::cluster::kind::{self, KindCluster, Tools};
 use crate::cluster::{Cluster, Kind};
 use crate::proxy;
 use crate::rig::{Audit, Config, Control, Error, Names, loopback};
@@ -53,6 +55,7 @@ pub fn launcher(
     origin: &str,
     control_token: &Secret<String>,
     proxy: Option<&str>,
+    tools: Option<Tools>,
 ) -> Result<Launch, Error> {
     let around = Surroundings {
         clock: config.clock.clone(),
@@ -70,30 +73,34 @@ pub fn launcher(
             config.api_port,
         ),
     };
-    match config.cluster {
-        Kind::Embedded => {
-            let audit = match &config.audit {
-                Audit::Off => AuditSink::off(),
-                Audit::File(path) => AuditSink::file(path)?,
+    let log = match &config.audit {
+        Audit::Off => None,
+        Audit::File(path) => Some(path.clone()),
+    };
+    match (config.cluster, tools) {
+        (Kind::Embedded, _) => {
+            let audit = match log {
+                None => AuditSink::off(),
+                Some(path) => AuditSink::file(&path)?,
             };
             Ok(Arc::new(move |new| {
                 Box::pin(around.clone().embedded(new, audit.clone()))
             }))
         }
-        Kind::ControlPlane => {
-            let audit = match &config.audit {
-                Audit::Off => None,
-                Audit::File(path) => Some(path.clone()),
-            };
+        (Kind::ControlPlane, _) => {
             let programs = assets::find(config.kubernetes_version)?;
             Ok(Arc::new(move |new| {
                 Box::pin(
                     around
                         .clone()
-                        .control_plane(new, programs.clone(), audit.clone()),
+                        .control_plane(new, programs.clone(), log.clone()),
                 )
             }))
         }
+        (Kind::Kind, Some(tools)) => Ok(Arc::new(move |new| {
+            Box::pin(around.clone().kind(new, tools.clone(), log.clone()))
+        })),
+        (Kind::Kind, None) => Err(Error::Cluster("nobody looked for kind".to_owned())),
     }
 }
 
@@ -132,24 +139,50 @@ impl Surroundings {
             }
             _ => programs,
         };
-        let (host, port) = (self.host(&new), self.port(&new));
-        let path = Control::token_review_path(&new.region, &new.name);
         let config = control_plane::Config {
-            host,
-            port,
+            host: self.host(&new),
+            port: self.port(&new),
             audit,
+            issuer_roots: format!("{}{}", crate::client::system_roots_pem(), self.edge_pem),
+            webhook: Some(self.webhook(&new)),
             audit_policy: self.audit_policy,
             name: new.name,
-            issuer_roots: format!("{}{}", crate::client::system_roots_pem(), self.edge_pem),
             proxy: self.proxy,
-            webhook: Some(control_plane::Webhook {
-                url: format!("{}{path}", self.origin),
-                ca_pem: self.edge_pem,
-                token: self.control_token,
-            }),
         };
         let cluster = ControlPlane::start(&programs, config).await?;
         Ok(Arc::new(cluster))
+    }
+
+    async fn kind(
+        self,
+        new: NewCluster,
+        tools: Tools,
+        audit: Option<PathBuf>,
+    ) -> Result<Arc<dyn Cluster>, String> {
+        let image = tools.image(new.version.or(self.version)).await;
+        let config = kind::Config {
+            host: self.host(&new),
+            port: self.port(&new),
+            image: image.map_err(|missing| missing.to_string())?,
+            audit,
+            webhook: Some(self.webhook(&new)),
+            audit_policy: self.audit_policy,
+            name: new.name,
+            issuer_ca: self.edge_pem,
+            proxy: self.proxy,
+        };
+        let cluster = KindCluster::start(&tools, config).await?;
+        Ok(Arc::new(cluster))
+    }
+
+    /// Who tells an API server of IAM tokens.
+    fn webhook(&self, new: &NewCluster) -> Webhook {
+        let path = Control::token_review_path(&new.region, &new.name);
+        Webhook {
+            url: format!("{}{path}", self.origin),
+            ca_pem: self.edge_pem.clone(),
+            token: self.control_token.clone(),
+        }
     }
 
     fn host(&self, new: &NewCluster) -> Option<String> {

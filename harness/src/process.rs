@@ -70,6 +70,14 @@ pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>
         unset.push("AWS_ENDPOINT_URL".to_owned());
     }
     no_proxy.extend(["127.0.0.1", "localhost"].map(str::to_owned));
+    // Where containers reach it, too, its address is another.
+    let origin = url::Url::parse(&instance.origin).ok();
+    no_proxy.extend(
+        origin
+            .iter()
+            .filter_map(url::Url::host_str)
+            .map(str::to_owned),
+    );
     let mut seen = BTreeSet::new();
     no_proxy.retain(|host| !host.is_empty() && seen.insert(host.clone()));
     let no_proxy = no_proxy.join(",");

@@ -1,7 +1,7 @@
 //! The composition root: one identity provider, the AWS fronts and the
 //! clusters, in this process, on two listeners.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use kube_rbac::Version;
 use mock_idp::{KeyBank, MockIdp};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::eks::state::{ClusterRef, ClusterStatus, CreateCluster, Eks, ProviderStatus};
@@ -23,7 +23,7 @@ use crate::aws::ids::Ids;
 use crate::aws::keys::AccessKeys;
 use crate::client::{AwsClient, Broken, Endpoint, KubeClient};
 use crate::cluster::control_plane::assets;
-use crate::cluster::{Cluster, Kind};
+use crate::cluster::{Cluster, Kind, kind};
 use crate::control;
 use crate::front::Front;
 use crate::launch::{IamWebhook, launcher};
@@ -72,6 +72,11 @@ pub struct Config {
     /// The minor that they answer as; none: the newest, or for Kubernetes' own
     /// programs whichever are found.
     pub kubernetes_version: Option<Version>,
+    /// The image of kind's nodes, where it is not ours or kind's own.
+    pub kind_image: Option<String>,
+    /// Whether containers on kind's network reach the front door, too, as those of
+    /// our own kind clusters do.
+    pub for_kind: bool,
 }
 
 /// Under which names everything is found.
@@ -153,6 +158,8 @@ impl Default for Config {
             names: Names::Local,
             cluster: Kind::default(),
             kubernetes_version: None,
+            kind_image: None,
+            for_kind: false,
         }
     }
 }
@@ -172,6 +179,9 @@ pub enum Error {
     /// There are no programs to start a cluster of.
     #[error(transparent)]
     Missing(#[from] assets::Missing),
+    /// There is nothing to make a kind cluster with.
+    #[error(transparent)]
+    NoKind(#[from] kind::Missing),
     /// The seed file cannot be used.
     #[error("{path}: {reason}")]
     Seed {
@@ -197,6 +207,7 @@ impl From<Error> for NoBench {
     fn from(error: Error) -> Self {
         match error {
             Error::Missing(missing) => Self::Missing(missing.to_string()),
+            Error::NoKind(missing) => Self::Missing(missing.to_string()),
             error => Self::Broken(Broken::new("start the rig", error)),
         }
     }
@@ -213,14 +224,10 @@ pub struct Rig {
     control_token: Secret<String>,
     ready: Arc<dyn Cluster>,
     shutdown: CancellationToken,
-    front: JoinHandle<()>,
-    proxy: Option<RunningProxy>,
-}
-
-/// The proxy, where names are AWS'.
-struct RunningProxy {
-    url: String,
-    task: JoinHandle<()>,
+    /// What listens.
+    tasks: JoinSet<()>,
+    /// Where the proxy is, where names are AWS'.
+    proxy: Option<String>,
 }
 
 impl Rig {
@@ -229,15 +236,24 @@ impl Rig {
     /// # Errors
     /// [`Error`], naming the port or file in question.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let listener = Listener::bind(loopback(config.port)).await?;
-        let origin = format!("https://{}", listener.addr());
-        // Bound before anything is told of it.
-        let proxy = match config.names {
-            Names::Local => None,
-            Names::Aws { proxy_port, .. } => Some(Listener::bind(loopback(proxy_port)).await?),
+        let tools = match config.cluster {
+            Kind::Kind => Some(kind::Tools::find(config.kind_image.as_deref()).await?),
+            Kind::Embedded | Kind::ControlPlane => None,
         };
-        let proxy_url = proxy
-            .as_ref()
+        let gateway = match &tools {
+            Some(tools) => Some(tools.gateway),
+            None if config.for_kind => Some(kind::gateway().await?),
+            None => None,
+        };
+        let doors = listen(gateway, config.port).await?;
+        let origin = format!("https://{}", doors[0].addr());
+        // Bound before anything is told of it.
+        let proxies = match config.names {
+            Names::Local => Vec::new(),
+            Names::Aws { proxy_port, .. } => listen(gateway, proxy_port).await?,
+        };
+        let proxy_url = proxies
+            .first()
             .map(|proxy| format!("http://{}", proxy.addr()));
         let now = foundation::pki::today();
         let edge = Arc::new(Ca::new("rolecall edge", now)?);
@@ -280,6 +296,7 @@ impl Rig {
                 &origin,
                 &control_token,
                 proxy_url.as_deref(),
+                tools,
             )?,
             ids,
             config.pins.cluster_endpoint.clone().into_iter().collect(),
@@ -289,7 +306,7 @@ impl Rig {
             .await
             .map_err(|error| Error::Cluster(error.to_string()))?;
         let shutdown = CancellationToken::new();
-        let way = proxy_url.map(|url| proxy::Way {
+        let way = proxy_url.clone().map(|url| proxy::Way {
             url,
             hosts: proxy::OtherHosts::new(config.names.allow_other_hosts()),
         });
@@ -311,22 +328,22 @@ impl Rig {
                 proxy: way.clone(),
             },
         };
-        let proxy = match (proxy, way) {
-            (Some(listener), Some(way)) => {
-                let url = way.url;
-                let proxy = Proxy::new(front.clone(), &edge, way.hosts, shutdown.clone())?;
-                let service = tower::service_fn(move |request| proxy.clone().respond(request));
-                let task = tokio::spawn(listener.serve_plain(service, shutdown.clone()));
-                Some(RunningProxy { url, task })
+        let mut tasks = JoinSet::new();
+        if let Some(way) = way {
+            let proxy = Proxy::new(front.clone(), &edge, way.hosts, shutdown.clone())?;
+            let service = tower::service_fn(move |request| proxy.clone().respond(request));
+            for listener in proxies {
+                tasks.spawn(listener.serve_plain(service.clone(), shutdown.clone()));
             }
-            _ => None,
-        };
-        let serving = edge.issue_server(&["127.0.0.1", "localhost"], now)?;
-        let front = tokio::spawn(listener.serve(
-            serving.server_config()?,
-            tower::service_fn(move |request| front.clone().respond(request)),
-            shutdown.clone(),
-        ));
+        }
+        let gateway = gateway.map(|gateway| gateway.to_string());
+        let names = ["127.0.0.1", "localhost"].into_iter();
+        let names: Vec<&str> = names.chain(gateway.as_deref()).collect();
+        let tls = edge.issue_server(&names, now)?.server_config()?;
+        let service = tower::service_fn(move |request| front.clone().respond(request));
+        for listener in doors {
+            tasks.spawn(listener.serve(Arc::clone(&tls), service.clone(), shutdown.clone()));
+        }
         Ok(Self {
             config,
             origin,
@@ -337,12 +354,13 @@ impl Rig {
             control_token,
             ready,
             shutdown,
-            front,
-            proxy,
+            tasks,
+            proxy: proxy_url,
         })
     }
 
-    /// `https://127.0.0.1:PORT` of the front door.
+    /// `https://127.0.0.1:PORT` of the front door; where containers are to reach
+    /// it, the gateway of their network in place of that address.
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -355,7 +373,7 @@ impl Rig {
     /// `http://127.0.0.1:PORT` of the proxy to AWS' names, if that is how
     /// everything is found.
     pub fn proxy(&self) -> Option<&str> {
-        self.proxy.as_ref().map(|proxy| proxy.url.as_str())
+        self.proxy.as_deref()
     }
 
     /// How it was set up.
@@ -469,10 +487,10 @@ impl Rig {
     pub async fn stop(self) {
         self.shutdown.cancel();
         // A panic in an accept loop was counted by the panic hook.
-        let _ = tokio::join!(self.eks.stop(), self.front);
-        if let Some(proxy) = self.proxy {
-            let _ = proxy.task.await;
-        }
+        tokio::join!(self.eks.stop(), async {
+            let mut tasks = self.tasks;
+            while tasks.join_next().await.is_some() {}
+        });
     }
 }
 
@@ -633,6 +651,24 @@ fn answer(status: StatusCode, body: &Value) -> Response<Body> {
         http::HeaderValue::from_static("application/json"),
     );
     response
+}
+
+/// Listeners on one port of loopback and, where containers are to reach it, of
+/// their network's gateway; that one is the public one, and comes first.
+async fn listen(gateway: Option<Ipv4Addr>, port: u16) -> std::io::Result<Vec<Listener>> {
+    let Some(gateway) = gateway else {
+        return Ok(vec![Listener::bind(loopback(port)).await?]);
+    };
+    let mut tries = 0;
+    loop {
+        let public = Listener::bind(SocketAddr::new(IpAddr::V4(gateway), port)).await?;
+        match Listener::bind(loopback(public.addr().port())).await {
+            Ok(local) => return Ok(vec![public, local]),
+            // A free port there may be taken here.
+            Err(_) if port == 0 && tries < 10 => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 pub(crate) fn loopback(port: u16) -> SocketAddr {

@@ -396,6 +396,9 @@ pub struct Test {
     /// The minor that they answer as.
     #[arg(long, value_name = "VERSION", value_parser = version())]
     pub kubernetes_version: Option<Version>,
+    /// The image of kind's nodes [default: ours, where it is loaded, else kind's own].
+    #[arg(long, value_name = "IMAGE", env = "ROLECALL_KIND_IMAGE")]
+    pub kind_image: Option<String>,
     /// Run everything under AWS' own host names.
     #[arg(long)]
     pub aws_hosts: bool,
@@ -432,6 +435,8 @@ pub enum ClusterName {
     Embedded,
     /// Kubernetes' own programs, as child processes (see `rolecall assets`).
     ControlPlane,
+    /// A cluster that kind makes in Docker.
+    Kind,
 }
 
 impl From<ClusterName> for harness::cluster::Kind {
@@ -439,6 +444,7 @@ impl From<ClusterName> for harness::cluster::Kind {
         match name {
             ClusterName::Embedded => Self::Embedded,
             ClusterName::ControlPlane => Self::ControlPlane,
+            ClusterName::Kind => Self::Kind,
         }
     }
 }
@@ -506,6 +512,12 @@ pub struct Up {
     /// The Kubernetes minor that it answers as.
     #[arg(long, value_name = "VERSION", value_parser = version())]
     pub kubernetes_version: Option<Version>,
+    /// The image of kind's nodes [default: ours, where it is loaded, else kind's own].
+    #[arg(long, value_name = "IMAGE", env = "ROLECALL_KIND_IMAGE")]
+    pub kind_image: Option<String>,
+    /// Also listen where containers on kind's network find it: for a kind cluster of your own.
+    #[arg(long)]
+    pub for_kind: bool,
     /// The cluster that stands ready.
     #[arg(long, default_value = "kubedemy", value_parser = cluster_name)]
     pub cluster_name: String,

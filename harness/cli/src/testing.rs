@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::cluster::Kind;
 use harness::cluster::control_plane::assets;
+use harness::cluster::{Kind, kind};
 use harness::event::Event;
 use harness::login::Driver;
 use harness::report::{json, junit::Junit, terminal};
@@ -60,12 +60,21 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
     let config = rig::Config {
         names: options.names(),
         kubernetes_version: options.kubernetes_version,
+        kind_image: options.kind_image.clone(),
         ..rig::Config::default()
     };
     let clusters: Vec<Kind> = options.cluster.iter().copied().map(Kind::from).collect();
     if clusters.contains(&Kind::ControlPlane) {
         // Before anything runs, rather than a skip for each scenario.
         assets::find(options.kubernetes_version).map_err(Stop::rig)?;
+    }
+    if clusters.contains(&Kind::Kind) {
+        let tools = kind::Tools::find(options.kind_image.as_deref()).await;
+        let tools = tools.map_err(Stop::rig)?;
+        tools
+            .image(options.kubernetes_version)
+            .await
+            .map_err(Stop::rig)?;
     }
     let driver = options.driver.into();
     let tally = harness::run_plans(plans, &config, &clusters, driver, &mut show).await;

@@ -34,6 +34,8 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
         names: options.names(),
         cluster: options.cluster.into(),
         kubernetes_version: options.kubernetes_version,
+        kind_image: options.kind_image.clone(),
+        for_kind: options.for_kind,
         audit_policy: match &options.audit_policy_file {
             Some(path) => audit_policy(path, options.kubernetes_version)?,
             None => AuditPolicy::default(),

@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use foundation::pki::Leaf;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch as channel;
 
+pub mod api_server;
 pub mod authn;
 pub mod control_plane;
 pub mod embedded;
+mod health;
+pub mod kind;
 pub mod kubeconfig;
+mod reload;
 
 use authn::Trust;
 pub use kube_rbac::Version;
@@ -65,17 +70,20 @@ pub enum Kind {
     Embedded,
     /// Kubernetes' own, as child processes.
     ControlPlane,
+    /// A node of kind, with a kubelet and all that belongs to it.
+    Kind,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Embedded, Self::ControlPlane];
+    pub const ALL: [Self; 3] = [Self::Embedded, Self::ControlPlane, Self::Kind];
 
     /// As `--cluster` has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
             Self::ControlPlane => "control-plane",
+            Self::Kind => "kind",
         }
     }
 }
@@ -128,6 +136,20 @@ impl Capabilities {
         }
         limits
     }
+}
+
+/// What a watch told, or will tell; nothing once it was stopped.
+fn told(broken: &channel::Receiver<Option<String>>) -> BoxFuture<'static, String> {
+    let mut broken = broken.clone();
+    Box::pin(async move {
+        if let Ok(why) = broken.wait_for(Option::is_some).await
+            && let Some(why) = why.clone()
+        {
+            return why;
+        }
+        // Nobody looks any more.
+        std::future::pending().await
+    })
 }
 
 /// The names in an API server's certificate; `host` is its public one.

@@ -16,7 +16,7 @@ mod sink;
 pub(crate) use event::user;
 pub use event::{Event, ObjectRef, Stage};
 pub use load::PolicyError;
-pub use policy::{Level, Policy, Recording, Stages};
+pub use policy::{Level, Policy, Recording, Stages, Unrecorded};
 pub use sink::{AuditSink, File, Memory, Sink};
 
 use std::net::IpAddr;

@@ -75,6 +75,38 @@ pub(super) struct GroupResources {
     pub resource_names: Vec<String>,
 }
 
+/// Requests of which nothing is recorded.
+#[derive(Clone, Copy, Debug)]
+pub enum Unrecorded<'a> {
+    /// Those of these users.
+    Users(&'a [&'a str]),
+    /// Those of members of one of these groups.
+    Groups(&'a [&'a str]),
+    /// A kubelet's, which shows no certificate.
+    Probes,
+}
+
+impl Unrecorded<'_> {
+    fn rule(&self) -> Rule {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        match self {
+            Self::Users(users) => Rule {
+                users: owned(users),
+                ..Rule::default()
+            },
+            Self::Groups(groups) => Rule {
+                user_groups: owned(groups),
+                ..Rule::default()
+            },
+            Self::Probes => Rule {
+                users: owned(&["system:anonymous"]),
+                non_resource_urls: owned(&["/livez*", "/readyz*", "/healthz*"]),
+                ..Rule::default()
+            },
+        }
+    }
+}
+
 /// What the policy says of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recording {
@@ -130,15 +162,11 @@ impl FromIterator<Stage> for Stages {
 }
 
 impl Policy {
-    /// The same policy for everybody but `users`, of whom nothing is recorded.
+    /// The same policy for everything but `unrecorded`.
     #[must_use]
-    pub fn without(mut self, users: &[&str]) -> Self {
-        let rule = Rule {
-            level: Level::None,
-            users: users.iter().map(|&user| user.to_owned()).collect(),
-            ..Rule::default()
-        };
-        self.rules.insert(0, rule);
+    pub fn without(mut self, unrecorded: &[Unrecorded<'_>]) -> Self {
+        let rules = unrecorded.iter().map(Unrecorded::rule);
+        self.rules.splice(0..0, rules);
         self
     }
 

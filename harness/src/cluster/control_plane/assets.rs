@@ -247,7 +247,7 @@ pub async fn build(version: Version, tick: &mut dyn FnMut(Duration)) -> Result<(
         .args(&NAMES[1..])
         .env("ROLECALL_KUBERNETES", built_folder())
         .stdin(Stdio::null());
-    let mut build = Group::start(&mut command, sources.path())
+    let mut build = Group::start(&mut command, Some(sources.path()))
         .map_err(|error| format!("bash does not start: {error}"))?;
     let watch = Stopwatch::start();
     loop {

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
+
 use crate::child::Group;
+use crate::cluster::reload;
 
 /// How much of a log's end is shown, in bytes and lines.
 const TAIL: (u64, usize) = (16 * 1024, 12);
@@ -40,7 +43,7 @@ impl Process {
                 .stderr(output)
                 // Kubernetes prints times of its own zone into refusals.
                 .env("TZ", "UTC");
-            Group::start(&mut command, folder)
+            Group::start(&mut command, Some(folder))
         };
         match start() {
             Ok(group) => Ok(Self {
@@ -71,13 +74,6 @@ impl Process {
         }
     }
 
-    /// The last line of the log that has `part` in it.
-    pub fn last_line_with(&self, part: &str) -> Option<String> {
-        let text = std::fs::read_to_string(&self.log).ok()?;
-        let line = text.lines().rev().find(|line| line.contains(part))?;
-        Some(line.to_owned())
-    }
-
     /// Ends it and waits until it is gone.
     pub fn kill(&self) {
         let group = self
@@ -86,6 +82,16 @@ impl Process {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         drop(group);
+    }
+}
+
+impl reload::Log for Process {
+    fn last_line_with<'a>(&'a self, part: &'a str) -> BoxFuture<'a, Option<String>> {
+        let line = std::fs::read_to_string(&self.log).ok().and_then(|text| {
+            let line = text.lines().rev().find(|line| line.contains(part))?;
+            Some(line.to_owned())
+        });
+        Box::pin(std::future::ready(line))
     }
 }
 

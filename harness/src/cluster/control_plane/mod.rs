@@ -7,7 +7,6 @@
 
 pub mod assets;
 mod children;
-mod reload;
 mod settings;
 mod watch;
 
@@ -19,29 +18,20 @@ use std::time::Duration;
 use foundation::clock::{Stopwatch, pause};
 use foundation::listen::ReservedPort;
 use foundation::pki::{self, Leaf};
-use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch as channel;
 
+use super::api_server::Webhook;
 use super::authn::Trust;
 use super::kubeconfig::Kubeconfig;
+use super::reload::{self, Reload};
 use super::{Capabilities, Cluster, TrustError};
 use assets::Programs;
 use children::Process;
-use reload::Reload;
-use settings::{Certificates, Folder};
+use settings::{Certificates, Folder, SERVICE_ACCOUNT_ISSUER};
 
 /// How long the programs may take until they answer.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// `NewBuiltInAuthenticationOptions`: how long an accepted token stays so.
-const SUCCESS_CACHE: Duration = Duration::from_secs(10);
-/// When a new configuration's issuers are looked at for the second time: the
-/// first look comes before they can be there.
-const HEALTH_CHECK: Duration = Duration::from_secs(10);
-/// The informers of the authorizer follow within milliseconds; a machine that
-/// is busy with something else takes longer.
-const SETTLES: Duration = Duration::from_secs(5);
-
 /// How a control plane is started.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -61,17 +51,6 @@ pub struct Config {
     pub proxy: Option<String>,
     /// Who else is asked about tokens.
     pub webhook: Option<Webhook>,
-}
-
-/// A token webhook: TokenReviews are posted to it.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// Where it is.
-    pub url: String,
-    /// PEM of its CA.
-    pub ca_pem: String,
-    /// What the API server shows to it.
-    pub token: Secret<String>,
 }
 
 /// A running control plane.
@@ -135,7 +114,16 @@ impl ControlPlane {
         let (address, controllers_address) = (ports[0].addr(), ports[1].addr());
         let place = Folder(folder.path().to_owned());
         settings::write(&place, &certificates, &config, address)?;
-        let reload = Reload::new(&place, address, &certificates)?;
+        reload::trust_nobody(&place.authentication())?;
+        let reload = Reload::new(
+            place.authentication(),
+            reload::ApiServer {
+                origin: format!("https://{address}"),
+                ca_pem: certificates.ca.pem(),
+                probe: &certificates.probe,
+                service_account_issuer: SERVICE_ACCOUNT_ISSUER,
+            },
+        )?;
 
         let (root, name) = (place.path(""), "etcd");
         let etcd = Process::start(name, settings::etcd(programs, &place), &root, &place.0)?;
@@ -258,23 +246,14 @@ impl Cluster for ControlPlane {
             name: super::Kind::ControlPlane.name(),
             follows_our_clock: false,
             takes_all_algorithms: true,
-            reloads_in: HEALTH_CHECK,
-            cached_for: SUCCESS_CACHE,
-            settles: SETTLES,
+            reloads_in: reload::HEALTH_CHECK,
+            cached_for: reload::SUCCESS_CACHE,
+            settles: reload::SETTLES,
         }
     }
 
     fn broken(&self) -> BoxFuture<'_, String> {
-        let mut broken = self.broken.clone();
-        Box::pin(async move {
-            if let Ok(why) = broken.wait_for(Option::is_some).await
-                && let Some(why) = why.clone()
-            {
-                return why;
-            }
-            // Nobody looks any more: it was stopped.
-            std::future::pending().await
-        })
+        super::told(&self.broken)
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {

@@ -2,20 +2,19 @@
 //! flags.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use foundation::pki::{Ca, Error, Leaf};
 use jiff::Timestamp;
-use mock_apiserver::audit::Policy;
+use mock_apiserver::audit::Unrecorded;
 
+use super::Config;
 use super::assets::Programs;
-use super::{Config, Webhook};
-use crate::cluster::kubeconfig::{Credential, Kubeconfig};
+use crate::cluster::api_server::{self, PROBE};
+use crate::cluster::kubeconfig::Kubeconfig;
 use crate::files::write_private;
 
-/// The user of our own looks at the cluster; not in the audit log.
-pub const PROBE: &str = "rolecall";
 /// The controllers' user; not in the audit log.
 const CONTROLLERS: &str = "system:kube-controller-manager";
 /// The API server's audience and service account issuer.
@@ -105,33 +104,19 @@ pub fn write(
         ("service-accounts.key", accounts.key_pem()),
         ("roots.crt", config.issuer_roots.clone()),
         ("controllers.kubeconfig", controllers.render()),
-        ("audit-policy.json", audit_policy(&config.audit_policy)),
+        (
+            "audit-policy.json",
+            api_server::audit_policy(&config.audit_policy, &[Unrecorded::Users(&[CONTROLLERS])]),
+        ),
     ];
     if let Some(webhook) = &config.webhook {
-        files.push(("webhook.kubeconfig", webhook_kubeconfig(webhook)));
+        files.push(("webhook.kubeconfig", webhook.kubeconfig()));
     }
     for (name, text) in files {
         let path = folder.path(name);
         write_private(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
-}
-
-/// What is asked for, without what Kubernetes and we ask ourselves.
-fn audit_policy(policy: &Policy) -> String {
-    let ourselves = ["system:apiserver", CONTROLLERS, PROBE];
-    policy.clone().without(&ourselves).to_document().to_string()
-}
-
-fn webhook_kubeconfig(webhook: &Webhook) -> String {
-    Kubeconfig {
-        name: "webhook".to_owned(),
-        server: webhook.url.clone(),
-        ca_pem: webhook.ca_pem.clone(),
-        user: "kube-apiserver".to_owned(),
-        credential: Credential::Token(webhook.token.clone()),
-    }
-    .render()
 }
 
 /// How etcd is started.
@@ -186,25 +171,14 @@ pub fn kube_apiserver(
                 folder.authentication().display()
             ),
         ]);
-    if config.webhook.is_some() {
-        command.args([
-            &folder.flag(
-                "authentication-token-webhook-config-file",
-                "webhook.kubeconfig",
-            ),
-            "--authentication-token-webhook-version=v1",
-            "--authentication-token-webhook-cache-ttl=0s",
-        ]);
-    }
-    if let Some(audit) = &config.audit {
-        command.args([
-            &folder.flag("audit-policy-file", "audit-policy.json"),
-            &format!("--audit-log-path={}", audit.display()),
-            // An answer comes after its event, and the file stays one.
-            "--audit-log-mode=blocking",
-            "--audit-log-maxsize=1000000",
-        ]);
-    }
+    let asked = config
+        .webhook
+        .as_ref()
+        .map(|_| folder.path("webhook.kubeconfig"));
+    let policy = folder.path("audit-policy.json");
+    let recorded = config.audit.as_deref().map(|log| (policy.as_path(), log));
+    let flags = api_server::flags(asked.as_deref(), recorded);
+    command.args(flags.map(|(name, value)| format!("--{name}={value}")));
     if let Some(proxy) = &config.proxy {
         command
             .env("HTTPS_PROXY", proxy)
@@ -234,15 +208,4 @@ pub fn kube_controller_manager(
         &folder.flag("tls-private-key-file", "serving.key"),
     ]);
     command
-}
-
-/// Puts `text` where the API server looks for whom to trust, in one step.
-///
-/// # Errors
-/// The operating system's, with the file in it.
-pub fn write_authentication(path: &Path, text: &str) -> Result<(), String> {
-    let part = path.with_extension("part");
-    write_private(&part, text)
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,17 +1,11 @@
 //! Notices within five seconds that a program is gone, or hangs.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use foundation::clock::{limit, pause};
+use foundation::clock::pause;
 
 use super::Processes;
-use crate::client::chain;
-
-/// Between two looks.
-const PERIOD: Duration = Duration::from_secs(1);
-/// How long an answer may take; with the period less than five seconds.
-const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+use crate::cluster::health::{PERIOD, trouble};
 
 /// Looks at the three until one does not work any more, and says why, with the
 /// end of its log.
@@ -53,26 +47,5 @@ pub(super) async fn watch(
                 .with_log(&format!("kube-controller-manager does not answer: {why}"));
         }
         pause(PERIOD).await;
-    }
-}
-
-/// What is wrong with the answer to a health check; nothing for `ok`.
-async fn trouble(http: &reqwest::Client, url: String) -> Option<String> {
-    let ask = async {
-        let answer = http.get(&url).send().await?;
-        let status = answer.status();
-        Ok::<_, reqwest::Error>((status, answer.text().await?))
-    };
-    match limit(ANSWER_LIMIT, ask).await {
-        Err(_) => Some(format!(
-            "{url}: nothing within {} ms",
-            ANSWER_LIMIT.as_millis()
-        )),
-        Ok(Err(error)) => Some(format!("{url}: {}", chain(&error))),
-        Ok(Ok((status, _))) if status.is_success() => None,
-        Ok(Ok((status, body))) => {
-            let failing: Vec<&str> = body.lines().filter(|l| l.starts_with("[-]")).collect();
-            Some(format!("{url}: {status} {}", failing.join("; ")))
-        }
     }
 }

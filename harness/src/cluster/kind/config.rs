@@ -14,6 +14,8 @@ use crate::cluster::authn::Trust;
 
 /// Where a node has our folder; kubeadm's own mounts do not reach it.
 pub const FOLDER: &str = "/etc/kubernetes/rolecall";
+/// The file in it that says whom to trust.
+pub const AUTHENTICATION: &str = "authentication.json";
 /// Where a node has the issuer's CA: below a folder that kubeadm mounts.
 const CA: &str = "/etc/kubernetes/pki/rolecall-issuer.crt";
 
@@ -32,24 +34,39 @@ pub struct NodeConfig {
     pub flags: Vec<(String, String)>,
     /// Folders of the node that the API server sees, and whether it writes there.
     pub volumes: Vec<(String, bool)>,
+    /// Names of the API server, beside its own.
+    pub names: Vec<String>,
     /// Whether the kubelet is to take a machine with cgroup v1, which it refuses
     /// since 1.35 (`failCgroupV1`).
     pub cgroup_v1: bool,
 }
 
 impl NodeConfig {
-    /// Whom to trust in a file of the folder `folder`: `config.json` in it, which
-    /// is put there by a rename.
+    /// Whom to trust in a file of the folder `folder`: [`AUTHENTICATION`] in it,
+    /// which is put there by a rename.
     pub fn trusts_by_file(&mut self, folder: &Path) {
+        self.shows(folder, FOLDER, false);
+        self.flag(
+            "authentication-config",
+            &format!("{FOLDER}/{AUTHENTICATION}"),
+        );
+    }
+
+    /// Gives the API server a folder of this machine, at `place`.
+    pub fn shows(&mut self, folder: &Path, place: &str, writes: bool) {
+        self.mount(folder, place);
+        self.volumes.push((place.to_owned(), writes));
+    }
+
+    /// Gives the node a file or folder of this machine, at `place`.
+    pub fn mount(&mut self, path: &Path, place: &str) {
         self.mounts
-            .push((folder.display().to_string(), FOLDER.to_owned()));
-        self.volumes.push((FOLDER.to_owned(), false));
-        self.flag("authentication-config", &format!("{FOLDER}/config.json"));
+            .push((path.display().to_string(), place.to_owned()));
     }
 
     /// Whom to trust by `--oidc-*` flags; `ca` is the issuer's CA's file.
     pub fn trusts_by_flags(&mut self, trust: &Trust, ca: &Path) {
-        self.mounts.push((ca.display().to_string(), CA.to_owned()));
+        self.mount(ca, CA);
         self.flag("oidc-issuer-url", &trust.issuer_url);
         self.flag("oidc-client-id", &trust.client_id);
         self.flag("oidc-ca-file", CA);
@@ -75,8 +92,23 @@ impl NodeConfig {
         }
     }
 
-    fn flag(&mut self, name: &str, value: &str) {
+    /// One of the API server's flags, without dashes.
+    pub fn flag(&mut self, name: &str, value: &str) {
         self.flags.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A flag that an API server's manifest does not have.
+    pub fn lacking_in(&self, manifest: &str) -> Option<&str> {
+        let has = |name: &str, value: &str| {
+            let bare = format!("--{name}={value}");
+            let args = manifest
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("- "));
+            args.map(|arg| arg.trim_matches(['\'', '"']))
+                .any(|arg| arg == bare)
+        };
+        let lacking = self.flags.iter().find(|(name, value)| !has(name, value));
+        lacking.map(|(name, _)| name.as_str())
     }
 
     /// The file.
@@ -107,7 +139,14 @@ impl NodeConfig {
             );
         }
         text += "  kubeadmConfigPatches:\n";
-        text += "  - |\n    kind: ClusterConfiguration\n    apiServer:\n      extraArgs:\n";
+        text += "  - |\n    kind: ClusterConfiguration\n    apiServer:\n";
+        if !self.names.is_empty() {
+            text += "      certSANs:\n";
+        }
+        for name in &self.names {
+            let _ = writeln!(text, "      - {}", quoted(name));
+        }
+        text += "      extraArgs:\n";
         for (name, value) in &self.flags {
             let _ = writeln!(text, "        {name}: {}", quoted(value));
         }
@@ -150,7 +189,9 @@ mod tests {
         let file = read(&config.render());
         let patches = file["nodes"][0]["kubeadmConfigPatches"].clone();
         let patches = patches.as_array().cloned().unwrap_or_default();
-        let read = patches.iter().map(|text| read(text.as_str().expect("text")));
+        let read = patches
+            .iter()
+            .map(|text| read(text.as_str().expect("text")));
         let mut fitting = read.filter(|patch| patch["kind"] == kind);
         fitting.next().unwrap_or_default()
     }
@@ -169,12 +210,26 @@ mod tests {
         assert_eq!(patch["apiVersion"], Value::Null);
         assert_eq!(
             patch["apiServer"]["extraArgs"],
-            json!({"authentication-config": "/etc/kubernetes/rolecall/config.json"})
+            json!({"authentication-config": "/etc/kubernetes/rolecall/authentication.json"})
         );
         assert_eq!(
             patch["apiServer"]["extraVolumes"],
             json!([{"name": "rolecall-0", "hostPath": FOLDER, "mountPath": FOLDER, "readOnly": true, "pathType": "Directory"}])
         );
+    }
+
+    #[test]
+    fn a_flag_that_was_left_out_is_noticed() {
+        let mut config = NodeConfig::default();
+        config.trusts_by_file(Path::new("/tmp/a"));
+        config.flag("audit-log-path", "/a.log");
+        let with = |flags: &str| format!("  - command:\n    - kube-apiserver\n{flags}");
+        let one = "    - --authentication-config=/etc/kubernetes/rolecall/authentication.json\n";
+        assert_eq!(config.lacking_in(&with(one)), Some("audit-log-path"));
+        let other = format!("{one}    - --audit-log-path=/b.log\n");
+        assert_eq!(config.lacking_in(&with(&other)), Some("audit-log-path"));
+        let all = format!("{one}    - --audit-log-path=/a.log\n");
+        assert_eq!(config.lacking_in(&with(&all)), None);
     }
 
     #[test]
@@ -210,7 +265,10 @@ mod tests {
                 "oidc-required-claim": "a=b,token_use=id",
             })
         );
-        assert_eq!(patch(&config, "KubeletConfiguration")["failCgroupV1"], false);
+        assert_eq!(
+            patch(&config, "KubeletConfiguration")["failCgroupV1"],
+            false
+        );
         assert_eq!(
             patch(&NodeConfig::default(), "KubeletConfiguration"),
             Value::Null

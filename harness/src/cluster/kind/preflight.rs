@@ -1,15 +1,24 @@
 //! What a kind cluster needs of this machine, and what is missing of it, each
 //! with the remedy; asked before anything is made.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foundation::clock::limit;
+use kube_rbac::Version;
 use serde_json::Value;
-use tokio::process::Command;
+
+use super::docker::{Docker, Trouble};
+use crate::cluster::control_plane::assets;
 
 /// How long Docker's daemon may take to say that it is there.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long an image may take to come over the network.
+const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// The network that kind puts its nodes into.
+const NETWORK: &str = "kind";
+/// What kind gives that network for IPv6: of its name's hash.
+const IPV6_SUBNET: &str = "fc00:f853:ccd:e793::/64";
 /// The API of Docker 20.10, the first that knows `--cgroupns`, which kind passes.
 const OLDEST_API: (u32, u32) = (1, 41);
 /// CAP_SYS_RESOURCE (linux/capability.h), in `CapBnd`.
@@ -17,17 +26,139 @@ const SYS_RESOURCE: u32 = 24;
 /// kind, "Known Issues": pod errors due to "too many open files".
 const INOTIFY_INSTANCES: u64 = 64;
 
-/// Docker, as far as it matters here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Docker {
-    /// The client.
-    pub program: PathBuf,
-    /// The daemon's version, as in `20.10.24+dfsg1`.
-    pub version: String,
-    /// Whether its containers have cgroup v1.
-    pub cgroup_v1: bool,
-    /// Whether it can hand out all capabilities, as `--privileged` asks for.
-    pub privileged: bool,
+/// All that a kind cluster is made with.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Docker.
+    pub docker: Docker,
+    /// The kind program.
+    pub kind: PathBuf,
+    /// Where containers on kind's network reach this machine.
+    pub gateway: Ipv4Addr,
+    /// The node image that was asked for.
+    image: Option<String>,
+}
+
+impl Tools {
+    /// Looks for everything; `image` is the node image, where one was asked for.
+    ///
+    /// # Errors
+    /// [`Missing`].
+    pub async fn find(image: Option<&str>) -> Result<Self, Missing> {
+        let kind = kind().ok_or_else(|| {
+            Missing::new(
+                format!("kind is not on PATH or in {}", assets::built_folder().display()),
+                "`rolecall assets build kind` makes it (Go 1.26, half a minute), or install it from https://kind.sigs.k8s.io",
+            )
+        })?;
+        let docker = docker().await?;
+        check_inotify(Path::new("/proc"))?;
+        if let Some(image) = image {
+            has_image(&docker, image).await?;
+        }
+        let gateway = gateway_by(&docker).await?;
+        Ok(Self {
+            docker,
+            kind,
+            gateway,
+            image: image.map(str::to_owned),
+        })
+    }
+
+    /// The node image for a minor: the one that was asked for, or that which
+    /// `just kind-node-image` makes; none: kind's own.
+    ///
+    /// # Errors
+    /// [`Missing`]: kind's own is of another minor, maybe.
+    pub async fn image(&self, version: Option<Version>) -> Result<Option<String>, Missing> {
+        if self.image.is_some() {
+            return Ok(self.image.clone());
+        }
+        let ours = format!("rolecall/node:{}", version.unwrap_or_default().release());
+        if self.docker.has_image(&ours).await {
+            return Ok(Some(ours));
+        }
+        match version {
+            None => Ok(None),
+            Some(version) => Err(Missing::new(
+                format!("there is no image {ours}"),
+                format!(
+                    "`just kind-node-image` makes one of 1.37; for {version} name another, as in --kind-image kindest/node:v{version}.0"
+                ),
+            )),
+        }
+    }
+}
+
+fn kind() -> Option<PathBuf> {
+    let built = assets::built_folder().join("kind/bin/kind");
+    on_path("kind").or_else(|| built.is_file().then_some(built))
+}
+
+/// Where containers on the network `kind` reach this machine.
+///
+/// # Errors
+/// [`Missing`]: Docker, or its network.
+pub async fn gateway() -> Result<Ipv4Addr, Missing> {
+    gateway_by(&docker().await?).await
+}
+
+/// kind never deletes the network, so the address outlives its clusters.
+async fn gateway_by(docker: &Docker) -> Result<Ipv4Addr, Missing> {
+    let inspect = ["network", "inspect", NETWORK];
+    let mut found = docker.run(&inspect).await;
+    if found.is_err() {
+        // As kind makes it; where there is no IPv6, without.
+        let create = ["network", "create", "--driver=bridge"];
+        let masquerade = "--opt=com.docker.network.bridge.enable_ip_masquerade=true";
+        let ipv6 = ["--ipv6", "--subnet", IPV6_SUBNET];
+        let both = [&create[..], &[masquerade], &ipv6, &[NETWORK]].concat();
+        if docker.run(&both).await.is_err() {
+            let one = [&create[..], &[masquerade, NETWORK]].concat();
+            // Somebody else may have made it meanwhile.
+            let _ = docker.run(&one).await;
+        }
+        found = docker.run(&inspect).await;
+    }
+    let text = found.map_err(|why| {
+        Missing::new(
+            format!("Docker's network {NETWORK} cannot be had: {why}"),
+            "Look at `docker network ls`, and remove one that is in the way",
+        )
+    })?;
+    gateway_of(&text).ok_or_else(|| {
+        Missing::new(
+            format!("Docker's network {NETWORK} has no gateway for IPv4"),
+            format!("Without a cluster on it, remove it: docker network rm {NETWORK}"),
+        )
+    })
+}
+
+/// The gateway in what `docker network inspect` says; the order of its entries
+/// is not promised.
+fn gateway_of(inspected: &str) -> Option<Ipv4Addr> {
+    let networks: Value = serde_json::from_str(inspected).ok()?;
+    let entries = networks[0]["IPAM"]["Config"].as_array()?;
+    entries.iter().find_map(|entry| {
+        let gateway = entry["Gateway"].as_str()?;
+        gateway.parse().ok()
+    })
+}
+
+async fn has_image(docker: &Docker, image: &str) -> Result<(), Missing> {
+    if docker.has_image(image).await {
+        return Ok(());
+    }
+    docker
+        .run_within(&["pull", "--quiet", image], PULL_LIMIT)
+        .await
+        .map(drop)
+        .map_err(|why| {
+            Missing::new(
+                format!("the image {image} is not there and cannot be pulled: {why}"),
+                "Load it from an archive (docker load), or make one where there is no registry: just kind-node-image",
+            )
+        })
 }
 
 /// Why there is no kind cluster to be had: what is missing, and the remedy.
@@ -58,60 +189,61 @@ pub async fn docker() -> Result<Docker, Missing> {
             "Install Docker 20.10 or later (Debian: apt-get install docker.io)",
         )
     })?;
-    let mut command = Command::new(&program);
-    command
-        .args(["info", "--format", "{{json .}}"])
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true);
+    let mut docker = Docker {
+        program,
+        cgroup_v1: false,
+        privileged: has_sys_resource(
+            &std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
+        ),
+    };
+    let (info, version) = tokio::join!(
+        docker.run_within(&["info", "--format", "{{json .}}"], ANSWER_LIMIT),
+        docker.run_within(
+            &["version", "--format", "{{.Server.APIVersion}}"],
+            ANSWER_LIMIT
+        ),
+    );
+    docker.cgroup_v1 = read_info(info)?;
+    check_api(version.unwrap_or_default().trim())?;
+    Ok(docker)
+}
+
+/// Whether containers have cgroup v1, by what `docker info` says.
+fn read_info(info: Result<String, Trouble>) -> Result<bool, Missing> {
     let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "its default socket".to_owned());
-    let output = match limit(ANSWER_LIMIT, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => {
-            return Err(Missing::new(
-                format!("{} does not start: {error}", program.display()),
-                "Install Docker anew",
-            ));
+    let said = match info {
+        Ok(text) => {
+            let info: Value = serde_json::from_str(&text).unwrap_or_default();
+            if info["ServerVersion"]
+                .as_str()
+                .is_some_and(|version| !version.is_empty())
+            {
+                return Ok(info["CgroupVersion"] == "1");
+            }
+            let errors = info["ServerErrors"].as_array().into_iter().flatten();
+            let said: Vec<&str> = errors.filter_map(Value::as_str).collect();
+            said.join("; ")
         }
-        Err(_) => {
+        Err(Trouble::Silent(limit)) => {
             return Err(Missing::new(
                 format!(
                     "Docker's daemon at {host} has not answered within {} s",
-                    ANSWER_LIMIT.as_secs()
+                    limit.as_secs()
                 ),
                 "Restart it (systemctl restart docker), or name another in DOCKER_HOST",
             ));
         }
+        Err(trouble) => trouble.to_string(),
     };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    let info = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    of_info(program, &info, &text(&output.stderr))
-}
-
-/// What `docker info` says, and what the client said beside it.
-fn of_info(program: PathBuf, info: &Value, stderr: &str) -> Result<Docker, Missing> {
-    let version = info["ServerVersion"].as_str().unwrap_or_default();
-    if version.is_empty() {
-        let errors = info["ServerErrors"].as_array().into_iter().flatten();
-        let said: Vec<&str> = errors.filter_map(Value::as_str).chain([stderr]).collect();
-        let said = said.join("; ");
-        let remedy = if said.contains("permission denied") {
-            "Add yourself to the group docker (usermod -aG docker $USER) and log in anew"
-        } else {
-            "Start it (systemctl start docker), or name another in DOCKER_HOST"
-        };
-        return Err(Missing::new(
-            format!("Docker's daemon cannot be reached: {said}"),
-            remedy,
-        ));
-    }
-    Ok(Docker {
-        program,
-        version: version.to_owned(),
-        cgroup_v1: info["CgroupVersion"] == "1",
-        privileged: has_sys_resource(
-            &std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
-        ),
-    })
+    let remedy = if said.contains("permission denied") {
+        "Add yourself to the group docker (usermod -aG docker $USER) and log in anew"
+    } else {
+        "Start it (systemctl start docker), or name another in DOCKER_HOST"
+    };
+    Err(Missing::new(
+        format!("Docker's daemon at {host} cannot be reached: {said}"),
+        remedy,
+    ))
 }
 
 /// Whether the daemon's API (`docker version`, `Server.ApiVersion`) is new enough.
@@ -119,9 +251,9 @@ fn of_info(program: PathBuf, info: &Value, stderr: &str) -> Result<Docker, Missi
 /// # Errors
 /// [`Missing`].
 pub fn check_api(version: &str) -> Result<(), Missing> {
-    let number = version.split_once('.').and_then(|(major, minor)| {
-        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-    });
+    let number = version
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
     match number {
         Some(number) if number >= OLDEST_API => Ok(()),
         _ => Err(Missing::new(
@@ -169,32 +301,47 @@ fn on_path(name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
 
     #[rstest]
-    #[case(json!({"ServerErrors": ["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"]}), "", "Start it")]
-    #[case(json!({}), "permission denied while trying to connect to the Docker daemon socket", "group docker")]
-    #[case(Value::Null, "", "Start it")]
+    #[case::no_daemon(Ok(r#"{"ServerErrors": ["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"]}"#.to_owned()), "Start it")]
+    #[case::not_allowed(Err(Trouble::Refused("permission denied while trying to connect".to_owned())), "group docker")]
+    #[case::hung(
+        Err(Trouble::Silent(Duration::from_secs(5))),
+        "has not answered within 5 s"
+    )]
+    #[case::nothing(Ok(String::new()), "Start it")]
     fn a_daemon_that_is_not_there_is_told_with_the_remedy(
-        #[case] info: Value,
-        #[case] stderr: &str,
-        #[case] remedy: &str,
+        #[case] info: Result<String, Trouble>,
+        #[case] words: &str,
     ) {
-        let missing = of_info(PathBuf::from("docker"), &info, stderr).expect_err("no daemon");
-        assert!(missing.to_string().contains(remedy), "{missing}");
-        assert!(missing.to_string().contains("cannot be reached"), "{missing}");
+        let missing = read_info(info).expect_err("no daemon").to_string();
+        assert!(missing.contains(words), "{missing}");
+        assert!(
+            missing.contains("DOCKER_HOST") || missing.contains("usermod"),
+            "{missing}"
+        );
+    }
+
+    #[rstest]
+    #[case(r#"{"ServerVersion": "20.10.24+dfsg1", "CgroupVersion": "1"}"#, true)]
+    #[case(r#"{"ServerVersion": "28.2.2", "CgroupVersion": "2"}"#, false)]
+    fn the_version_of_cgroups_is_read(#[case] info: &str, #[case] v1: bool) {
+        assert_eq!(read_info(Ok(info.to_owned())), Ok(v1));
     }
 
     #[test]
-    fn what_docker_is_is_read() {
-        let info = json!({"ServerVersion": "20.10.24+dfsg1", "CgroupVersion": "1"});
-        let docker = of_info(PathBuf::from("docker"), &info, "").expect("a daemon");
-        assert!(docker.cgroup_v1);
-        let info = json!({"ServerVersion": "28.2.2", "CgroupVersion": "2"});
-        let docker = of_info(PathBuf::from("docker"), &info, "").expect("a daemon");
-        assert!(!docker.cgroup_v1);
+    fn the_gateway_is_the_one_for_ipv4() {
+        let inspected = r#"[{"IPAM": {"Config": [
+            {"Subnet": "fc00:f853:ccd:e793::/64", "Gateway": "fc00:f853:ccd:e793::1"},
+            {"Subnet": "172.19.0.0/16", "Gateway": "172.19.0.1"}]}}]"#;
+        assert_eq!(gateway_of(inspected), Some(Ipv4Addr::new(172, 19, 0, 1)));
+        assert_eq!(
+            gateway_of(r#"[{"IPAM": {"Config": [{"Subnet": "fc00::/64"}]}}]"#),
+            None
+        );
+        assert_eq!(gateway_of(""), None);
     }
 
     #[rstest]
@@ -224,7 +371,10 @@ mod tests {
         let file = folder.join("max_user_instances");
         std::fs::write(&file, "32\n").expect("written");
         let missing = check_inotify(proc.path()).expect_err("too few").to_string();
-        assert!(missing.ends_with("sysctl fs.inotify.max_user_instances=64"), "{missing}");
+        assert!(
+            missing.ends_with("sysctl fs.inotify.max_user_instances=64"),
+            "{missing}"
+        );
         std::fs::write(&file, "8192\n").expect("written");
         assert_eq!(check_inotify(proc.path()), Ok(()));
     }

@@ -459,7 +459,7 @@ fn start_driver(programs: &Programs, folder: &Path) -> Result<(Group, std::path:
             .env("TMPDIR", folder)
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_CACHE_HOME");
-        Group::start(&mut command, folder)
+        Group::start(&mut command, Some(folder))
     };
     let group = started().map_err(|error: std::io::Error| Broken::new(what, error))?;
     Ok((group, log))

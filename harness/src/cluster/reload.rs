@@ -1,27 +1,33 @@
-//! Whom the API server trusts: a file that it watches, and how we know that it
-//! has read it.
+//! Whom a real API server trusts: a file that it watches, and how we know that
+//! it has read it.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foundation::clock::{Stopwatch, pause};
-use foundation::pki;
+use foundation::pki::{self, Leaf};
+use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use kube_authn::ConfigError;
 use serde_json::{Value, json};
 
-use super::SUCCESS_CACHE;
-use super::children::Process;
-use super::settings::{self, Certificates, Folder, SERVICE_ACCOUNT_ISSUER};
+use super::TrustError;
+use super::authn::{self, Trust};
 use crate::aws::sigv4::hex;
 use crate::client::{self, As, KubeClient};
-use crate::cluster::TrustError;
-use crate::cluster::authn::{self, Trust};
+use crate::files::write_private;
 
+/// `NewBuiltInAuthenticationOptions`: how long an accepted token stays so.
+pub const SUCCESS_CACHE: Duration = Duration::from_secs(10);
+/// When a new configuration's issuers are looked at for the second time: the
+/// first look comes before they can be there.
+pub const HEALTH_CHECK: Duration = Duration::from_secs(10);
+/// The informers of the authorizer follow within milliseconds; a machine that
+/// is busy with something else takes longer.
+pub const SETTLES: Duration = Duration::from_secs(5);
 /// `UpdateAuthenticationConfigTimeout` is a minute; a busy machine needs more.
 const RELOAD_LIMIT: Duration = Duration::from_secs(90);
 /// 2100, in seconds since 1970.
@@ -33,10 +39,29 @@ const LOOK: Duration = Duration::from_millis(200);
 const IN_FORCE: &str = "apiserver_authentication_config_controller_last_config_info{";
 const FAILURES: &str = "apiserver_authentication_config_controller_automatic_reloads_total{";
 
+/// A real API server, as we get at it.
+pub struct ApiServer<'a> {
+    /// `https://127.0.0.1:PORT`.
+    pub origin: String,
+    /// PEM of its CA.
+    pub ca_pem: &'a str,
+    /// Whom we look as.
+    pub probe: &'a Leaf,
+    /// Its service accounts' issuer.
+    pub service_account_issuer: &'static str,
+}
+
+/// The API server's log.
+pub trait Log: Send + Sync {
+    /// Its last line that has `part` in it.
+    fn last_line_with<'a>(&'a self, part: &'a str) -> BoxFuture<'a, Option<String>>;
+}
+
 /// The watched file, and our own way to the API server.
 pub struct Reload {
     file: PathBuf,
     origin: String,
+    service_account_issuer: &'static str,
     http: reqwest::Client,
     kube: KubeClient,
     /// The file's text.
@@ -46,32 +71,21 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Writes the first file, which trusts nobody.
+    /// Looks after `file`, which [`trust_nobody`] has written.
     ///
     /// # Errors
-    /// A sentence about the file or TLS.
-    pub fn new(
-        folder: &Folder,
-        address: SocketAddr,
-        certificates: &Certificates,
-    ) -> Result<Self, String> {
-        let file = folder.authentication();
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir(folder)
-                .map_err(|error| format!("{}: {error}", folder.display()))?;
-        }
-        let current = text(&authn::Rendered::default());
-        settings::write_authentication(&file, &current)?;
-        let origin = format!("https://{address}");
-        let (ca, probe) = (certificates.ca.pem(), &certificates.probe);
-        let roots = pki::roots_from_pem(ca).map_err(|error| error.to_string())?;
+    /// A sentence about TLS.
+    pub fn new(file: PathBuf, server: ApiServer<'_>) -> Result<Self, String> {
+        let roots = pki::roots_from_pem(server.ca_pem).map_err(|error| error.to_string())?;
         let broken = |broken: client::Broken| broken.to_string();
         Ok(Self {
-            http: client::https(roots, Some(probe), None).map_err(broken)?,
-            kube: KubeClient::new(&origin, ca, probe, None).map_err(broken)?,
+            http: client::https(roots, Some(server.probe), None).map_err(broken)?,
+            kube: KubeClient::new(&server.origin, server.ca_pem, server.probe, None)
+                .map_err(broken)?,
             file,
-            origin,
-            current,
+            origin: server.origin,
+            service_account_issuer: server.service_account_issuer,
+            current: text(&authn::Rendered::default()),
             trusts: false,
         })
     }
@@ -89,6 +103,19 @@ impl Reload {
             .send()
             .await;
         answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+
+    /// The release that it says it is of, as in `v1.37.2`.
+    ///
+    /// # Errors
+    /// A sentence: it does not say.
+    pub async fn release(&self) -> Result<String, String> {
+        let answer = self.kube.request(&As::Admin, Method::GET, "/version", None);
+        let (_, version) = answer.await.map_err(|broken| broken.to_string())?;
+        let release = version["gitVersion"].as_str();
+        release
+            .map(str::to_owned)
+            .ok_or_else(|| format!("/version: {version}"))
     }
 
     /// Whether the controllers have made what is in every namespace.
@@ -112,18 +139,14 @@ impl Reload {
     ///
     /// # Errors
     /// [`TrustError`].
-    pub async fn trust(
-        &mut self,
-        trust: Option<&Trust>,
-        api_server: &Process,
-    ) -> Result<(), TrustError> {
+    pub async fn trust(&mut self, trust: Option<&Trust>, log: &dyn Log) -> Result<(), TrustError> {
         let rendered = match trust {
             Some(trust) => authn::render(trust).map_err(TrustError::Invalid)?,
             None => authn::Rendered::default(),
         };
         let errors = rendered
             .configuration
-            .validate(&[SERVICE_ACCOUNT_ISSUER.to_owned()]);
+            .validate(&[self.service_account_issuer.to_owned()]);
         if !errors.is_empty() {
             return Err(TrustError::Invalid(
                 ConfigError::Invalid(errors).to_string(),
@@ -132,8 +155,8 @@ impl Reload {
         let text = text(&rendered);
         if text != self.current {
             let failures = self.failures().await?;
-            settings::write_authentication(&self.file, &text).map_err(TrustError::Broken)?;
-            self.in_force(&text, failures, api_server).await?;
+            write(&self.file, &text).map_err(TrustError::Broken)?;
+            self.in_force(&text, failures, log).await?;
             // What was accepted a moment ago is still in the token cache.
             if self.trusts {
                 pause(SUCCESS_CACHE).await;
@@ -149,12 +172,7 @@ impl Reload {
     }
 
     /// Waits until the API server says that it goes by `text`.
-    async fn in_force(
-        &self,
-        text: &str,
-        failures: u64,
-        api_server: &Process,
-    ) -> Result<(), TrustError> {
+    async fn in_force(&self, text: &str, failures: u64, log: &dyn Log) -> Result<(), TrustError> {
         let hash = hex(digest(&SHA256, text.as_bytes()).as_ref());
         let wanted = format!("hash=\"sha256:{hash}\"");
         let watch = Stopwatch::start();
@@ -167,7 +185,7 @@ impl Reload {
                 return Ok(());
             }
             if failed_reloads(&metrics) > failures {
-                let line = api_server.last_line_with("authentication config");
+                let line = log.last_line_with("authentication config").await;
                 let why = line.unwrap_or_else(|| "the reload failed".to_owned());
                 return Err(TrustError::IssuerUnreachable(why));
             }
@@ -239,4 +257,24 @@ fn failed_reloads(metrics: &str) -> u64 {
 
 fn text(rendered: &authn::Rendered) -> String {
     authn::document(&rendered.configuration).to_string()
+}
+
+/// Writes the file that an API server starts with.
+///
+/// # Errors
+/// The operating system's, with the file in it.
+pub fn trust_nobody(file: &Path) -> Result<(), String> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    write(file, &text(&authn::Rendered::default()))
+}
+
+/// Puts `text` where the API server looks for whom to trust, in one step.
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let part = path.with_extension("part");
+    write_private(&part, text)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
