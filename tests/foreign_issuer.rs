@@ -1,6 +1,7 @@
 //! An issuer that is not ours: another process (this one), another CA, keys
 //! of another kind, trusted the same way over HTTPS alone.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{Case, Stop, case, on_each};
-use crate::rig::{Up, check};
+use crate::rig::{Up, block_on, check};
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -46,8 +47,24 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Starts it.
+    /// Starts it on loopback.
     pub fn start() -> Result<Self, Stop> {
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Starts it where a kind of cluster finds it.
+    fn start_for(kind: Kind) -> Result<Self, Stop> {
+        match kind {
+            Kind::Embedded | Kind::ControlPlane => Self::start(),
+            Kind::Kind => {
+                crate::programs::kind()?;
+                let gateway = block_on(harness::cluster::kind::gateway());
+                Self::start_at(gateway.map_err(|missing| missing.to_string())?)
+            }
+        }
+    }
+
+    fn start_at(address: Ipv4Addr) -> Result<Self, Stop> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -58,11 +75,11 @@ impl Issuer {
         let now = jiff::Timestamp::now();
         let ca = Ca::new("a foreign CA", now).map_err(|error| error.to_string())?;
         let leaf = ca
-            .issue_server(&["127.0.0.1"], now)
+            .issue_server(&[&address.to_string()], now)
             .map_err(|error| error.to_string())?;
         let tls = leaf.server_config().map_err(|error| error.to_string())?;
         let listener = runtime
-            .block_on(Listener::bind(([127, 0, 0, 1], 0).into()))
+            .block_on(Listener::bind((address, 0).into()))
             .map_err(|error| error.to_string())?;
         let url = format!("https://{}/realms/corp", listener.addr());
         let key_requests = Arc::new(AtomicUsize::new(0));
@@ -156,7 +173,7 @@ pub fn claims(issuer: &Issuer) -> Value {
 }
 
 fn trusted(kind: Kind) -> Result<(), Stop> {
-    let issuer = Issuer::start()?;
+    let issuer = Issuer::start_for(kind)?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let roots = folder.path().join("roots.pem");
     std::fs::write(&roots, &issuer.ca_pem).map_err(|error| error.to_string())?;

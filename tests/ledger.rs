@@ -96,6 +96,7 @@ pub fn on_each(name: &'static str, run: fn(Kind) -> Result<(), Stop>) -> [Case; 
         let name = match kind {
             Kind::Embedded => name.to_owned(),
             Kind::ControlPlane => format!("{name} on a real control plane"),
+            Kind::Kind => format!("{name} on kind"),
         };
         case(name, move || run(kind))
     })

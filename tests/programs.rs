@@ -1,8 +1,10 @@
 //! Where the programs are that the cases start.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
-use crate::ledger::Missing;
+use crate::ledger::{Missing, Stop};
 
 /// The workspace's root.
 pub fn root() -> PathBuf {
@@ -55,6 +57,37 @@ pub fn control_plane(version: &str) -> Result<PathBuf, Missing> {
 /// The pinned kubelogin, under the name that kubectl looks for.
 pub fn kubelogin() -> Result<PathBuf, Missing> {
     kubernetes("kubelogin", "kubectl-oidc_login")
+}
+
+/// The pinned kind, where there is an engine to make nodes with and an image to
+/// make them of.
+pub fn kind() -> Result<PathBuf, Stop> {
+    let kind = kubernetes("kind", "kind")?;
+    static ENGINE: OnceLock<Result<(), String>> = OnceLock::new();
+    let engine = ENGINE.get_or_init(|| {
+        let image = format!("rolecall/node:{}", harness::cluster::Version::default().release());
+        let output = Command::new("docker")
+            .args(["image", "inspect", "--format={{.Id}}", &image])
+            .stdin(Stdio::null())
+            .output();
+        match output {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(format!("docker: {error}")),
+        }
+    });
+    match engine {
+        Ok(()) => Ok(kind),
+        Err(reason) => {
+            let missing = Missing(format!("no kind cluster can be made here: {reason}"));
+            // .ci/run says so where it has started an engine.
+            if std::env::var_os("ROLECALL_KIND_REQUIRED").is_some() {
+                Err(Stop::Skip(missing))
+            } else {
+                Err(Stop::Unable(missing))
+            }
+        }
+    }
 }
 
 /// Both pinned kubectls.

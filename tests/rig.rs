@@ -108,6 +108,11 @@ impl Up {
         match kind {
             Kind::Embedded => Self::start_with(&arguments, env),
             Kind::ControlPlane => Self::start_of("v1.37", &arguments, env),
+            Kind::Kind => {
+                let path = path_with(&[programs::kind()?])?;
+                let path = [("PATH", path.to_str().unwrap_or_default())];
+                Self::start_with(&arguments, &[&path, env].concat())
+            }
         }
     }
 
@@ -380,7 +385,7 @@ pub fn panicked() -> bool {
     PANICKED.load(Ordering::Relaxed)
 }
 
-/// Longer than the program itself waits for a control plane.
+/// Longer than the program itself waits for a control plane, and than kind takes.
 const READY_LIMIT: Duration = Duration::from_secs(130);
 
 fn await_ready(child: &mut Child, dir: &Path, folder: &Path) -> Result<Ready, Stop> {

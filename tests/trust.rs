@@ -133,7 +133,7 @@ fn api_server_started(up: &Up) -> Result<Option<String>, Stop> {
         .stdout
         .lines()
         .find(|line| line.starts_with("process_start_time_seconds "));
-    let is_real = up.ready().cluster_kind == Kind::ControlPlane.name();
+    let is_real = up.ready().cluster_kind != Kind::Embedded.name();
     check(line.is_some() == is_real, || metrics.to_string())?;
     Ok(line.map(str::to_owned))
 }

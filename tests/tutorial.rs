@@ -13,7 +13,7 @@ const TEMPORARY: &str = "H3lloW@rlD";
 
 /// The whole way, with each kubectl.
 pub fn cases() -> Vec<Case> {
-    let modes: [(&str, Kind, &[&str]); 4] = [
+    let modes: [(&str, Kind, &[&str]); 6] = [
         ("", Kind::Embedded, &[]),
         ("_under_aws_names", Kind::Embedded, &["--aws-hosts"]),
         ("_on_a_real_control_plane", Kind::ControlPlane, &[]),
@@ -22,6 +22,8 @@ pub fn cases() -> Vec<Case> {
             Kind::ControlPlane,
             &["--aws-hosts"],
         ),
+        ("_on_kind", Kind::Kind, &[]),
+        ("_on_kind_under_aws_names", Kind::Kind, &["--aws-hosts"]),
     ];
     KUBECTLS
         .iter()

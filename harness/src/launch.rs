@@ -143,7 +143,7 @@ impl Surroundings {
             host: self.host(&new),
             port: self.port(&new),
             audit,
-            issuer_roots: format!("{}{}", crate::client::system_roots_pem(), self.edge_pem),
+            issuer_roots: self.issuer_roots(),
             webhook: Some(self.webhook(&new)),
             audit_policy: self.audit_policy,
             name: new.name,
@@ -165,14 +165,19 @@ impl Surroundings {
             port: self.port(&new),
             image: image.map_err(|missing| missing.to_string())?,
             audit,
+            issuer_roots: self.issuer_roots(),
             webhook: Some(self.webhook(&new)),
             audit_policy: self.audit_policy,
             name: new.name,
-            issuer_ca: self.edge_pem,
             proxy: self.proxy,
         };
         let cluster = KindCluster::start(&tools, config).await?;
         Ok(Arc::new(cluster))
+    }
+
+    /// PEM of the machine's own roots and of the front door's CA.
+    fn issuer_roots(&self) -> String {
+        format!("{}{}", crate::client::system_roots_pem(), self.edge_pem)
     }
 
     /// Who tells an API server of IAM tokens.

@@ -47,7 +47,7 @@ const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc.cluster.loc
 /// Where a node has the folder of the audit log.
 const AUDIT: &str = "/etc/kubernetes/rolecall-audit";
 /// Where Go looks for roots, beside the bundle: kubeadm mounts it.
-const ISSUER_CA: &str = "/etc/ssl/certs/rolecall-issuer.pem";
+const ISSUER_ROOTS: &str = "/etc/ssl/certs/rolecall-issuers.pem";
 /// How much of the end of a log is shown, in lines.
 const TAIL: usize = 12;
 /// Whose requests are the cluster's own.
@@ -81,8 +81,8 @@ pub struct Config {
     pub audit: Option<PathBuf>,
     /// Which of them, and how fully.
     pub audit_policy: Policy,
-    /// PEM of whom it trusts as issuers' CA, beside the world's.
-    pub issuer_ca: String,
+    /// PEM of whom it trusts as issuers' CAs, beside those of the node's image.
+    pub issuer_roots: String,
     /// The proxy that issuers are asked through, instead of the environment's.
     pub proxy: Option<String>,
     /// Who else is asked about tokens.
@@ -206,7 +206,7 @@ fn write(home: &Home, ca: &Ca, config: &Config, cgroup_v1: bool) -> Result<NodeC
     let mut files = vec![
         ("ca.crt", ca.pem().to_owned()),
         ("ca.key", ca.key_pem()),
-        ("issuer.crt", config.issuer_ca.clone()),
+        ("issuers.crt", config.issuer_roots.clone()),
         (
             "node/audit-policy.json",
             api_server::audit_policy(&config.audit_policy, &PARTS),
@@ -236,7 +236,7 @@ fn write(home: &Home, ca: &Ca, config: &Config, cgroup_v1: bool) -> Result<NodeC
     for file in ["ca.crt", "ca.key"] {
         told.mount(&home.path(file), &format!("/etc/kubernetes/pki/{file}"));
     }
-    told.mount(&home.path("issuer.crt"), ISSUER_CA);
+    told.mount(&home.path("issuers.crt"), ISSUER_ROOTS);
     let seen = |name: &str| Path::new(config::FOLDER).join(name);
     let (policy, log) = (
         seen("audit-policy.json"),
