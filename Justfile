@@ -41,6 +41,10 @@ bench:
 kubernetes *WHAT:
     kubernetes/build {{ WHAT }}
 
+# A node image for kind, without a registry: Debian's packages and pinned Go modules; needs root and Go
+kind-node-image: (kubernetes "kind")
+    docker load --input "$(kubernetes/node-image/build)"
+
 # As many fresh cases as asked for each oracle; ends in "N cases, D disagreements" for each
 prove CASES MINOR="1.37": (kubernetes ("v" + MINOR) "oracle-authn" "oracle-rbac")
     cargo run --release -p kube-authn --example equal_authn -- --kubernetes-version {{ MINOR }} --prove {{ CASES }} --seed 1

@@ -522,9 +522,7 @@ fn words(kind: Kind) -> Result<(), Stop> {
     word("outbox", false)?.ok()?.says("nothing was sent")?;
     let status = word("status", false)?.ok()?.says("trusts no issuer yet")?;
     let limited = status.stdout.contains("its clock does not follow ours");
-    check(limited == (kind != Kind::Embedded), || {
-        status.to_string()
-    })?;
+    check(limited == (kind != Kind::Embedded), || status.to_string())?;
     let (pool, client) = tutorial::steps_1_to_5(&up)?;
     tutorial::step_6(&up, &pool, &client)?;
     word("outbox", false)?

@@ -23,6 +23,7 @@ mod doctor;
 mod foreign_issuer;
 mod iam_tokens;
 mod idp_aws;
+mod kind;
 mod kubelogin;
 mod ledger;
 mod offline;
@@ -64,6 +65,7 @@ fn main() -> std::process::ExitCode {
         iam_tokens::cases(),
         cluster_kubectl::cases(),
         control_plane::cases(),
+        kind::cases(),
         doctor::cases(),
         foreign_issuer::cases(),
         kubelogin::cases(),

@@ -65,7 +65,10 @@ pub fn kind() -> Result<PathBuf, Stop> {
     let kind = kubernetes("kind", "kind")?;
     static ENGINE: OnceLock<Result<(), String>> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| {
-        let image = format!("rolecall/node:{}", harness::cluster::Version::default().release());
+        let image = format!(
+            "rolecall/node:{}",
+            harness::cluster::Version::default().release()
+        );
         let output = Command::new("docker")
             .args(["image", "inspect", "--format={{.Id}}", &image])
             .stdin(Stdio::null())

@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Case> {
         case("readme::the_attack", attack),
         case("readme::the_scenarios", scenarios),
         case("readme::on_a_real_control_plane", control_plane),
+        case("readme::on_kind", on_kind),
         case("readme::without_a_server", offline),
         case("readme::the_two_commands_stand_there", two_commands),
         case("readme::cargo_install_puts_it_on_the_path", install),
@@ -153,6 +154,28 @@ fn control_plane() -> Result<(), Stop> {
         ran(command)?.ok()?.says(said)?;
     }
     Ok(())
+}
+
+/// What is made by hand beside an instance is in `kind::by_hand…`.
+fn on_kind() -> Result<(), Stop> {
+    let path = path_with(&[programs::rolecall(), programs::kind()?])?;
+    for line in block("kind")?.lines() {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-euc", line])
+            .env("PATH", &path)
+            .current_dir(programs::root());
+        let run = ran(command)?.ok()?;
+        if line.contains("rolecall test") {
+            run.says("1 passed, 0 failed")?;
+        } else {
+            run.says("nothing is left of an earlier run")?;
+        }
+    }
+    check(
+        block("kind-by-hand")?.contains("--config kind-config.yaml"),
+        || "the README does not name kind-config.yaml".to_owned(),
+    )
 }
 
 fn offline() -> Result<(), Stop> {

@@ -97,10 +97,7 @@ impl Ca {
     /// When the name cannot be written into a certificate.
     pub fn new(name: &str, now: Timestamp) -> Result<Self, Error> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params = CertificateParams::default();
-        params.distinguished_name = common_name(name, None);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let mut params = ca_params(name);
         set_validity(&mut params, now, CA_LIFETIME);
         let certificate = params.self_signed(&key)?;
         Ok(Self {
@@ -108,6 +105,22 @@ impl Ca {
             pem: certificate.pem(),
             der: certificate.der().clone(),
             issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// The CA called `name` once more: its certificate and its key, as
+    /// [`Ca::pem`] and [`Ca::key_pem`] gave them.
+    ///
+    /// # Errors
+    /// When they are no PEM.
+    pub fn again(name: &str, pem: &str, key_pem: &str) -> Result<Self, Error> {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|error| Error(error.to_string()))?;
+        Ok(Self {
+            name: name.to_owned(),
+            pem: pem.to_owned(),
+            der,
+            issuer: Issuer::new(ca_params(name), KeyPair::from_pem(key_pem)?),
         })
     }
 
@@ -216,6 +229,14 @@ impl Ca {
             key,
         })
     }
+}
+
+fn ca_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(name, None);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
 }
 
 /// A certificate that the key in `pkcs8` signs for itself: nobody vouches for it.

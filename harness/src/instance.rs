@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::aws::keys::AccessKey;
 use crate::browse;
 use crate::client::{AwsClient, Endpoint};
+use crate::cluster::kind::by_hand;
 use crate::cluster::kubeconfig::KubeloginEntry;
 use crate::control::Control;
 use crate::files;
@@ -125,6 +126,9 @@ const FILES: [&str; 10] = [
     ".gitignore",
 ];
 
+/// The folder that a kind cluster made by hand mounts.
+pub const FOR_KIND: &str = "kind";
+
 /// The first file to come and the last to go: what lies beside it is ours. It
 /// keeps git from taking the folder's secrets along, too.
 const MARK: &str = "# A folder of `rolecall up`.\n*\n";
@@ -227,6 +231,9 @@ impl Instance {
         let rig = Rig::start(config).await?;
         let ready = describe(&rig, &dir);
         write_files(&rig, &dir, &ready)?;
+        if rig.config().for_kind {
+            write_for_kind(&rig, &dir)?;
+        }
         std::mem::forget(unfinished);
         Ok(Self {
             rig,
@@ -294,6 +301,23 @@ fn describe(rig: &Rig, dir: &Path) -> Ready {
         other_access_key_id: other.id.clone(),
         other_secret_access_key: other.secret.expose().clone(),
     }
+}
+
+/// Whom a kind cluster made by hand is to trust, in a folder that it mounts.
+fn write_for_kind(rig: &Rig, dir: &Path) -> Result<(), Error> {
+    let config = rig.config();
+    let pool = config
+        .pins
+        .pool
+        .clone()
+        .unwrap_or_else(|| format!("{}_{}", config.region, by_hand::POOL));
+    let client = config.pins.client.as_deref().unwrap_or(by_hand::CLIENT);
+    let trust = by_hand::trust(&rig.issuer_base(), &pool, client);
+    let folder = dir.join(FOR_KIND);
+    by_hand::write(&folder, &trust, Some(rig.edge_ca().pem())).map_err(|reason| Error::File {
+        path: folder.display().to_string(),
+        reason,
+    })
 }
 
 fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Starts clusters of the kind that a rig is set up with.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use foundation::clock::Clock;
 use foundation::listen::Listener;
@@ -21,7 +21,7 @@ use crate::cluster::api_server::Webhook;
 use crate::cluster::control_plane::assets::{self, Programs};
 use crate::cluster::control_plane::{self, ControlPlane};
 use crate::cluster::embedded::{self, Embedded};
-use crate::cluster::kind::{self, KindCluster, Tools};
+use crate::cluster::kind::{self, Home, Identity, KindCluster, Tools};
 use crate::cluster::{Cluster, Kind};
 use crate::proxy;
 use crate::rig::{Audit, Config, Control, Error, Names, loopback};
@@ -43,6 +43,16 @@ struct Surroundings {
     first: (ClusterRef, u16),
 }
 
+/// What kind clusters are made with.
+pub struct Nodes {
+    /// The programs.
+    pub tools: Tools,
+    /// The folder of a kept cluster, for the first that is asked for.
+    pub home: Mutex<Option<Home>>,
+    /// How the first is made, and for whom, where it is to be kept.
+    pub keep: Option<(Value, Arc<Identity>)>,
+}
+
 /// Starts clusters: the first on the port that was asked for, the others on
 /// free ones.
 ///
@@ -55,7 +65,7 @@ pub fn launcher(
     origin: &str,
     control_token: &Secret<String>,
     proxy: Option<&str>,
-    tools: Option<Tools>,
+    nodes: Option<Nodes>,
 ) -> Result<Launch, Error> {
     let around = Surroundings {
         clock: config.clock.clone(),
@@ -77,7 +87,7 @@ pub fn launcher(
         Audit::Off => None,
         Audit::File(path) => Some(path.clone()),
     };
-    match (config.cluster, tools) {
+    match (config.cluster, nodes) {
         (Kind::Embedded, _) => {
             let audit = match log {
                 None => AuditSink::off(),
@@ -97,9 +107,12 @@ pub fn launcher(
                 )
             }))
         }
-        (Kind::Kind, Some(tools)) => Ok(Arc::new(move |new| {
-            Box::pin(around.clone().kind(new, tools.clone(), log.clone()))
-        })),
+        (Kind::Kind, Some(nodes)) => {
+            let nodes = Arc::new(nodes);
+            Ok(Arc::new(move |new| {
+                Box::pin(around.clone().kind(new, Arc::clone(&nodes), log.clone()))
+            }))
+        }
         (Kind::Kind, None) => Err(Error::Cluster("nobody looked for kind".to_owned())),
     }
 }
@@ -156,10 +169,11 @@ impl Surroundings {
     async fn kind(
         self,
         new: NewCluster,
-        tools: Tools,
+        nodes: Arc<Nodes>,
         audit: Option<PathBuf>,
     ) -> Result<Arc<dyn Cluster>, String> {
-        let image = tools.image(new.version.or(self.version)).await;
+        let is_first = self.is_first(&new);
+        let image = nodes.tools.image(new.version.or(self.version)).await;
         let config = kind::Config {
             host: self.host(&new),
             port: self.port(&new),
@@ -170,8 +184,17 @@ impl Surroundings {
             audit_policy: self.audit_policy,
             name: new.name,
             proxy: self.proxy,
+            keep: nodes.keep.clone().filter(|_| is_first),
         };
-        let cluster = KindCluster::start(&tools, config).await?;
+        let home = nodes
+            .home
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|_| is_first);
+        let cluster = match home {
+            Some(home) => KindCluster::again(&nodes.tools, config, home).await?,
+            None => KindCluster::start(&nodes.tools, config).await?,
+        };
         Ok(Arc::new(cluster))
     }
 
@@ -196,9 +219,12 @@ impl Surroundings {
     }
 
     fn port(&self, new: &NewCluster) -> u16 {
-        let (first, port) = &self.first;
-        let is_first = *first == ClusterRef::new(&new.region, &new.name);
-        if is_first { *port } else { 0 }
+        if self.is_first(new) { self.first.1 } else { 0 }
+    }
+
+    /// Whether it is the one that stands ready.
+    fn is_first(&self, new: &NewCluster) -> bool {
+        self.first.0 == ClusterRef::new(&new.region, &new.name)
     }
 }
 

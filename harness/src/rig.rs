@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,10 +23,11 @@ use crate::aws::ids::Ids;
 use crate::aws::keys::AccessKeys;
 use crate::client::{AwsClient, Broken, Endpoint, KubeClient};
 use crate::cluster::control_plane::assets;
+use crate::cluster::kind::kept::{self, Identity, Kept};
 use crate::cluster::{Cluster, Kind, kind};
 use crate::control;
 use crate::front::Front;
-use crate::launch::{IamWebhook, launcher};
+use crate::launch::{IamWebhook, Nodes, launcher};
 use crate::login::browser::{self, BrowserLogin};
 use crate::login::http::HttpLogin;
 use crate::login::kubelogin::KubeloginLogin;
@@ -77,6 +78,10 @@ pub struct Config {
     /// Whether containers on kind's network reach the front door, too, as those of
     /// our own kind clusters do.
     pub for_kind: bool,
+    /// Whether a kind cluster is left for the next rig.
+    pub keep: bool,
+    /// Whether one that was left is taken, in place of a new one.
+    pub reuse: bool,
 }
 
 /// Under which names everything is found.
@@ -95,6 +100,14 @@ pub enum Names {
 }
 
 impl Names {
+    /// The port that was asked for its proxy; 0: a free one.
+    fn proxy_port(self) -> u16 {
+        match self {
+            Self::Local => 0,
+            Self::Aws { proxy_port, .. } => proxy_port,
+        }
+    }
+
     /// Whether a proxy leads to other hosts than AWS', too.
     pub fn allow_other_hosts(self) -> bool {
         matches!(
@@ -160,6 +173,8 @@ impl Default for Config {
             kubernetes_version: None,
             kind_image: None,
             for_kind: false,
+            keep: false,
+            reuse: false,
         }
     }
 }
@@ -245,21 +260,41 @@ impl Rig {
             None if config.for_kind => Some(kind::gateway().await?),
             None => None,
         };
-        let doors = listen(gateway, config.port).await?;
+        let kept = match &tools {
+            Some(_) if config.reuse => kept::find(&made_as(&config)),
+            _ => None,
+        };
+        let (port, proxy_port) = match &kept {
+            Some(kept) => (kept.identity.port, kept.identity.proxy_port),
+            None => (config.port, config.names.proxy_port()),
+        };
+        let doors = listen(gateway, port).await?;
         let origin = format!("https://{}", doors[0].addr());
         // Bound before anything is told of it.
         let proxies = match config.names {
             Names::Local => Vec::new(),
-            Names::Aws { proxy_port, .. } => listen(gateway, proxy_port).await?,
+            Names::Aws { .. } => listen(gateway, proxy_port).await?,
         };
         let proxy_url = proxies
             .first()
             .map(|proxy| format!("http://{}", proxy.addr()));
         let now = foundation::pki::today();
-        let edge = Arc::new(Ca::new("rolecall edge", now)?);
+        let (home, identity) = match kept {
+            Some(Kept { home, identity }) => (Some(home), identity),
+            None => {
+                let own = Identity {
+                    port: doors[0].addr().port(),
+                    proxy_port: proxies.first().map_or(0, |proxy| proxy.addr().port()),
+                    edge: Arc::new(Ca::new(kept::EDGE, now)?),
+                    control_token: Secret::new(random_token()),
+                };
+                (None, own)
+            }
+        };
+        let edge = Arc::clone(&identity.edge);
+        let control_token = identity.control_token.clone();
         let ids = Ids::new(config.seeded_ids);
         let keys = AccessKeys::generate(&config.account, &ids);
-        let control_token = Secret::new(random_token());
         let idp = MockIdp::new(mock_idp::Config {
             clock: config.clock.clone(),
             region: config.region.clone(),
@@ -296,7 +331,11 @@ impl Rig {
                 &origin,
                 &control_token,
                 proxy_url.as_deref(),
-                tools,
+                tools.map(|tools| Nodes {
+                    tools,
+                    home: Mutex::new(home),
+                    keep: config.keep.then(|| (made_as(&config), Arc::new(identity))),
+                }),
             )?,
             ids,
             config.pins.cluster_endpoint.clone().into_iter().collect(),
@@ -492,6 +531,23 @@ impl Rig {
             while tasks.join_next().await.is_some() {}
         });
     }
+}
+
+/// What a kind cluster is made as, and stays: a kept one is of use only to who
+/// wants the same.
+fn made_as(config: &Config) -> Value {
+    json!({
+        "region": config.region,
+        "cluster": config.cluster_name,
+        "awsNames": config.names != Names::Local,
+        "image": config.kind_image,
+        "version": config.kubernetes_version.map(Version::minor),
+        "audited": matches!(config.audit, Audit::File(_)),
+        "auditPolicy": config.audit_policy.to_document(),
+        "port": config.port,
+        "proxyPort": config.names.proxy_port(),
+        "apiPort": config.api_port,
+    })
 }
 
 fn ready_cluster(config: &Config) -> CreateCluster {

@@ -60,9 +60,13 @@ pub enum Command {
     /// Says what RBAC files allow, without a server.
     #[command(subcommand)]
     Rbac(Rbac),
-    /// Kubernetes' own programs, for --cluster control-plane.
+    /// Kubernetes' own programs, for --cluster control-plane and kind.
     #[command(subcommand)]
     Assets(Assets),
+    /// Prints what `kind create cluster --config` takes, for a cluster that trusts an issuer.
+    KindConfig(Box<KindConfig>),
+    /// Removes kind clusters that earlier runs left behind.
+    Clean(Clean),
     /// Stops the running instance.
     Down(Instance),
     /// Prints completions for a shell.
@@ -188,6 +192,77 @@ pub struct Doctor {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rolecall clean`.
+#[derive(Args)]
+pub struct Clean {
+    /// Also those that `up --keep` left on purpose.
+    #[arg(long)]
+    pub kept: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rolecall kind-config`. Flags are spelt as kube-apiserver's `--oidc-*` are.
+#[derive(Args)]
+pub struct KindConfig {
+    /// The folder of the instance that says whom to trust (`up --for-kind`), where no issuer is named.
+    #[arg(long, default_value = ".rolecall", env = "ROLECALL_DIR")]
+    pub dir: PathBuf,
+    /// The issuer.
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    pub issuer_url: Option<String>,
+    /// The audience.
+    #[arg(long, value_name = "ID", requires = "issuer_url")]
+    pub client_id: Option<String>,
+    /// The claim that becomes the user [kube-apiserver's default: sub].
+    #[arg(long, value_name = "CLAIM", requires = "issuer_url")]
+    pub username_claim: Option<String>,
+    /// What comes before the user; - for nothing.
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        requires = "issuer_url",
+        allow_hyphen_values = true
+    )]
+    pub username_prefix: Option<String>,
+    /// The claim that becomes the groups.
+    #[arg(long, value_name = "CLAIM", requires = "issuer_url")]
+    pub groups_claim: Option<String>,
+    /// What comes before a group.
+    #[arg(long, value_name = "PREFIX", requires = "issuer_url")]
+    pub groups_prefix: Option<String>,
+    /// A claim that a token must have, and its value.
+    #[arg(long, value_name = "CLAIM=VALUE", requires = "issuer_url", value_parser = claim)]
+    pub required_claim: Vec<(String, String)>,
+    /// The issuer's CA.
+    #[arg(long, value_name = "FILE", requires = "issuer_url")]
+    pub ca: Option<PathBuf>,
+    /// How the API server is told.
+    #[arg(long, value_enum, default_value_t)]
+    pub spelling: Spelling,
+    /// The folder of its AuthenticationConfiguration, which the node mounts [default: kind in --dir].
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+/// How an API server is told whom to trust.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+pub enum Spelling {
+    /// In an AuthenticationConfiguration of a mounted folder, which it reads anew when it changes.
+    #[default]
+    File,
+    /// By --oidc-* flags.
+    Flags,
+}
+
+fn claim(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((claim, value)) if !claim.is_empty() => Ok((claim.to_owned(), value.to_owned())),
+        _ => Err("write it as CLAIM=VALUE".to_owned()),
+    }
 }
 
 /// `rolecall attack`.
@@ -458,12 +533,25 @@ pub enum Assets {
         #[arg(long)]
         json: bool,
     },
-    /// Builds etcd, kube-apiserver and kube-controller-manager out of Kubernetes' own modules; needs Go.
+    /// Builds them out of Kubernetes' own modules; needs Go.
     Build {
-        /// Of which minor.
+        /// What: a control plane's programs, or kind.
+        #[arg(value_enum, default_value_t)]
+        what: Built,
+        /// Of which minor the control plane is.
         #[arg(long, value_name = "VERSION", value_parser = version(), default_value_t)]
         kubernetes_version: Version,
     },
+}
+
+/// What `rolecall assets build` builds.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+pub enum Built {
+    /// etcd, kube-apiserver and kube-controller-manager.
+    #[default]
+    ControlPlane,
+    /// The kind program, for --cluster kind.
+    Kind,
 }
 
 /// A login driver.
@@ -515,9 +603,15 @@ pub struct Up {
     /// The image of kind's nodes [default: ours, where it is loaded, else kind's own].
     #[arg(long, value_name = "IMAGE", env = "ROLECALL_KIND_IMAGE")]
     pub kind_image: Option<String>,
-    /// Also listen where containers on kind's network find it: for a kind cluster of your own.
+    /// Also listen where containers on kind's network find it, for a kind cluster of your own: with port 9443 and pinned ids, so that kind-config.yaml can name them.
     #[arg(long)]
     pub for_kind: bool,
+    /// Leave the kind cluster for a later --reuse; `rolecall clean --kept` removes it.
+    #[arg(long)]
+    pub keep: bool,
+    /// Take the kind cluster that --keep left, with what is in it, in place of a new one.
+    #[arg(long)]
+    pub reuse: bool,
     /// The cluster that stands ready.
     #[arg(long, default_value = "kubedemy", value_parser = cluster_name)]
     pub cluster_name: String,

@@ -6,13 +6,16 @@ use std::time::Duration;
 use harness::cluster::Version;
 use harness::cluster::control_plane::assets::{self, Programs};
 
-use crate::arguments::Assets;
+use crate::arguments::{Assets, Built};
 use crate::{Stop, output};
 
 pub async fn assets(command: Assets) -> Result<u8, Stop> {
     match command {
         Assets::List { json } => list(json),
-        Assets::Build { kubernetes_version } => build(kubernetes_version).await,
+        Assets::Build {
+            what,
+            kubernetes_version,
+        } => build(what, kubernetes_version).await,
     }
 }
 
@@ -63,14 +66,25 @@ fn described(programs: &Programs) -> serde_json::Value {
     value
 }
 
-async fn build(version: Version) -> Result<u8, Stop> {
+async fn build(what: Built, version: Version) -> Result<u8, Stop> {
     let folder = assets::built_folder();
-    eprintln!(
-        "Building etcd, kube-apiserver and kube-controller-manager {} into {}.\n\
-         The first time this takes about ten minutes on two cores, Go 1.26, and 5 GB for Go's caches.",
-        version.release(),
-        folder.display()
-    );
+    let folder = folder.display();
+    let wanted = match what {
+        Built::ControlPlane => {
+            eprintln!(
+                "Building etcd, kube-apiserver and kube-controller-manager {} into {folder}.\n\
+                 The first time this takes about ten minutes on two cores, Go 1.26, and 5 GB for Go's caches.",
+                version.release(),
+            );
+            assets::Wanted::ControlPlane(version)
+        }
+        Built::Kind => {
+            eprintln!(
+                "Building kind into {folder}.\nThe first time this takes about half a minute, and Go 1.26."
+            );
+            assets::Wanted::Kind
+        }
+    };
     let shows = std::io::stderr().is_terminal();
     let mut tick = |since: Duration| {
         if shows {
@@ -78,7 +92,7 @@ async fn build(version: Version) -> Result<u8, Stop> {
             eprint!("\r\x1b[K{}:{:02}", seconds / 60, seconds % 60);
         }
     };
-    let built = assets::build(version, &mut tick).await;
+    let built = assets::build(wanted, &mut tick).await;
     if shows {
         eprint!("\r\x1b[K");
     }

@@ -9,6 +9,7 @@ mod assets;
 mod attack;
 mod doctor;
 mod input;
+mod kind;
 mod offline;
 mod output;
 mod running;
@@ -104,6 +105,8 @@ async fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Rbac(Rbac::Can(options)) => offline::rights(*options, false),
         Command::Rbac(Rbac::Explain(options)) => offline::rights(*options, true),
         Command::Assets(command) => assets::assets(command).await,
+        Command::KindConfig(options) => kind::config(&options),
+        Command::Clean(options) => kind::clean(options).await,
         Command::Down(options) => running::down(options).await,
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -3,16 +3,24 @@
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
-use harness::cluster::Kind;
-use harness::cluster::Version;
+use harness::cluster::kind::by_hand;
+use harness::cluster::{Kind, Version};
 use harness::instance::{Error, Instance, Ready};
 use harness::process::quote;
 use harness::rig::{self, AuditPolicy};
 
-use crate::arguments::Up;
+use crate::arguments::{ClusterName, Up};
 use crate::{Stop, output};
 
-pub async fn up(options: Up) -> Result<u8, Stop> {
+pub async fn up(mut options: Up) -> Result<u8, Stop> {
+    if (options.keep || options.reuse) && options.cluster != ClusterName::Kind {
+        return Err(Stop::usage(
+            "--keep and --reuse are for --cluster kind: the others are there in a moment",
+        ));
+    }
+    if options.for_kind {
+        pin_for_kind(&mut options);
+    }
     let ports = [options.port, options.api_port, options.proxy_port];
     let mut chosen: Vec<u16> = ports.into_iter().filter(|port| *port != 0).collect();
     chosen.sort_unstable();
@@ -36,6 +44,8 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
         kubernetes_version: options.kubernetes_version,
         kind_image: options.kind_image.clone(),
         for_kind: options.for_kind,
+        keep: options.keep,
+        reuse: options.reuse,
         audit_policy: match &options.audit_policy_file {
             Some(path) => audit_policy(path, options.kubernetes_version)?,
             None => AuditPolicy::default(),
@@ -87,6 +97,23 @@ pub async fn up(options: Up) -> Result<u8, Stop> {
     match broken {
         None => Ok(0),
         Some(why) => Err(Stop::rig(format!("the cluster broke: {why}"))),
+    }
+}
+
+/// What nobody chose is what kind-config.yaml names.
+fn pin_for_kind(options: &mut Up) {
+    if options.port == 0 {
+        options.port = by_hand::PORT;
+    }
+    let pins = [
+        ("pool", format!("{}_{}", options.region, by_hand::POOL)),
+        ("client", by_hand::CLIENT.to_owned()),
+    ];
+    for (what, id) in pins {
+        let chosen = |pin: &String| pin.starts_with(&format!("{what}="));
+        if !options.pin.iter().any(chosen) {
+            options.pin.push(format!("{what}={id}"));
+        }
     }
 }
 

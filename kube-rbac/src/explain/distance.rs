@@ -72,7 +72,7 @@ pub(crate) fn of_binding(
     policy: &Policy,
     request: &Attributes<'_>,
 ) -> Option<u32> {
-    if is_default(&binding.labels) {
+    if is_default(&binding.name, &binding.labels) {
         return None;
     }
     match edit {
@@ -226,7 +226,7 @@ pub(crate) fn role_ref(
 
 /// Of Kubernetes' own roles most are for its components.
 fn is_for_people(role: &Role) -> bool {
-    !is_default(&role.labels) || ["admin", "edit", "view"].contains(&role.name.as_str())
+    !is_default(&role.name, &role.labels) || ["admin", "edit", "view"].contains(&role.name.as_str())
 }
 
 /// The fewest stars in a rule of the role that allows the request.
@@ -247,8 +247,9 @@ fn stars(rule: &PolicyRule, request: &Attributes<'_>) -> u32 {
     about + is_open(&rule.verbs)
 }
 
-pub(crate) fn is_default(labels: &std::collections::BTreeMap<String, String>) -> bool {
-    labels.contains_key(bootstrap::LABEL)
+/// Whether it is Kubernetes' own, by its label, or kubeadm's, which has none.
+pub(crate) fn is_default(name: &str, labels: &std::collections::BTreeMap<String, String>) -> bool {
+    labels.contains_key(bootstrap::LABEL) || name.starts_with("kubeadm:")
 }
 
 fn alike(written: &str, wanted: &str) -> Option<u32> {

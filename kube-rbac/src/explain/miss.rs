@@ -301,7 +301,7 @@ fn allows(role: &Role, request: &Attributes<'_>) -> bool {
 }
 
 fn is_default(binding: &Binding) -> bool {
-    distance::is_default(&binding.labels)
+    distance::is_default(&binding.name, &binding.labels)
 }
 
 fn without_stars(url: &str) -> &str {

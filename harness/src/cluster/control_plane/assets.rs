@@ -209,11 +209,13 @@ macro_rules! source {
 }
 
 /// What builds the programs, and each release's module.
-const SOURCES: [(&str, &str); 20] = [
+const SOURCES: [(&str, &str); 22] = [
     source!("build"),
     source!("etcd/go.mod"),
     source!("etcd/go.sum"),
     source!("etcd/main.go"),
+    source!("kind/go.mod"),
+    source!("kind/go.sum"),
     source!("v1.34/go.mod"),
     source!("v1.34/go.sum"),
     source!("v1.34/cmd/kube-apiserver/main.go"),
@@ -232,19 +234,32 @@ const SOURCES: [(&str, &str); 20] = [
     source!("v1.37/cmd/kube-controller-manager/main.go"),
 ];
 
-/// Builds the programs of `version` into [`built_folder`]; what it does comes on
+/// What is to be built.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted {
+    /// The three programs of a minor.
+    ControlPlane(Version),
+    /// kind.
+    Kind,
+}
+
+/// Builds what is `wanted` into [`built_folder`]; what it does comes on
 /// standard output, and `tick` is told each second for how long already. What
 /// is there already is left alone.
 ///
 /// # Errors
 /// A sentence: the builder's own explanation has gone to standard error.
-pub async fn build(version: Version, tick: &mut dyn FnMut(Duration)) -> Result<(), String> {
+pub async fn build(wanted: Wanted, tick: &mut dyn FnMut(Duration)) -> Result<(), String> {
     let sources = sources().map_err(|error| format!("the sources cannot be laid out: {error}"))?;
     let mut command = Command::new("bash");
+    command.arg(sources.path().join("build"));
+    match wanted {
+        Wanted::ControlPlane(version) => command
+            .args(["etcd", &format!("v{version}")])
+            .args(&NAMES[1..]),
+        Wanted::Kind => command.arg("kind"),
+    };
     command
-        .arg(sources.path().join("build"))
-        .args(["etcd", &format!("v{version}")])
-        .args(&NAMES[1..])
         .env("ROLECALL_KUBERNETES", built_folder())
         .stdin(Stdio::null());
     let mut build = Group::start(&mut command, Some(sources.path()))

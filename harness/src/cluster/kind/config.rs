@@ -65,11 +65,13 @@ impl NodeConfig {
     }
 
     /// Whom to trust by `--oidc-*` flags; `ca` is the issuer's CA's file.
-    pub fn trusts_by_flags(&mut self, trust: &Trust, ca: &Path) {
-        self.mount(ca, CA);
+    pub fn trusts_by_flags(&mut self, trust: &Trust, ca: Option<&Path>) {
         self.flag("oidc-issuer-url", &trust.issuer_url);
         self.flag("oidc-client-id", &trust.client_id);
-        self.flag("oidc-ca-file", CA);
+        if let Some(ca) = ca {
+            self.mount(ca, CA);
+            self.flag("oidc-ca-file", CA);
+        }
         for (name, value) in [
             ("oidc-username-claim", &trust.username_claim),
             ("oidc-username-prefix", &trust.username_prefix),
@@ -252,7 +254,7 @@ mod tests {
             ]),
             ..Trust::default()
         };
-        config.trusts_by_flags(&trust, Path::new("/x/ca.crt"));
+        config.trusts_by_flags(&trust, Some(Path::new("/x/ca.crt")));
         let file = read(&config.render());
         assert_eq!(file["name"], "a");
         assert_eq!(file["networking"]["apiServerPort"], 6443);

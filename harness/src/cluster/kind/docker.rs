@@ -66,6 +66,12 @@ impl Docker {
         }
     }
 
+    /// A script to stand in for `docker` where kind would ask in vain for
+    /// `--privileged`; none where it would not.
+    pub fn wrapper(&self) -> Option<String> {
+        (!self.privileged).then(|| without_privileges(&self.program))
+    }
+
     /// Whether an image is there.
     pub async fn has_image(&self, image: &str) -> bool {
         let inspect = ["image", "inspect", "--format={{.Id}}", image];
@@ -84,7 +90,7 @@ impl Docker {
 /// What stands in for `docker` where a capability is gone that `--privileged`
 /// asks for: it asks for all but that one. kind calls it by name, with the
 /// literal flag.
-pub fn without_privileges(docker: &Path) -> String {
+fn without_privileges(docker: &Path) -> String {
     let docker = crate::process::quote(&docker.display().to_string());
     format!(
         r#"#!/bin/sh

@@ -34,12 +34,15 @@ impl Home {
         let name = format!("{PREFIX}{:08x}", rand::random::<u32>());
         let folder = all().join(&name);
         let make = || -> io::Result<File> {
+            // Nobody is to find it before it is held.
+            let hidden = all().join(format!(".{name}"));
             std::fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
-                .create(&folder)?;
-            let lock = open_lock(&folder)?;
+                .create(&hidden)?;
+            let lock = open_lock(&hidden)?;
             lock.lock()?;
+            std::fs::rename(&hidden, &folder)?;
             Ok(lock)
         };
         let lock = make().map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -102,12 +105,17 @@ impl Home {
         self.path(KEPT).exists()
     }
 
-    /// Lets the cluster outlive its owner.
+    /// Lets the cluster outlive its owner, with a note for the next one.
     ///
     /// # Errors
     /// The operating system's.
-    pub fn keep(&self) -> io::Result<()> {
-        write_private(&self.path(KEPT), "")
+    pub fn keep(&self, note: &str) -> io::Result<()> {
+        write_private(&self.path(KEPT), note)
+    }
+
+    /// The note that its last owner left.
+    pub fn note(&self) -> Option<String> {
+        std::fs::read_to_string(self.path(KEPT)).ok()
     }
 }
 

@@ -5,9 +5,11 @@
 //! node finds the identity provider at the gateway of kind's network, where the
 //! front door listens, too; so does this machine: there is one issuer.
 
+pub mod by_hand;
 mod config;
 mod docker;
 mod home;
+pub mod kept;
 mod preflight;
 mod remove;
 
@@ -34,9 +36,11 @@ use super::{Capabilities, Cluster, TrustError};
 use crate::child::{Group, LastWill};
 use crate::files::write_private;
 pub use config::NodeConfig;
-use docker::Docker;
-use home::Home;
-pub use preflight::{Missing, Tools, gateway};
+pub use docker::Docker;
+pub use home::Home;
+pub use kept::{Identity, Kept};
+pub use preflight::{Missing, Tools, docker, gateway};
+pub use remove::{Left, left};
 
 /// How long kind may take: kubeadm gives up after four minutes.
 const CREATE_LIMIT: Duration = Duration::from_secs(300);
@@ -48,6 +52,8 @@ const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc.cluster.loc
 const AUDIT: &str = "/etc/kubernetes/rolecall-audit";
 /// Where Go looks for roots, beside the bundle: kubeadm mounts it.
 const ISSUER_ROOTS: &str = "/etc/ssl/certs/rolecall-issuers.pem";
+/// In a cluster's folder: that kind is done.
+const CREATED: &str = "created";
 /// How much of the end of a log is shown, in lines.
 const TAIL: usize = 12;
 /// Whose requests are the cluster's own.
@@ -87,6 +93,8 @@ pub struct Config {
     pub proxy: Option<String>,
     /// Who else is asked about tokens.
     pub webhook: Option<Webhook>,
+    /// How the cluster is made, and for whom, where it is to outlive its owner.
+    pub keep: Option<(serde_json::Value, Arc<Identity>)>,
 }
 
 /// A running kind cluster.
@@ -109,8 +117,18 @@ pub struct KindCluster {
 /// folder is still held.
 #[derive(Debug)]
 struct Remains {
-    _will: LastWill,
-    _home: Arc<Home>,
+    /// None where the cluster is kept.
+    will: Option<LastWill>,
+    home: Arc<Home>,
+}
+
+impl Remains {
+    /// Whom a kept cluster trusted is not there any more.
+    fn release(self) {
+        if self.will.is_none() {
+            let _ = reload::trust_nobody(&authentication(&self.home));
+        }
+    }
 }
 
 /// The container that is the node.
@@ -127,35 +145,75 @@ impl KindCluster {
     /// # Errors
     /// A sentence, with the end of a log: what does not start.
     pub async fn start(tools: &Tools, config: Config) -> Result<Self, String> {
-        let made = |error: pki::Error| error.to_string();
-        let now = pki::today();
-        let ca = Ca::new(&format!("rolecall cluster {}", config.name), now).map_err(made)?;
-        let masters = Some("system:masters");
-        let admin = ca
-            .issue_client("kubernetes-admin", masters, now)
-            .map_err(made)?;
-        let probe = ca.issue_client(PROBE, masters, now).map_err(made)?;
-
+        // What a run left that was killed with all that belonged to it.
+        for left in remove::left(false) {
+            left.remove(&tools.docker).await?;
+        }
+        let ca = Ca::new(&ca_name(&config), pki::today()).map_err(|error| error.to_string())?;
         let home = Arc::new(Home::create()?);
         let will = remove::will(&tools.docker, &home)
             .map_err(|error| format!("/bin/sh does not start: {error}"))?;
         // From here on whatever there is goes with this value.
-        let remains = Remains {
-            _will: will,
-            _home: Arc::clone(&home),
+        let mut remains = Remains {
+            will: Some(will),
+            home: Arc::clone(&home),
         };
         remove::note_sysctls(&tools.docker).await?;
-        let node = Node {
-            docker: tools.docker.clone(),
-            name: home.node(),
-        };
+        let node = Node::of(tools, &home);
         let told = write(&home, &ca, &config, tools.docker.cgroup_v1)?;
         create(tools, &home, &node, &config, &told).await?;
         node.check_flags(&told).await?;
+        if let Some((made_as, identity)) = &config.keep {
+            kept::keep(&home, made_as, identity)
+                .map_err(|error| format!("{}: {error}", home.folder().display()))?;
+            if let Some(will) = remains.will.take() {
+                will.revoke();
+            }
+        }
+        Self::on(node, ca, config, remains).await
+    }
 
+    /// Takes a cluster over that was kept, with what is in it; it trusts nobody.
+    ///
+    /// # Errors
+    /// A sentence, with the end of a log: what does not start.
+    pub async fn again(tools: &Tools, config: Config, home: Home) -> Result<Self, String> {
+        let read = |name: &str| {
+            let path = home.path(name);
+            std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let ca = Ca::again(&ca_name(&config), &read("ca.crt")?, &read("ca.key")?)
+            .map_err(|error| error.to_string())?;
+        if let Some(log) = &config.audit {
+            share_again(log, &home.path("audit/audit.log"))
+                .map_err(|error| format!("{}: {error}", log.display()))?;
+        }
+        reload::trust_nobody(&authentication(&home))?;
+        let node = Node::of(tools, &home);
+        // The machine may have been started anew.
+        tools
+            .docker
+            .run(&["start", &node.name])
+            .await
+            .map_err(|why| format!("docker start {}: {why}", node.name))?;
+        let remains = Remains {
+            will: None,
+            home: Arc::new(home),
+        };
+        Self::on(node, ca, config, remains).await
+    }
+
+    /// The cluster on a node that was started.
+    async fn on(node: Node, ca: Ca, config: Config, remains: Remains) -> Result<Self, String> {
+        let masters = Some("system:masters");
+        let issue = |user: &str| {
+            ca.issue_client(user, masters, pki::today())
+                .map_err(|error| error.to_string())
+        };
+        let (admin, probe) = (issue("kubernetes-admin")?, issue(PROBE)?);
         let address = node.address().await?;
         let reload = Reload::new(
-            home.path("node").join(config::AUTHENTICATION),
+            authentication(&remains.home),
             ApiServer {
                 origin: format!("https://{address}"),
                 ca_pem: ca.pem(),
@@ -196,6 +254,15 @@ impl KindCluster {
     }
 }
 
+/// The file that says whom a cluster trusts.
+fn authentication(home: &Home) -> PathBuf {
+    home.path("node").join(config::AUTHENTICATION)
+}
+
+fn ca_name(config: &Config) -> String {
+    format!("rolecall cluster {}", config.name)
+}
+
 /// Writes what the node gets to see; returns what kind is told of it.
 fn write(home: &Home, ca: &Ca, config: &Config, cgroup_v1: bool) -> Result<NodeConfig, String> {
     let folders = ["node", "audit", "bin"];
@@ -224,7 +291,7 @@ fn write(home: &Home, ca: &Ca, config: &Config, cgroup_v1: bool) -> Result<NodeC
         share(log, &path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
 
-    reload::trust_nobody(&home.path("node").join(config::AUTHENTICATION))?;
+    reload::trust_nobody(&authentication(home))?;
     let mut told = NodeConfig {
         api_port: (config.port != 0).then_some(config.port),
         names: config.host.iter().cloned().collect(),
@@ -267,6 +334,22 @@ fn share(theirs: &Path, ours: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(ours, theirs)
 }
 
+/// As [`share`], for a log of ours that goes on; what was theirs is kept beside.
+fn share_again(theirs: &Path, ours: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    if let (Ok(a), Ok(b)) = (id(theirs), id(ours))
+        && a == b
+    {
+        return Ok(());
+    }
+    if theirs.exists() {
+        std::fs::rename(theirs, theirs.with_extension("log.old"))?;
+    }
+    let _ = std::fs::remove_file(theirs);
+    std::fs::hard_link(ours, theirs).or_else(|_| std::os::unix::fs::symlink(ours, theirs))
+}
+
 /// Runs `kind create cluster`.
 async fn create(
     tools: &Tools,
@@ -298,8 +381,8 @@ async fn create(
             .env_remove("NO_PROXY")
             .env_remove("no_proxy");
     }
-    if !tools.docker.privileged {
-        command.env("PATH", path_with_wrapper(home, &tools.docker)?);
+    if let Some(wrapper) = tools.docker.wrapper() {
+        command.env("PATH", path_with_wrapper(home, &wrapper)?);
     }
     let mut start = || -> io::Result<Group> {
         let output = std::fs::File::create(&log)?;
@@ -310,7 +393,9 @@ async fn create(
     let watch = Stopwatch::start();
     let failed = loop {
         match group.ended() {
-            Some(status) if status.success() => return Ok(()),
+            Some(status) if status.success() => {
+                return write_private(&home.path(CREATED), "").map_err(|error| error.to_string());
+            }
             Some(status) => break format!("kind create cluster failed ({status})"),
             None if watch.elapsed() > CREATE_LIMIT => {
                 let seconds = CREATE_LIMIT.as_secs();
@@ -334,10 +419,10 @@ async fn create(
 }
 
 /// `PATH` with a `docker` in front that does without `--privileged`.
-fn path_with_wrapper(home: &Home, docker: &Docker) -> Result<std::ffi::OsString, String> {
+fn path_with_wrapper(home: &Home, wrapper: &str) -> Result<std::ffi::OsString, String> {
     let folder = home.path("bin");
     let program = folder.join("docker");
-    std::fs::write(&program, docker::without_privileges(&docker.program))
+    std::fs::write(&program, wrapper)
         .and_then(|()| std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)))
         .map_err(|error| format!("{}: {error}", program.display()))?;
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -351,6 +436,13 @@ fn end_of(log: &str) -> String {
 }
 
 impl Node {
+    fn of(tools: &Tools, home: &Home) -> Self {
+        Self {
+            docker: tools.docker.clone(),
+            name: home.node(),
+        }
+    }
+
     /// Waits until it is `ready`.
     async fn until<F: Future<Output = bool>>(
         &self,
@@ -509,7 +601,7 @@ impl Cluster for KindCluster {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             // A panic of it was counted by the panic hook.
-            let _ = tokio::task::spawn_blocking(move || drop(remains)).await;
+            let _ = tokio::task::spawn_blocking(move || remains.map(Remains::release)).await;
         })
     }
 }

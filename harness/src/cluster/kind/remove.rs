@@ -19,26 +19,77 @@ const SYSCTLS: [&str; 3] = [
 
 /// Arguments: docker, the node's container, the cluster's folder, the file of
 /// sysctls. They are put back with the last node there is, ours or another's: by
-/// root here, else in the node, which may write them. A `docker run` that was on
-/// its way may come to a node after the first look.
+/// root here, else in the node, which may write them. Who is looked
+/// for may be on its way out already, by somebody else's hand, or, where kind was
+/// in the middle of it, on its way in.
 const SCRIPT: &str = r#"
 docker=$1 node=$2 folder=$3 sysctls=$4
 put_back() {
   while read -r name value; do echo "$value" >"/proc/sys/$name"; done
 }
+# A container runtime in the node that was killed in the middle of a pod may have
+# left it frozen (cgroup v1), and what is frozen does not die.
+thaw() {
+  find /sys/fs/cgroup/freezer -path "*$id*" -name freezer.state 2>/dev/null | while read -r state; do
+    [ "$(cat "$state" 2>/dev/null)" = THAWED ] || echo THAWED >"$state" 2>/dev/null
+  done
+}
 others=$("$docker" ps --filter label=io.x-k8s.kind.cluster --format '{{.Names}}' | grep -vx "$node")
 if [ -s "$sysctls" ] && [ -z "$others" ] && ! [ -w /proc/sys/kernel/panic ]; then
   "$docker" exec -i "$node" sh -c 'systemctl stop kubelet; while read -r name value; do echo "$value" >"/proc/sys/$name"; done' <"$sysctls" && rm -f "$sysctls"
 fi
-for again in 1 2 3; do
-  "$docker" rm -f -v "$node" >/dev/null 2>&1 || sleep 1
-  "$docker" container inspect "$node" >/dev/null 2>&1 || break
+gone=0
+for again in $(seq 60); do
+  id=$("$docker" container inspect --format '{{.Id}}' "$node" 2>/dev/null)
+  "$docker" rm -f -v "$node" >/dev/null 2>&1 &
+  while [ -n "$id" ] && kill -0 $! 2>/dev/null; do sleep 0.2; thaw; done
+  wait $!
+  if "$docker" container inspect "$node" >/dev/null 2>&1; then
+    gone=0
+  else
+    gone=$((gone + 1))
+    if [ -e "$folder/created" ] || [ $gone -gt 3 ]; then break; fi
+  fi
+  sleep 0.5
 done
 if [ -s "$sysctls" ] && [ -z "$others" ] && [ -w /proc/sys/kernel/panic ]; then
   put_back <"$sysctls"; rm -f "$sysctls"
 fi
 rm -rf -- "$folder"
 "#;
+
+/// A cluster that was left behind: nobody runs any more who made it.
+#[derive(Debug)]
+pub struct Left(Home);
+
+/// All of them; those that were to be kept only where `kept`.
+pub fn left(kept: bool) -> Vec<Left> {
+    Home::left(kept).into_iter().map(Left).collect()
+}
+
+impl Left {
+    /// Its name at kind.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Removes its node, its folder, and what its kubelet changed of the machine.
+    ///
+    /// # Errors
+    /// A sentence: Docker does not let it go within half a minute.
+    pub async fn remove(self, docker: &Docker) -> Result<(), String> {
+        let will = will(docker, &self.0).map_err(|error| format!("/bin/sh: {error}"))?;
+        // A panic of it was counted by the panic hook.
+        let _ = tokio::task::spawn_blocking(move || drop(will)).await;
+        let node = self.0.node();
+        match docker.run(&["container", "inspect", &node]).await {
+            Ok(_) => Err(format!(
+                "{node} is still there; look at `docker rm -f {node}`"
+            )),
+            Err(_) => Ok(()),
+        }
+    }
+}
 
 /// Leaves word how the cluster of `home` is to go.
 ///

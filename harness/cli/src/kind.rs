@@ -1,0 +1,85 @@
+//! `rolecall clean` and `rolecall kind-config`.
+
+use std::path::Path;
+
+use harness::cluster::authn::Trust;
+use harness::cluster::kind::{self, by_hand};
+use harness::instance::FOR_KIND;
+
+use crate::arguments::{Clean, KindConfig, Spelling};
+use crate::{Stop, output};
+
+/// Says what it removes; nothing is removed that somebody still runs.
+pub async fn clean(options: Clean) -> Result<u8, Stop> {
+    let left = kind::left(options.kept);
+    if left.is_empty() {
+        let text = if options.json {
+            "[]\n"
+        } else {
+            "nothing is left of an earlier run\n"
+        };
+        output::print(text);
+        return Ok(0);
+    }
+    let docker = kind::docker().await.map_err(Stop::rig)?;
+    let mut names = Vec::new();
+    for one in left {
+        let name = one.name().to_owned();
+        one.remove(&docker).await.map_err(Stop::rig)?;
+        if !options.json {
+            output::print(&format!("removed the kind cluster {name}\n"));
+        }
+        names.push(name);
+    }
+    if options.json {
+        output::print(&format!("{}\n", serde_json::Value::from(names)));
+    }
+    Ok(0)
+}
+
+/// Prints what `kind create cluster --config` takes.
+pub fn config(options: &KindConfig) -> Result<u8, Stop> {
+    let folder = options
+        .folder
+        .clone()
+        .unwrap_or_else(|| options.dir.join(FOR_KIND));
+    let trust = trust(options);
+    let config = match (options.spelling, trust) {
+        // What an instance says is in the folder already, or will be.
+        (Spelling::File, None) => by_hand::by_file(&folder),
+        (Spelling::File, Some(trust)) => {
+            let ca = options.ca.as_deref().map(read).transpose()?;
+            by_hand::write(&folder, &trust, ca.as_deref()).map_err(Stop::usage)?;
+            by_hand::by_file(&folder)
+        }
+        (Spelling::Flags, Some(trust)) => {
+            let ca = options.ca.as_deref().map(std::path::absolute).transpose();
+            by_hand::by_flags(&trust, ca.map_err(Stop::usage)?.as_deref())
+        }
+        (Spelling::Flags, None) => {
+            return Err(Stop::usage(
+                "--spelling flags: name the trust with --issuer-url and --client-id, since flags stay what they are",
+            ));
+        }
+    };
+    output::print(&config.render());
+    Ok(0)
+}
+
+fn trust(options: &KindConfig) -> Option<Trust> {
+    let required = options.required_claim.iter();
+    Some(Trust {
+        issuer_url: options.issuer_url.clone()?,
+        client_id: options.client_id.clone()?,
+        username_claim: options.username_claim.clone(),
+        username_prefix: options.username_prefix.clone(),
+        groups_claim: options.groups_claim.clone(),
+        groups_prefix: options.groups_prefix.clone(),
+        required_claims: required.cloned().collect(),
+    })
+}
+
+fn read(path: &Path) -> Result<String, Stop> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Stop::usage(format!("{}: {error}", path.display())))
+}

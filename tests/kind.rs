@@ -1,0 +1,465 @@
+//! kind's nodes: what is said where there can be none, what becomes of one that
+//! dies, and that nothing is left however a run ends.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::cluster::Kind;
+
+use crate::ledger::{Case, Stop, case};
+use crate::programs;
+use crate::rig::{Ran, Up, block_on, check, eventually, path_with, ran, rolecall};
+use crate::tutorial;
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        case("kind::without_docker_it_says_how_to_get_it", no_docker),
+        case("kind::a_daemon_that_is_not_there_is_named", no_daemon),
+        case("kind::a_daemon_that_never_answers_is_given_up", hung_daemon),
+        case("kind::an_image_that_cannot_be_had_is_named", no_image),
+        case("kind::a_start_can_be_interrupted", interrupted),
+        case("kind::two_at_once_have_nothing_in_common", two),
+        case(
+            "kind::a_token_beside_a_certificate_would_be_noticed",
+            certificate_wins,
+        ),
+        case("kind::by_hand_with_the_file_in_the_repository", by_hand),
+        case(
+            "kind::the_file_in_the_repository_is_what_is_printed",
+            file_is_rendered,
+        ),
+        case("kind::a_kept_cluster_is_taken_again", kept),
+    ];
+    cases.extend(
+        [("killed", "kill"), ("frozen", "pause")].map(|(word, how)| {
+            case(
+                format!("kind::a_node_that_is_{word}_is_noticed_within_5_s"),
+                move || noticed(how),
+            )
+        }),
+    );
+    cases.extend(["TERM", "KILL"].map(|signal| {
+        case(
+            format!("kind::nothing_is_left_after_sig{}", signal.to_lowercase()),
+            move || nothing_is_left(signal),
+        )
+    }));
+    cases
+}
+
+/// `rolecall up --cluster kind` in an environment of its own; it is to fail.
+fn refused(
+    path: &std::ffi::OsStr,
+    docker_host: Option<&str>,
+    more: &[&str],
+) -> Result<(Ran, Duration), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut command = Command::new(programs::rolecall());
+    command
+        .args(["up", "--cluster", "kind", "--dir"])
+        .arg(folder.path().join("rolecall"))
+        .args(more)
+        .env("PATH", path)
+        .env_remove("DOCKER_HOST");
+    if let Some(host) = docker_host {
+        command.env("DOCKER_HOST", host);
+    }
+    let began = Instant::now();
+    let run = ran(command)?.refused()?;
+    check(run.code == Some(3), || run.to_string())?;
+    Ok((run, began.elapsed()))
+}
+
+/// A folder with nothing but links to these programs.
+fn only(programs: &[PathBuf]) -> Result<tempfile::TempDir, Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    for program in programs {
+        let name = program.file_name().unwrap_or_default();
+        std::os::unix::fs::symlink(program, folder.path().join(name))
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(folder)
+}
+
+fn no_docker() -> Result<(), Stop> {
+    let path = only(&[programs::kubernetes("kind", "kind")?])?;
+    let (run, took) = refused(path.path().as_os_str(), None, &[])?;
+    check(took < Duration::from_secs(5), || format!("{took:?}"))?;
+    run.says("docker is not on PATH")?
+        .says("apt-get install docker.io")?;
+    let empty = only(&[])?;
+    let (run, _) = refused(empty.path().as_os_str(), None, &[])?;
+    run.says("rolecall assets build kind").map(drop)
+}
+
+fn no_daemon() -> Result<(), Stop> {
+    let path = path_with(&[programs::kind()?])?;
+    let (run, took) = refused(&path, Some("unix:///nowhere/docker.sock"), &[])?;
+    check(took < Duration::from_secs(5), || format!("{took:?}"))?;
+    run.says("unix:///nowhere/docker.sock cannot be reached")?
+        .says("DOCKER_HOST")
+        .map(drop)
+}
+
+/// Somebody who accepts, and says nothing.
+fn hung_daemon() -> Result<(), Stop> {
+    let path = path_with(&[programs::kind()?])?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let host = format!("tcp://{address}");
+    let (run, took) = refused(&path, Some(&host), &[])?;
+    check(took < Duration::from_secs(7), || format!("{took:?}"))?;
+    run.says(&format!("{host} has not answered within 5 s"))?
+        .says("systemctl restart docker")
+        .map(drop)
+}
+
+fn no_image() -> Result<(), Stop> {
+    let path = path_with(&[programs::kind()?])?;
+    let image = ["--kind-image", "127.0.0.1:1/nobody:v0"];
+    let host = std::env::var("DOCKER_HOST").ok();
+    let (run, _) = refused(&path, host.as_deref(), &image)?;
+    run.says("127.0.0.1:1/nobody:v0 is not there and cannot be pulled")?
+        .says("just kind-node-image")
+        .map(drop)
+}
+
+fn docker(arguments: &[&str]) -> Result<String, Stop> {
+    let mut command = Command::new("docker");
+    command.args(arguments);
+    Ok(ran(command)?.ok()?.stdout.trim().to_owned())
+}
+
+/// The node whose API server listens there.
+fn node_of(up: &Up) -> Result<String, Stop> {
+    let port = up.ready().api_server.rsplit(':').next().unwrap_or_default();
+    let port = format!(":{port}->");
+    let all = docker(&[
+        "ps",
+        "--all",
+        "--filter",
+        "label=io.x-k8s.kind.cluster",
+        "--format",
+        "{{.Names}} {{.Ports}}",
+    ])?;
+    let line = all.lines().find(|line| line.contains(&port));
+    let name = line.and_then(|line| line.split(' ').next());
+    name.map(str::to_owned)
+        .ok_or_else(|| Stop::Fail(format!("no node has {port}: {all}")))
+}
+
+fn exists(node: &str) -> Result<bool, Stop> {
+    let filter = format!("name={node}");
+    Ok(!docker(&["ps", "--all", "--quiet", "--filter", &filter])?.is_empty())
+}
+
+/// The cluster's folder.
+fn home_of(node: &str) -> PathBuf {
+    let name = node.trim_end_matches("-control-plane");
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache")
+    });
+    cache.join("rolecall/kind").join(name)
+}
+
+fn noticed(how: &str) -> Result<(), Stop> {
+    let mut up = Up::start_on(Kind::Kind, &[])?;
+    let node = node_of(&up)?;
+    docker(&[how, &node])?;
+    let began = Instant::now();
+    let code = up.wait()?;
+    let (took, said) = (began.elapsed(), up.log());
+    // What then goes takes its own time.
+    check(
+        code == Some(3) && said.contains("the cluster broke"),
+        || said,
+    )?;
+    check(took < Duration::from_secs(5 + 5), || format!("{took:?}"))?;
+    check(!exists(&node)? && !home_of(&node).exists(), || {
+        format!("{node} is left")
+    })
+}
+
+fn nothing_is_left(signal: &str) -> Result<(), Stop> {
+    let mut up = Up::start_on(Kind::Kind, &[])?;
+    let node = node_of(&up)?;
+    check(exists(&node)? && home_of(&node).exists(), || {
+        format!("no {node}")
+    })?;
+    up.signal(signal)?;
+    eventually("the node and its folder are gone", || {
+        Ok(!exists(&node)? && !home_of(&node).exists())
+    })
+}
+
+/// In the middle of what kind does.
+fn interrupted() -> Result<(), Stop> {
+    let path = path_with(&[programs::kind()?])?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let cache = folder.path().join("cache");
+    let mut child: Child = Command::new(programs::rolecall())
+        .args(["up", "--cluster", "kind", "--dir"])
+        .arg(folder.path().join("rolecall"))
+        .env("PATH", path)
+        .env("XDG_CACHE_HOME", &cache)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let homes = || {
+        std::fs::read_dir(cache.join("rolecall/kind"))
+            .into_iter()
+            .flatten()
+            .flatten()
+    };
+    let home = || {
+        homes()
+            .map(|entry| entry.path())
+            .find(|path| path.join("kind.log").exists())
+    };
+    eventually("kind is at it", || Ok(home().is_some()))?;
+    let node = home()
+        .and_then(|home| {
+            home.file_name()?
+                .to_str()
+                .map(|name| format!("{name}-control-plane"))
+        })
+        .unwrap_or_default();
+    eventually("the node is there", || exists(&node))?;
+    let mut kill = Command::new("kill");
+    kill.args(["-INT", &child.id().to_string()]);
+    ran(kill)?.ok()?;
+    let status = child.wait().map_err(|error| error.to_string())?;
+    check(status.success(), || status.to_string())?;
+    eventually("the node and its folder are gone", || {
+        Ok(!exists(&node)? && home().is_none())
+    })
+}
+
+/// Nor is anybody's own kubeconfig touched.
+fn two() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let kubeconfig = folder.path().join("config");
+    let lock = folder.path().join("config.lock");
+    std::fs::write(&kubeconfig, "theirs").map_err(|error| error.to_string())?;
+    // Of a program that died.
+    std::fs::write(&lock, "").map_err(|error| error.to_string())?;
+    let file = kubeconfig.display().to_string();
+    let start = || Up::start_on_with(Kind::Kind, &[], &[("KUBECONFIG", &file)]);
+    let (one, two) = std::thread::scope(|scope| {
+        let one = scope.spawn(start);
+        (one.join(), start())
+    });
+    let one = one.map_err(|_| Stop::Fail("a start panicked".to_owned()))??;
+    let two = two?;
+    check(node_of(&one)? != node_of(&two)?, || "one node".to_owned())?;
+    for up in [&one, &two] {
+        up.kubectl("v1.37", &["get", "nodes", "-o", "name"])?
+            .ok()?
+            .says(&node_of(up)?)?;
+    }
+    let kept = std::fs::read_to_string(&kubeconfig).unwrap_or_default();
+    check(kept == "theirs" && lock.exists(), || {
+        format!("KUBECONFIG has {kept}")
+    })
+}
+
+/// A kubeconfig's certificate comes before `--token`: whoever tests like that
+/// tests the administrator. Our own checks go without one, and would tell.
+fn certificate_wins() -> Result<(), Stop> {
+    let up = Up::start_on(Kind::Kind, &[])?;
+    up.kubectl("v1.37", &["auth", "whoami", "--token=nonsense"])?
+        .ok()?
+        .says("kubernetes-admin")?;
+    up.kubectl_as("v1.37", "nonsense", &["auth", "whoami"])?
+        .refused()?
+        .says("You must be logged in to the server")
+        .map(drop)
+}
+
+/// A node that kind makes by a file, beside an instance; gone with the value.
+struct ByHand {
+    kind: PathBuf,
+    path: std::ffi::OsString,
+    name: String,
+    folder: tempfile::TempDir,
+}
+
+impl ByHand {
+    fn create(config: &std::path::Path, current: &std::path::Path) -> Result<Self, Stop> {
+        let kind = programs::kind()?;
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mut path = path_with(std::slice::from_ref(&kind))?;
+        let docker = block_on(harness::cluster::kind::docker());
+        let docker = docker.map_err(|missing| missing.to_string())?;
+        if let Some(wrapper) = docker.wrapper() {
+            let program = folder.path().join("docker");
+            crate::rig::program(&program, &wrapper)?;
+            let folders =
+                std::iter::once(folder.path().to_owned()).chain(std::env::split_paths(&path));
+            path = std::env::join_paths(folders).map_err(|error| error.to_string())?;
+        }
+        let by_hand = Self {
+            kind,
+            path,
+            name: format!("hand-{}", std::process::id()),
+            folder,
+        };
+        let image = format!(
+            "rolecall/node:{}",
+            harness::cluster::Version::default().release()
+        );
+        let config = config.display().to_string();
+        let arguments = ["create", "cluster", "--config", &config, "--image", &image];
+        let mut command = by_hand.command(&arguments);
+        command.current_dir(current);
+        ran(command)?.ok()?;
+        Ok(by_hand)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.kind);
+        command
+            .args(arguments)
+            .args(["--name", &self.name, "--kubeconfig"])
+            .arg(self.kubeconfig())
+            .env("PATH", &self.path);
+        command
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        let _ = self.command(&["delete", "cluster"]).output();
+    }
+}
+
+/// The file in the repository, as the README has it: kind by hand beside an
+/// instance that has what the file names.
+fn by_hand() -> Result<(), Stop> {
+    programs::kind()?;
+    let up = Up::start(&["--for-kind"])?;
+    let place = tempfile::tempdir().map_err(|error| error.to_string())?;
+    std::os::unix::fs::symlink(up.dir(), place.path().join(".rolecall"))
+        .map_err(|error| error.to_string())?;
+    let hand = ByHand::create(&programs::root().join("kind-config.yaml"), place.path())?;
+    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    check(
+        pool == "eu-west-2_rolecall1" && client == "1rolecallclientforkind0000",
+        || format!("{pool}, {client}"),
+    )?;
+    let session = tutorial::log_in(&up, &pool, &client)?;
+    let kubectl = |arguments: &[&str]| {
+        let mut command = Command::new(programs::kubectl("v1.37")?);
+        command.args(arguments).env("KUBECONFIG", hand.kubeconfig());
+        ran(command)
+    };
+    let view = kubectl(&["config", "view", "--minify", "--raw", "-o", "json"])?
+        .ok()?
+        .json()?;
+    let cluster = &view["clusters"][0]["cluster"];
+    let text = |name: &str| cluster[name].as_str().unwrap_or_default().to_owned();
+    let ca = place.path().join("ca.crt");
+    {
+        use base64::Engine as _;
+        let pem = base64::engine::general_purpose::STANDARD
+            .decode(text("certificate-authority-data"))
+            .map_err(|error| error.to_string())?;
+        std::fs::write(&ca, pem).map_err(|error| error.to_string())?;
+    }
+    let as_person = |token: &str| {
+        let mut command = Command::new(programs::kubectl("v1.37")?);
+        command
+            .args(["--kubeconfig=/dev/null", "auth", "whoami", "-o", "json"])
+            .arg(format!("--server={}", text("server")))
+            .arg(format!("--certificate-authority={}", ca.display()))
+            .arg(format!("--token={token}"));
+        ran(command)
+    };
+    // The issuer came first, but its pool only now: the API server asks anew
+    // every ten seconds.
+    eventually("the token is taken", || {
+        Ok(as_person(session.id_token.expose())?.code == Some(0))
+    })?;
+    let known = as_person(session.id_token.expose())?.ok()?.json()?;
+    let user = &known["status"]["userInfo"];
+    check(
+        user["username"] == "test@kubedemy.io" && user["groups"][0] == "oidc:admins",
+        || user.to_string(),
+    )?;
+    as_person("nonsense")?.refused().map(drop)
+}
+
+/// What the repository's file says is what the command prints.
+fn file_is_rendered() -> Result<(), Stop> {
+    let file = std::fs::read_to_string(programs::root().join("kind-config.yaml"))
+        .map_err(|error| error.to_string())?;
+    let said: String = file
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let printed = rolecall(&["kind-config"])?.ok()?.stdout;
+    check(said == printed, || printed)
+}
+
+/// A cluster that was kept is there for the next one, with what is in it, and
+/// trusts nobody until it is told to.
+fn kept() -> Result<(), Stop> {
+    let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let cache = cache.path().display().to_string();
+    let env = [("XDG_CACHE_HOME", cache.as_str())];
+    let mut one = Up::start_on_with(Kind::Kind, &["--keep"], &env)?;
+    let node = node_of(&one)?;
+    let (pool, client) = tutorial::steps_1_to_5(&one)?;
+    tutorial::associate(&one, &pool, &client)?;
+    one.await_active("kubedemy")?;
+    one.kubectl("v1.37", &["create", "namespace", "left"])?
+        .ok()?;
+    let session = tutorial::log_in(&one, &pool, &client)?;
+    let whoami = ["auth", "whoami"];
+    one.kubectl_as("v1.37", session.id_token.expose(), &whoami)?
+        .ok()?;
+    let origin = one.ready().origin.clone();
+    one.signal("TERM")?;
+    let clean = |arguments: &[&str]| {
+        let mut command = Command::new(programs::rolecall());
+        command
+            .arg("clean")
+            .args(arguments)
+            .env("XDG_CACHE_HOME", &cache);
+        ran(command)?.ok()
+    };
+    clean(&[])?.says("nothing is left")?;
+    check(exists(&node)?, || format!("{node} is gone"))?;
+
+    let began = Instant::now();
+    let mut two = Up::start_on_with(Kind::Kind, &["--reuse"], &env)?;
+    let took = began.elapsed();
+    check(
+        node_of(&two)? == node && two.ready().origin == origin,
+        || format!("another one, {took:?}"),
+    )?;
+    two.kubectl("v1.37", &["get", "namespace", "left"])?.ok()?;
+    eventually("whom it trusted it trusts no more", || {
+        let asked = two.kubectl_as("v1.37", session.id_token.expose(), &whoami)?;
+        Ok(asked.code != Some(0))
+    })?;
+    let (pool, client) = tutorial::steps_1_to_5(&two)?;
+    tutorial::associate(&two, &pool, &client)?;
+    two.await_active("kubedemy")?;
+    let session = tutorial::log_in(&two, &pool, &client)?;
+    two.kubectl_as("v1.37", session.id_token.expose(), &whoami)?
+        .ok()?;
+    two.signal("TERM")?;
+    check(exists(&node)?, || format!("{node} is gone"))?;
+    clean(&["--kept"])?.says(node.trim_end_matches("-control-plane"))?;
+    check(!exists(&node)?, || format!("{node} is left"))
+}
