@@ -31,6 +31,7 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
         }
         names.push(name);
     }
+    kind::put_back_sysctls(&docker).await;
     if options.json {
         output::print(&format!("{}\n", serde_json::Value::from(names)));
     }

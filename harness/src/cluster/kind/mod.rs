@@ -40,7 +40,7 @@ pub use docker::Docker;
 pub use home::Home;
 pub use kept::{Identity, Kept};
 pub use preflight::{Missing, Tools, docker, gateway};
-pub use remove::{Left, left};
+pub use remove::{Left, left, put_back_sysctls};
 
 /// How long kind may take: kubeadm gives up after four minutes.
 const CREATE_LIMIT: Duration = Duration::from_secs(300);

@@ -24,9 +24,7 @@ const SYSCTLS: [&str; 3] = [
 /// in the middle of it, on its way in.
 const SCRIPT: &str = r#"
 docker=$1 node=$2 folder=$3 sysctls=$4
-put_back() {
-  while read -r name value; do echo "$value" >"/proc/sys/$name"; done
-}
+put_back='while read -r name value; do case $name in */*) echo "$value" >"/proc/sys/$name" ;; esac; done'
 # A container runtime in the node that was killed in the middle of a pod may have
 # left it frozen (cgroup v1), and what is frozen does not die.
 thaw() {
@@ -36,7 +34,7 @@ thaw() {
 }
 others=$("$docker" ps --filter label=io.x-k8s.kind.cluster --format '{{.Names}}' | grep -vx "$node")
 if [ -s "$sysctls" ] && [ -z "$others" ] && ! [ -w /proc/sys/kernel/panic ]; then
-  "$docker" exec -i "$node" sh -c 'systemctl stop kubelet; while read -r name value; do echo "$value" >"/proc/sys/$name"; done' <"$sysctls" && rm -f "$sysctls"
+  "$docker" exec -i "$node" sh -c "systemctl stop kubelet; $put_back" <"$sysctls" && rm -f "$sysctls"
 fi
 gone=0
 for again in $(seq 60); do
@@ -53,9 +51,9 @@ for again in $(seq 60); do
   sleep 0.5
 done
 if [ -s "$sysctls" ] && [ -z "$others" ] && [ -w /proc/sys/kernel/panic ]; then
-  put_back <"$sysctls"; rm -f "$sysctls"
+  eval "$put_back" <"$sysctls"; rm -f "$sysctls"
 fi
-rm -rf -- "$folder"
+[ -z "$folder" ] || rm -rf -- "$folder"
 "#;
 
 /// A cluster that was left behind: nobody runs any more who made it.
@@ -105,26 +103,43 @@ pub fn will(docker: &Docker, home: &Home) -> io::Result<LastWill> {
     LastWill::new(SCRIPT, arguments)
 }
 
+/// Puts back what kubelets changed, where no node is left; with the last of ours
+/// somebody else's may still have run.
+pub async fn put_back_sysctls(docker: &Docker) {
+    let arguments: [OsString; 4] = [
+        docker.program.clone().into(),
+        OsString::from("rolecall-none"),
+        OsString::new(),
+        sysctls().into(),
+    ];
+    let _ = tokio::task::spawn_blocking(move || LastWill::new(SCRIPT, arguments).map(drop)).await;
+}
+
 /// Writes down what a kubelet is about to change, unless one has done so already:
-/// then the first of ours wrote it down, or it is not ours to put back.
+/// then the first of ours wrote it down since the machine was started, or it is
+/// not ours to put back.
 ///
 /// # Errors
 /// The operating system's, with the file in it.
 pub async fn note_sysctls(docker: &Docker) -> Result<(), String> {
     let nodes = ["ps", "--quiet", "--filter", "label=io.x-k8s.kind.cluster"];
     let others = docker.run(&nodes).await.map_err(|why| why.to_string())?;
-    if !others.is_empty() {
+    let file = sysctls();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let boot = format!("boot {}\n", boot.trim());
+    let noted = std::fs::read_to_string(&file).is_ok_and(|noted| noted.starts_with(&boot));
+    if noted || !others.is_empty() {
         return Ok(());
     }
-    let text: String = SYSCTLS
+    let values: String = SYSCTLS
         .iter()
         .filter_map(|name| {
             let value = std::fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?;
             Some(format!("{name} {}\n", value.trim()))
         })
         .collect();
-    let file = sysctls();
-    write_private(&file, &text).map_err(|error| format!("{}: {error}", file.display()))
+    write_private(&file, &format!("{boot}{values}"))
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn sysctls() -> PathBuf {
