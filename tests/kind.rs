@@ -20,6 +20,10 @@ pub fn cases() -> Vec<Case> {
         case("kind::a_daemon_that_never_answers_is_given_up", hung_daemon),
         case("kind::an_image_that_cannot_be_had_is_named", no_image),
         case("kind::a_start_can_be_interrupted", interrupted),
+        case(
+            "kind::a_proxy_that_leads_nowhere_is_in_nobodys_way",
+            black_hole,
+        ),
         case("kind::two_at_once_have_nothing_in_common", two),
         case(
             "kind::a_token_beside_a_certificate_would_be_noticed",
@@ -157,12 +161,16 @@ fn exists(node: &str) -> Result<bool, Stop> {
 
 /// The cluster's folder.
 fn home_of(node: &str) -> PathBuf {
-    let name = node.trim_end_matches("-control-plane");
+    homes().join(node.trim_end_matches("-control-plane"))
+}
+
+/// Where the folders of clusters are.
+fn homes() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| {
         PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache")
     });
-    cache.join("rolecall/kind").join(name)
+    cache.join("rolecall/kind")
 }
 
 fn noticed(how: &str) -> Result<(), Stop> {
@@ -195,48 +203,82 @@ fn nothing_is_left(signal: &str) -> Result<(), Stop> {
     })
 }
 
-/// In the middle of what kind does.
+/// The folder of the cluster that a process makes.
+fn home_of_process(pid: u32) -> Option<PathBuf> {
+    let homes = std::fs::read_dir(homes()).into_iter().flatten().flatten();
+    homes.map(|entry| entry.path()).find(|home| {
+        std::fs::read_to_string(home.join("lock")).is_ok_and(|text| text == format!("{pid}\n"))
+    })
+}
+
+/// At moments of a start, in the middle of what kind does.
 fn interrupted() -> Result<(), Stop> {
     let path = path_with(&[programs::kind()?])?;
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let cache = folder.path().join("cache");
-    let mut child: Child = Command::new(programs::rolecall())
-        .args(["up", "--cluster", "kind", "--dir"])
-        .arg(folder.path().join("rolecall"))
-        .env("PATH", path)
-        .env("XDG_CACHE_HOME", &cache)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let homes = || {
-        std::fs::read_dir(cache.join("rolecall/kind"))
-            .into_iter()
-            .flatten()
-            .flatten()
-    };
-    let home = || {
-        homes()
-            .map(|entry| entry.path())
-            .find(|path| path.join("kind.log").exists())
-    };
-    eventually("kind is at it", || Ok(home().is_some()))?;
-    let node = home()
-        .and_then(|home| {
-            home.file_name()?
-                .to_str()
-                .map(|name| format!("{name}-control-plane"))
-        })
-        .unwrap_or_default();
-    eventually("the node is there", || exists(&node))?;
-    let mut kill = Command::new("kill");
-    kill.args(["-INT", &child.id().to_string()]);
-    ran(kill)?.ok()?;
-    let status = child.wait().map_err(|error| error.to_string())?;
-    check(status.success(), || status.to_string())?;
-    eventually("the node and its folder are gone", || {
-        Ok(!exists(&node)? && home().is_none())
-    })
+    for (signal, moment) in [
+        ("INT", 500),
+        ("TERM", 1500),
+        ("INT", 4000),
+        ("KILL", 6000),
+        ("HUP", 9000),
+    ] {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mut child: Child = Command::new(programs::rolecall())
+            .args(["up", "--cluster", "kind", "--dir"])
+            .arg(folder.path().join("rolecall"))
+            .env("PATH", &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let pid = child.id();
+        eventually("kind is at it", || {
+            Ok(home_of_process(pid).is_some_and(|home| home.join("kind.log").exists()))
+        })?;
+        let home = home_of_process(pid).unwrap_or_default();
+        let name = home
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let node = format!("{name}-control-plane");
+        std::thread::sleep(Duration::from_millis(moment));
+        let mut kill = Command::new("kill");
+        kill.args([&format!("-{signal}"), &pid.to_string()]);
+        ran(kill)?.ok()?;
+        let status = child.wait().map_err(|error| error.to_string())?;
+        check(status.success() || signal == "KILL", || {
+            format!("{signal}: {status}")
+        })?;
+        eventually(
+            &format!("after SIG{signal} at {moment} ms {node} and its folder are gone"),
+            || Ok(!home.exists() && !exists(&node)?),
+        )?;
+    }
+    Ok(())
+}
+
+/// A proxy that leads nowhere: what is on this machine and in the node is asked
+/// without one.
+fn black_hole() -> Result<(), Stop> {
+    let hole = "http://127.0.0.1:9";
+    let names = [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ];
+    let env = names.map(|name| (name, hole));
+    let up = Up::start_on_with(Kind::Kind, &[], &env)?;
+    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    tutorial::associate(&up, &pool, &client)?;
+    up.await_active("kubedemy")?;
+    let session = tutorial::log_in(&up, &pool, &client)?;
+    up.kubectl_as("v1.37", session.id_token.expose(), &["auth", "whoami"])?
+        .ok()?
+        .says("test@kubedemy.io")
+        .map(drop)
 }
 
 /// Nor is anybody's own kubeconfig touched.

@@ -42,7 +42,7 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// Whom to trust in a file of the folder `folder`: [`AUTHENTICATION`] in it,
+    /// Whom to trust in a file of the folder `folder`: `authentication.json` in it,
     /// which is put there by a rename.
     pub fn trusts_by_file(&mut self, folder: &Path) {
         self.shows(folder, FOLDER, false);

@@ -4,7 +4,7 @@
 //! that nobody holds, and that was not to be kept, was left behind.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,8 @@ impl Home {
                 .create(&hidden)?;
             let lock = open_lock(&hidden)?;
             lock.lock()?;
+            // For people who look who holds it.
+            (&lock).write_all(format!("{}\n", std::process::id()).as_bytes())?;
             std::fs::rename(&hidden, &folder)?;
             Ok(lock)
         };

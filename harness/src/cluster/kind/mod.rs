@@ -36,7 +36,7 @@ use super::{Capabilities, Cluster, TrustError};
 use crate::child::{Group, LastWill};
 use crate::files::write_private;
 pub use config::NodeConfig;
-pub use docker::Docker;
+pub use docker::{Docker, Trouble};
 pub use home::Home;
 pub use kept::{Identity, Kept};
 pub use preflight::{Missing, Tools, docker, gateway};

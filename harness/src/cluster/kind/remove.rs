@@ -138,10 +138,17 @@ pub async fn note_sysctls(docker: &Docker) -> Result<(), String> {
             Some(format!("{name} {}\n", value.trim()))
         })
         .collect();
-    write_private(&file, &format!("{boot}{values}"))
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| write_private(&file, &format!("{boot}{values}")))
         .map_err(|error| format!("{}: {error}", file.display()))
 }
 
+/// One file for all of somebody's runs, wherever else their cache is: there is
+/// one machine.
 fn sysctls() -> PathBuf {
-    home::all().join("sysctls")
+    match std::env::var_os("HOME").filter(|home| !home.is_empty()) {
+        Some(home) => Path::new(&home).join(".cache/rolecall/sysctls"),
+        None => home::all().join("sysctls"),
+    }
 }
