@@ -452,12 +452,33 @@ fn file_is_rendered() -> Result<(), Stop> {
     check(said == printed, || printed)
 }
 
+/// `rolecall clean` of a cache.
+fn clean(cache: &str, arguments: &[&str]) -> Result<Ran, Stop> {
+    let mut command = Command::new(programs::rolecall());
+    command
+        .arg("clean")
+        .args(arguments)
+        .env("XDG_CACHE_HOME", cache);
+    ran(command)
+}
+
+/// What is kept in a cache, gone with the value.
+struct Kept<'a>(&'a str);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        let _ = clean(self.0, &["--kept"]);
+    }
+}
+
 /// A cluster that was kept is there for the next one, with what is in it, and
 /// trusts nobody until it is told to.
 fn kept() -> Result<(), Stop> {
     let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
     let cache = cache.path().display().to_string();
     let env = [("XDG_CACHE_HOME", cache.as_str())];
+    let clean = |arguments: &[&str]| clean(&cache, arguments)?.ok();
+    let _kept = Kept(&cache);
     let mut one = Up::start_on_with(Kind::Kind, &["--keep"], &env)?;
     let node = node_of(&one)?;
     let (pool, client) = tutorial::steps_1_to_5(&one)?;
@@ -471,15 +492,9 @@ fn kept() -> Result<(), Stop> {
         .ok()?;
     let origin = one.ready().origin.clone();
     one.signal("TERM")?;
-    let clean = |arguments: &[&str]| {
-        let mut command = Command::new(programs::rolecall());
-        command
-            .arg("clean")
-            .args(arguments)
-            .env("XDG_CACHE_HOME", &cache);
-        ran(command)?.ok()
-    };
-    clean(&[])?.says("nothing is left")?;
+    check(!clean(&[])?.stdout.contains("removed"), || {
+        "it was not kept".to_owned()
+    })?;
     check(exists(&node)?, || format!("{node} is gone"))?;
 
     let began = Instant::now();
@@ -490,10 +505,8 @@ fn kept() -> Result<(), Stop> {
         || format!("another one, {took:?}"),
     )?;
     two.kubectl("v1.37", &["get", "namespace", "left"])?.ok()?;
-    eventually("whom it trusted it trusts no more", || {
-        let asked = two.kubectl_as("v1.37", session.id_token.expose(), &whoami)?;
-        Ok(asked.code != Some(0))
-    })?;
+    two.kubectl_as("v1.37", session.id_token.expose(), &whoami)?
+        .refused()?;
     let (pool, client) = tutorial::steps_1_to_5(&two)?;
     tutorial::associate(&two, &pool, &client)?;
     two.await_active("kubedemy")?;

@@ -382,7 +382,7 @@ fn require_ours(dir: &Path) -> Result<(), Error> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .find(|name| {
             let taken = FILES.contains(&name.as_str());
-            name != "audit.log" && (taken || !ours)
+            name != "audit.log" && name != FOR_KIND && (taken || !ours)
         });
     // Looked for after the listing: our files come after the mark and go
     // before it, so whoever starts or ends meanwhile is no stranger.

@@ -279,12 +279,18 @@ impl Rig {
             .first()
             .map(|proxy| format!("http://{}", proxy.addr()));
         let now = foundation::pki::today();
+        let ids = Ids::new(config.seeded_ids);
         let (home, identity) = match kept {
             Some(Kept { home, identity }) => (Some(home), identity),
             None => {
                 let own = Identity {
                     port: doors[0].addr().port(),
                     proxy_port: proxies.first().map_or(0, |proxy| proxy.addr().port()),
+                    cluster_id: match &config.pins.cluster_endpoint {
+                        // The next rig's cluster has to be of that name, too.
+                        None if config.keep => Some(ids.cluster()),
+                        pinned => pinned.clone(),
+                    },
                     edge: Arc::new(Ca::new(kept::EDGE, now)?),
                     control_token: Secret::new(random_token()),
                 };
@@ -293,7 +299,7 @@ impl Rig {
         };
         let edge = Arc::clone(&identity.edge);
         let control_token = identity.control_token.clone();
-        let ids = Ids::new(config.seeded_ids);
+        let cluster_id = identity.cluster_id.clone();
         let keys = AccessKeys::generate(&config.account, &ids);
         let idp = MockIdp::new(mock_idp::Config {
             clock: config.clock.clone(),
@@ -338,7 +344,7 @@ impl Rig {
                 }),
             )?,
             ids,
-            config.pins.cluster_endpoint.clone().into_iter().collect(),
+            cluster_id.into_iter().collect(),
         );
         let ready = eks
             .create_and_wait(&config.region, &keys.admin().arn, ready_cluster(&config))
@@ -547,6 +553,7 @@ fn made_as(config: &Config) -> Value {
         "port": config.port,
         "proxyPort": config.names.proxy_port(),
         "apiPort": config.api_port,
+        "clusterId": config.pins.cluster_endpoint,
     })
 }
 

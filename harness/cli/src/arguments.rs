@@ -243,13 +243,13 @@ pub struct KindConfig {
     /// How the API server is told.
     #[arg(long, value_enum, default_value_t)]
     pub spelling: Spelling,
-    /// The folder of its AuthenticationConfiguration, which the node mounts [default: kind in --dir].
+    /// Where its AuthenticationConfiguration is written, which the node mounts; without an issuer, an instance's folder that has one [default: kind in --dir].
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
 }
 
 /// How an API server is told whom to trust.
-#[derive(Clone, Copy, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Spelling {
     /// In an AuthenticationConfiguration of a mounted folder, which it reads anew when it changes.
     #[default]

@@ -1,6 +1,6 @@
 //! `rolecall clean` and `rolecall kind-config`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use harness::cluster::authn::Trust;
 use harness::cluster::kind::{self, by_hand};
@@ -12,39 +12,52 @@ use crate::{Stop, output};
 /// Says what it removes; nothing is removed that somebody still runs.
 pub async fn clean(options: Clean) -> Result<u8, Stop> {
     let left = kind::left(options.kept);
-    if left.is_empty() {
-        let text = if options.json {
-            "[]\n"
-        } else {
-            "nothing is left of an earlier run\n"
-        };
-        output::print(text);
-        return Ok(0);
-    }
-    let docker = kind::docker().await.map_err(Stop::rig)?;
     let mut names = Vec::new();
-    for one in left {
-        let name = one.name().to_owned();
-        one.remove(&docker).await.map_err(Stop::rig)?;
-        if !options.json {
-            output::print(&format!("removed the kind cluster {name}\n"));
+    let mut elsewhere = Vec::new();
+    if !left.is_empty() || kind::has_sysctls() {
+        let docker = kind::docker().await.map_err(Stop::rig)?;
+        for one in left {
+            let name = one.name().to_owned();
+            if !one.is_of(&docker) {
+                elsewhere.push(name);
+                continue;
+            }
+            one.remove(&docker).await.map_err(Stop::rig)?;
+            if !options.json {
+                output::print(&format!("removed the kind cluster {name}\n"));
+            }
+            names.push(name);
         }
-        names.push(name);
+        kind::put_back_sysctls(&docker).await;
     }
-    kind::put_back_sysctls(&docker).await;
     if options.json {
         output::print(&format!("{}\n", serde_json::Value::from(names)));
+    } else if names.is_empty() && elsewhere.is_empty() {
+        output::print("nothing is left of an earlier run\n");
     }
-    Ok(0)
+    if elsewhere.is_empty() {
+        return Ok(0);
+    }
+    Err(Stop::rig(format!(
+        "another Docker engine has {}; name it in DOCKER_HOST",
+        elsewhere.join(", ")
+    )))
 }
 
 /// Prints what `kind create cluster --config` takes.
 pub fn config(options: &KindConfig) -> Result<u8, Stop> {
-    let folder = options
-        .folder
-        .clone()
-        .unwrap_or_else(|| options.dir.join(FOR_KIND));
     let trust = trust(options);
+    let folder = match &options.folder {
+        Some(folder) => folder.clone(),
+        None if trust.is_none() => options.dir.join(FOR_KIND),
+        // An instance's folder says whom that one's clusters trust.
+        None if options.spelling == Spelling::File => {
+            return Err(Stop::usage(
+                "name a --folder, which gets the AuthenticationConfiguration and is mounted; or take --spelling flags",
+            ));
+        }
+        None => PathBuf::new(),
+    };
     let config = match (options.spelling, trust) {
         // What an instance says is in the folder already, or will be.
         (Spelling::File, None) => by_hand::by_file(&folder),

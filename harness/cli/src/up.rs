@@ -93,7 +93,11 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
         () = instance.asked_to_stop() => None,
         why = instance.broken() => Some(why),
     };
-    instance.stop().await;
+    // Whoever asks a second time does not wait for what goes by itself.
+    tokio::select! {
+        () = instance.stop() => {}
+        () = signals.next() => {}
+    }
     match broken {
         None => Ok(0),
         Some(why) => Err(Stop::rig(format!("the cluster broke: {why}"))),
@@ -163,6 +167,9 @@ fn table(ready: &Ready, options: &Up) -> String {
         for limit in &ready.limits {
             let _ = writeln!(text, "  {limit}");
         }
+    }
+    if !ready.origin.contains("127.0.0.1") {
+        text += "\nContainers on kind's network reach the front door, too, and so may whoever runs them.\n";
     }
     let flag = if options.instance.dir.as_os_str() == ".rolecall" {
         String::new()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use foundation::clock::{Stopwatch, pause};
+use foundation::clock::{Clock, Stopwatch, pause};
 use foundation::pki::{self, Leaf};
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
@@ -171,17 +171,23 @@ impl Reload {
         }
     }
 
+    /// Waits until it trusts nobody, as its file says, whomever it trusted.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    pub async fn let_go(&self, log: &dyn Log) -> Result<(), TrustError> {
+        let failures = self.failures().await?;
+        self.in_force(&self.current, failures, log).await?;
+        pause(SUCCESS_CACHE).await;
+        Ok(())
+    }
+
     /// Waits until the API server says that it goes by `text`.
     async fn in_force(&self, text: &str, failures: u64, log: &dyn Log) -> Result<(), TrustError> {
-        let hash = hex(digest(&SHA256, text.as_bytes()).as_ref());
-        let wanted = format!("hash=\"sha256:{hash}\"");
         let watch = Stopwatch::start();
         loop {
             let metrics = self.metrics().await?;
-            if metrics
-                .lines()
-                .any(|line| line.starts_with(IN_FORCE) && line.contains(&wanted))
-            {
+            if goes_by(&metrics, text) {
                 return Ok(());
             }
             if failed_reloads(&metrics) > failures {
@@ -247,6 +253,15 @@ impl Reload {
     }
 }
 
+/// Whether the configuration in force is `text`.
+fn goes_by(metrics: &str, text: &str) -> bool {
+    let hash = hex(digest(&SHA256, text.as_bytes()).as_ref());
+    let wanted = format!("hash=\"sha256:{hash}\"");
+    metrics
+        .lines()
+        .any(|line| line.starts_with(IN_FORCE) && line.contains(&wanted))
+}
+
 fn failed_reloads(metrics: &str) -> u64 {
     metrics
         .lines()
@@ -257,6 +272,22 @@ fn failed_reloads(metrics: &str) -> u64 {
 
 fn text(rendered: &authn::Rendered) -> String {
     authn::document(&rendered.configuration).to_string()
+}
+
+/// Whether a file has trusted nobody for so long that no token is accepted any
+/// more because it was before.
+pub fn trusts_nobody_for_long(file: &Path) -> bool {
+    let nobody = text(&authn::Rendered::default());
+    let written = std::fs::metadata(file).and_then(|file| file.modified());
+    let since = written
+        .ok()
+        .and_then(|at| jiff::Timestamp::try_from(at).ok());
+    let long = since.is_some_and(|since| {
+        let age = Clock::system().now().duration_since(since);
+        // As long for the reload, to be sure.
+        age.unsigned_abs() > 2 * SUCCESS_CACHE
+    });
+    long && std::fs::read_to_string(file).is_ok_and(|text| text == nobody)
 }
 
 /// Writes the file that an API server starts with.

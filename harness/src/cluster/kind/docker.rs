@@ -15,6 +15,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct Docker {
     /// The client.
     pub program: PathBuf,
+    /// The engine's own id.
+    pub id: String,
     /// Whether its containers have cgroup v1.
     pub cgroup_v1: bool,
     /// Whether it can hand out all capabilities, as `--privileged` asks for.

@@ -22,6 +22,8 @@ pub struct Identity {
     pub port: u16,
     /// The proxy's, where there is one.
     pub proxy_port: u16,
+    /// The ready cluster's id, as in its endpoint on EKS, where it is fixed.
+    pub cluster_id: Option<String>,
     /// The front door's CA.
     pub edge: Arc<Ca>,
     /// What the token webhook is shown, and control calls.
@@ -55,6 +57,7 @@ pub fn keep(home: &Home, made_as: &Value, identity: &Identity) -> io::Result<()>
         "madeAs": made_as,
         "port": identity.port,
         "proxyPort": identity.proxy_port,
+        "clusterId": identity.cluster_id,
         "edge": identity.edge.pem(),
         "edgeKey": identity.edge.key_pem(),
         "controlToken": identity.control_token.expose(),
@@ -67,6 +70,7 @@ fn read(note: &Value) -> Option<Identity> {
     Some(Identity {
         port: port("port")?,
         proxy_port: port("proxyPort")?,
+        cluster_id: note["clusterId"].as_str().map(str::to_owned),
         edge: Arc::new(Ca::again(EDGE, note["edge"].as_str()?, note["edgeKey"].as_str()?).ok()?),
         control_token: Secret::new(note["controlToken"].as_str()?.to_owned()),
     })

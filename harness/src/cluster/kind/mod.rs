@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use foundation::clock::{Stopwatch, pause};
+use foundation::clock::{Stopwatch, limit, pause};
 use foundation::pki::{self, Ca, Leaf};
 use futures_util::future::BoxFuture;
 use mock_apiserver::audit::{Policy, Unrecorded};
@@ -40,7 +40,7 @@ pub use docker::{Docker, Trouble};
 pub use home::Home;
 pub use kept::{Identity, Kept};
 pub use preflight::{Missing, Tools, docker, gateway};
-pub use remove::{Left, left, put_back_sysctls};
+pub use remove::{Left, has_sysctls, left, put_back_sysctls};
 
 /// How long kind may take: kubeadm gives up after four minutes.
 const CREATE_LIMIT: Duration = Duration::from_secs(300);
@@ -54,6 +54,8 @@ const AUDIT: &str = "/etc/kubernetes/rolecall-audit";
 const ISSUER_ROOTS: &str = "/etc/ssl/certs/rolecall-issuers.pem";
 /// In a cluster's folder: that kind is done.
 const CREATED: &str = "created";
+/// How long Docker may take to say more about a cluster that is broken.
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
 /// How much of the end of a log is shown, in lines.
 const TAIL: usize = 12;
 /// Whose requests are the cluster's own.
@@ -147,14 +149,17 @@ impl KindCluster {
     pub async fn start(tools: &Tools, config: Config) -> Result<Self, String> {
         // What a run left that was killed with all that belonged to it.
         for left in remove::left(false) {
-            left.remove(&tools.docker).await?;
+            if left.is_of(&tools.docker) {
+                left.remove(&tools.docker).await?;
+            }
         }
         let ca = Ca::new(&ca_name(&config), pki::today()).map_err(|error| error.to_string())?;
         let home = Arc::new(Home::create()?);
-        let will = remove::will(&tools.docker, &home)
-            .map_err(|error| format!("/bin/sh does not start: {error}"))?;
+        let will = remove::note_engine(&tools.docker, &home)
+            .and_then(|()| remove::will(&tools.docker, &home))
+            .map_err(|error| format!("{}: {error}", home.folder().display()))?;
         // From here on whatever there is goes with this value.
-        let mut remains = Remains {
+        let remains = Remains {
             will: Some(will),
             home: Arc::clone(&home),
         };
@@ -163,13 +168,6 @@ impl KindCluster {
         let told = write(&home, &ca, &config, tools.docker.cgroup_v1)?;
         create(tools, &home, &node, &config, &told).await?;
         node.check_flags(&told).await?;
-        if let Some((made_as, identity)) = &config.keep {
-            kept::keep(&home, made_as, identity)
-                .map_err(|error| format!("{}: {error}", home.folder().display()))?;
-            if let Some(will) = remains.will.take() {
-                will.revoke();
-            }
-        }
         Self::on(node, ca, config, remains).await
     }
 
@@ -188,7 +186,11 @@ impl KindCluster {
             share_again(log, &home.path("audit/audit.log"))
                 .map_err(|error| format!("{}: {error}", log.display()))?;
         }
-        reload::trust_nobody(&authentication(&home))?;
+        let file = authentication(&home);
+        let trusted = !reload::trusts_nobody_for_long(&file);
+        if trusted {
+            reload::trust_nobody(&file)?;
+        }
         let node = Node::of(tools, &home);
         // The machine may have been started anew.
         tools
@@ -200,11 +202,17 @@ impl KindCluster {
             will: None,
             home: Arc::new(home),
         };
-        Self::on(node, ca, config, remains).await
+        let cluster = Self::on(node, ca, config, remains).await?;
+        if trusted {
+            let reload = cluster.reload.lock().await;
+            let settled = reload.let_go(&cluster.node).await;
+            settled.map_err(|why| why.to_string())?;
+        }
+        Ok(cluster)
     }
 
     /// The cluster on a node that was started.
-    async fn on(node: Node, ca: Ca, config: Config, remains: Remains) -> Result<Self, String> {
+    async fn on(node: Node, ca: Ca, config: Config, mut remains: Remains) -> Result<Self, String> {
         let masters = Some("system:masters");
         let issue = |user: &str| {
             ca.issue_client(user, masters, pki::today())
@@ -225,6 +233,17 @@ impl KindCluster {
         node.until("the controllers", || reload.has_what_namespaces_have())
             .await?;
         let release = reload.release().await?;
+        match (&config.keep, &remains.will) {
+            // It works, so it is worth keeping.
+            (Some((made_as, identity)), Some(_)) => {
+                kept::keep(&remains.home, made_as, identity)
+                    .map_err(|error| format!("{}: {error}", remains.home.folder().display()))?;
+                if let Some(will) = remains.will.take() {
+                    will.revoke();
+                }
+            }
+            _ => {}
+        }
 
         let (tell, broken) = channel::channel(None);
         let watch = tokio::spawn({
@@ -286,10 +305,6 @@ fn write(home: &Home, ca: &Ca, config: &Config, cgroup_v1: bool) -> Result<NodeC
         let path = home.path(name);
         write_private(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    if let Some(log) = &config.audit {
-        let path = home.path("audit/audit.log");
-        share(log, &path).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
 
     reload::trust_nobody(&authentication(home))?;
     let mut told = NodeConfig {
@@ -309,8 +324,20 @@ fn write(home: &Home, ca: &Ca, config: &Config, cgroup_v1: bool) -> Result<NodeC
         seen("audit-policy.json"),
         Path::new(AUDIT).join("audit.log"),
     );
-    if config.audit.is_some() {
-        told.shows(&home.path("audit"), AUDIT, true);
+    if let Some(log) = &config.audit {
+        let failed = |error: io::Error| format!("{}: {error}", log.display());
+        if config.keep.is_some() {
+            // It goes on in another instance, whose file is another.
+            share(log, &home.path("audit/audit.log")).map_err(failed)?;
+            told.shows(&home.path("audit"), AUDIT, true);
+        } else {
+            let theirs = std::path::absolute(log).map_err(failed)?;
+            if !theirs.exists() {
+                write_private(&theirs, "").map_err(failed)?;
+            }
+            told.mount(&theirs, &format!("{AUDIT}/audit.log"));
+            told.volumes.push((AUDIT.to_owned(), true));
+        }
     }
     let asked = config.webhook.as_ref().map(|_| seen("webhook.kubeconfig"));
     let recorded = config.audit.as_ref().map(|_| (&*policy, &*log));
@@ -369,6 +396,7 @@ async fn create(
         .arg(home.path("kubeconfig"))
         .env("KIND_EXPERIMENTAL_PROVIDER", "docker")
         .env_remove("KUBECONFIG")
+        .env_remove("KIND_EXPERIMENTAL_DOCKER_NETWORK")
         .stdin(Stdio::null());
     if let Some(image) = &config.image {
         command.args(["--image", image]);
@@ -498,10 +526,11 @@ impl Node {
         loop {
             if let Some(why) = trouble(http, format!("https://{address}/livez")).await {
                 let state = ["inspect", "--format={{.State.Status}}", &self.name];
-                let state = self.docker.run(&state).await;
+                let state = self.docker.run_within(&state, LOOK_LIMIT).await;
                 return match state.as_deref() {
                     Ok("running") => {
-                        let log = self.log_of_api_server().await;
+                        let log = limit(LOOK_LIMIT, self.log_of_api_server()).await;
+                        let log = log.unwrap_or_else(|_| "(not to be had)".to_owned());
                         format!("kube-apiserver does not answer: {why}; the end of its log:\n{log}")
                     }
                     Ok(state) => format!("the node {} is {state}: {why}", self.name),

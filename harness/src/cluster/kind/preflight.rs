@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use foundation::listen::Listener;
 use kube_rbac::Version;
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ const IPV6_SUBNET: &str = "fc00:f853:ccd:e793::/64";
 const OLDEST_API: (u32, u32) = (1, 41);
 /// CAP_SYS_RESOURCE (linux/capability.h), in `CapBnd`.
 const SYS_RESOURCE: u32 = 24;
-/// kind, "Known Issues": pod errors due to "too many open files".
+/// What systemd and the kubelet of one node take, with some room.
 const INOTIFY_INSTANCES: u64 = 64;
 
 /// All that a kind cluster is made with.
@@ -126,12 +127,21 @@ async fn gateway_by(docker: &Docker) -> Result<Ipv4Addr, Missing> {
             "Look at `docker network ls`, and remove one that is in the way",
         )
     })?;
-    gateway_of(&text).ok_or_else(|| {
+    let gateway = gateway_of(&text).ok_or_else(|| {
         Missing::new(
             format!("Docker's network {NETWORK} has no gateway for IPv4"),
             format!("Without a cluster on it, remove it: docker network rm {NETWORK}"),
         )
-    })
+    })?;
+    match Listener::bind((gateway, 0).into()).await {
+        Ok(_) => Ok(gateway),
+        Err(error) => Err(Missing::new(
+            format!(
+                "{gateway}, the gateway of Docker's network {NETWORK}, is not this machine: {error}"
+            ),
+            "Use an engine that runs here, as root, and not in a virtual machine or elsewhere (DOCKER_HOST, docker context)",
+        )),
+    }
 }
 
 /// The gateway in what `docker network inspect` says; the order of its entries
@@ -191,6 +201,7 @@ pub async fn docker() -> Result<Docker, Missing> {
     })?;
     let mut docker = Docker {
         program,
+        id: String::new(),
         cgroup_v1: false,
         privileged: has_sys_resource(
             &std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
@@ -203,13 +214,18 @@ pub async fn docker() -> Result<Docker, Missing> {
             ANSWER_LIMIT
         ),
     );
-    docker.cgroup_v1 = read_info(info)?;
-    check_api(version.unwrap_or_default().trim())?;
+    let info = read_info(info)?;
+    docker.cgroup_v1 = info["CgroupVersion"] == "1";
+    docker.id = info["ID"].as_str().unwrap_or_default().to_owned();
+    match version {
+        Ok(version) => check_api(&version)?,
+        Err(trouble) => drop(read_info(Err(trouble))?),
+    }
     Ok(docker)
 }
 
-/// Whether containers have cgroup v1, by what `docker info` says.
-fn read_info(info: Result<String, Trouble>) -> Result<bool, Missing> {
+/// What `docker info` says.
+fn read_info(info: Result<String, Trouble>) -> Result<Value, Missing> {
     let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "its default socket".to_owned());
     let said = match info {
         Ok(text) => {
@@ -218,7 +234,7 @@ fn read_info(info: Result<String, Trouble>) -> Result<bool, Missing> {
                 .as_str()
                 .is_some_and(|version| !version.is_empty())
             {
-                return Ok(info["CgroupVersion"] == "1");
+                return Ok(info);
             }
             let errors = info["ServerErrors"].as_array().into_iter().flatten();
             let said: Vec<&str> = errors.filter_map(Value::as_str).collect();
@@ -324,11 +340,11 @@ mod tests {
         );
     }
 
-    #[rstest]
-    #[case(r#"{"ServerVersion": "20.10.24+dfsg1", "CgroupVersion": "1"}"#, true)]
-    #[case(r#"{"ServerVersion": "28.2.2", "CgroupVersion": "2"}"#, false)]
-    fn the_version_of_cgroups_is_read(#[case] info: &str, #[case] v1: bool) {
-        assert_eq!(read_info(Ok(info.to_owned())), Ok(v1));
+    #[test]
+    fn a_daemon_that_is_there_is_read() {
+        let info = r#"{"ServerVersion": "20.10.24+dfsg1", "CgroupVersion": "1"}"#;
+        let read = read_info(Ok(info.to_owned())).expect("a daemon");
+        assert_eq!(read["CgroupVersion"], "1");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::home::{self, Home};
 use crate::child::LastWill;
 use crate::files::write_private;
 
+/// In a cluster's folder: which engine has its node.
+const ENGINE: &str = "engine";
 /// What a kubelet changes of the whole machine (`setupKernelTunables`).
 const SYSCTLS: [&str; 3] = [
     "vm/overcommit_memory",
@@ -18,13 +20,18 @@ const SYSCTLS: [&str; 3] = [
 ];
 
 /// Arguments: docker, the node's container, the cluster's folder, the file of
-/// sysctls. They are put back with the last node there is, ours or another's: by
-/// root here, else in the node, which may write them. Who is looked
-/// for may be on its way out already, by somebody else's hand, or, where kind was
-/// in the middle of it, on its way in.
+/// sysctls. The folder goes only when Docker has said that the node is gone: it is
+/// the one record of it. The node may be on its way out already, by somebody
+/// else's hand, or, where kind was in the middle of it, on its way in.
+///
+/// The sysctls are put back with the last node there is, ours or another's, and
+/// the last folder, which comes before its node: by root here, else in the node,
+/// which may write them.
 const SCRIPT: &str = r#"
-docker=$1 node=$2 folder=$3 sysctls=$4
-put_back='while read -r name value; do case $name in */*) echo "$value" >"/proc/sys/$name" ;; esac; done'
+node=$2 folder=$3 sysctls=$4 homes=$5
+docker() { timeout 30 "$docker" "$@"; }
+docker=$1
+put_back='while read -r name value; do case $name in vm/overcommit_memory|kernel/panic|kernel/panic_on_oops) echo "$value" >"/proc/sys/$name" ;; esac; done'
 # A container runtime in the node that was killed in the middle of a pod may have
 # left it frozen (cgroup v1), and what is frozen does not die.
 thaw() {
@@ -32,28 +39,38 @@ thaw() {
     [ "$(cat "$state" 2>/dev/null)" = THAWED ] || echo THAWED >"$state" 2>/dev/null
   done
 }
-others=$("$docker" ps --filter label=io.x-k8s.kind.cluster --format '{{.Names}}' | grep -vx "$node")
-if [ -s "$sysctls" ] && [ -z "$others" ] && ! [ -w /proc/sys/kernel/panic ]; then
-  "$docker" exec -i "$node" sh -c "systemctl stop kubelet; $put_back" <"$sysctls" && rm -f "$sysctls"
+# Whether anybody else has a node, or is about to.
+others() {
+  names=$(docker ps --filter label=io.x-k8s.kind.cluster --format '{{.Names}}') || return 0
+  [ -n "$(echo "$names" | grep -vx "$node")" ] && return 0
+  for home in "$homes"/rolecall-*; do
+    [ -e "$home" ] && [ "$home" != "$folder" ] && return 0
+  done
+  return 1
+}
+if [ -s "$sysctls" ] && ! [ -w /proc/sys/kernel/panic ] && ! others; then
+  docker exec -i "$node" sh -c "systemctl stop kubelet; $put_back" <"$sysctls" && rm -f "$sysctls"
 fi
 gone=0
-for again in $(seq 60); do
-  id=$("$docker" container inspect --format '{{.Id}}' "$node" 2>/dev/null)
-  "$docker" rm -f -v "$node" >/dev/null 2>&1 &
-  while [ -n "$id" ] && kill -0 $! 2>/dev/null; do sleep 0.2; thaw; done
-  wait $!
-  if "$docker" container inspect "$node" >/dev/null 2>&1; then
-    gone=0
-  else
+for again in $(seq 40); do
+  id=$(docker ps -aq --no-trunc --filter "name=^/$node\$") || exit 1
+  if [ -z "$id" ]; then
     gone=$((gone + 1))
     if [ -e "$folder/created" ] || [ $gone -gt 3 ]; then break; fi
+  else
+    gone=0
+    docker rm -f -v "$node" >/dev/null 2>&1 &
+    while kill -0 $! 2>/dev/null; do sleep 0.2; thaw; done
+    wait $!
+    continue
   fi
   sleep 0.5
 done
-if [ -s "$sysctls" ] && [ -z "$others" ] && [ -w /proc/sys/kernel/panic ]; then
+[ -z "$id" ] || exit 1
+[ -z "$folder" ] || rm -rf -- "$folder"
+if [ -s "$sysctls" ] && [ -w /proc/sys/kernel/panic ] && ! others; then
   eval "$put_back" <"$sysctls"; rm -f "$sysctls"
 fi
-[ -z "$folder" ] || rm -rf -- "$folder"
 "#;
 
 /// A cluster that was left behind: nobody runs any more who made it.
@@ -71,21 +88,27 @@ impl Left {
         self.0.name()
     }
 
+    /// Whether it was made with this engine, and not with another of the machine's.
+    pub fn is_of(&self, docker: &Docker) -> bool {
+        let engine = std::fs::read_to_string(self.0.path(ENGINE)).unwrap_or_default();
+        engine.is_empty() || engine == docker.id
+    }
+
     /// Removes its node, its folder, and what its kubelet changed of the machine.
     ///
     /// # Errors
-    /// A sentence: Docker does not let it go within half a minute.
+    /// A sentence: Docker does not let it go.
     pub async fn remove(self, docker: &Docker) -> Result<(), String> {
         let will = will(docker, &self.0).map_err(|error| format!("/bin/sh: {error}"))?;
         // A panic of it was counted by the panic hook.
         let _ = tokio::task::spawn_blocking(move || drop(will)).await;
         let node = self.0.node();
-        match docker.run(&["container", "inspect", &node]).await {
-            Ok(_) => Err(format!(
-                "{node} is still there; look at `docker rm -f {node}`"
-            )),
-            Err(_) => Ok(()),
+        if self.0.folder().exists() {
+            return Err(format!(
+                "{node} is still there, or Docker does not answer; look at `docker rm -f {node}`"
+            ));
         }
+        Ok(())
     }
 }
 
@@ -94,11 +117,12 @@ impl Left {
 /// # Errors
 /// The operating system's.
 pub fn will(docker: &Docker, home: &Home) -> io::Result<LastWill> {
-    let arguments: [OsString; 4] = [
+    let arguments: [OsString; 5] = [
         docker.program.clone().into(),
         home.node().into(),
         home.folder().into(),
         sysctls().into(),
+        home::all().into(),
     ];
     LastWill::new(SCRIPT, arguments)
 }
@@ -106,13 +130,27 @@ pub fn will(docker: &Docker, home: &Home) -> io::Result<LastWill> {
 /// Puts back what kubelets changed, where no node is left; with the last of ours
 /// somebody else's may still have run.
 pub async fn put_back_sysctls(docker: &Docker) {
-    let arguments: [OsString; 4] = [
+    let arguments: [OsString; 5] = [
         docker.program.clone().into(),
         OsString::from("rolecall-none"),
         OsString::new(),
         sysctls().into(),
+        home::all().into(),
     ];
     let _ = tokio::task::spawn_blocking(move || LastWill::new(SCRIPT, arguments).map(drop)).await;
+}
+
+/// Notes in the folder of a new cluster which engine has its node.
+///
+/// # Errors
+/// The operating system's.
+pub fn note_engine(docker: &Docker, home: &Home) -> io::Result<()> {
+    write_private(&home.path(ENGINE), &docker.id)
+}
+
+/// Whether something is to be put back.
+pub fn has_sysctls() -> bool {
+    sysctls().exists()
 }
 
 /// Writes down what a kubelet is about to change, unless one has done so already:
