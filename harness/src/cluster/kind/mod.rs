@@ -233,16 +233,13 @@ impl KindCluster {
         node.until("the controllers", || reload.has_what_namespaces_have())
             .await?;
         let release = reload.release().await?;
-        match (&config.keep, &remains.will) {
-            // It works, so it is worth keeping.
-            (Some((made_as, identity)), Some(_)) => {
-                kept::keep(&remains.home, made_as, identity)
-                    .map_err(|error| format!("{}: {error}", remains.home.folder().display()))?;
-                if let Some(will) = remains.will.take() {
-                    will.revoke();
-                }
-            }
-            _ => {}
+        // It works, so it is worth keeping.
+        if let Some((made_as, identity)) = &config.keep
+            && let Some(will) = remains.will.take()
+        {
+            kept::keep(&remains.home, made_as, identity)
+                .map_err(|error| format!("{}: {error}", remains.home.folder().display()))?;
+            will.revoke();
         }
 
         let (tell, broken) = channel::channel(None);
