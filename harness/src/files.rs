@@ -4,6 +4,17 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+/// As [`write_private`], in one step: whoever watches sees the old text or the new.
+///
+/// # Errors
+/// The operating system's, with the file in it.
+pub fn replace_private(path: &Path, text: &str) -> Result<(), String> {
+    let part = path.with_extension("part");
+    write_private(&part, text)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// Writes a file for its owner alone, in place of one that may be there.
 ///
 /// # Errors

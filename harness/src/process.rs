@@ -2,7 +2,7 @@
 //! that could lead them to a real account.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::instance::Ready;
 
@@ -205,6 +205,14 @@ pub fn quote(value: &str) -> String {
     } else {
         format!("'{}'", value.replace('\'', r"'\''"))
     }
+}
+
+/// A program on `PATH`.
+pub(crate) fn on_path(name: impl AsRef<Path>) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name.as_ref()))
+        .find(|file| file.is_file())
 }
 
 #[cfg(test)]

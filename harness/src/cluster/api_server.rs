@@ -2,11 +2,13 @@
 //! about tokens, and what it records.
 
 use std::path::Path;
+use std::process::Command;
 
 use foundation::secret::Secret;
 use mock_apiserver::audit::{Policy, Unrecorded};
 
 use super::kubeconfig::{Credential, Kubeconfig};
+use super::{Capabilities, Kind, reload};
 
 /// The user of our own looks at a cluster; not in the audit log.
 pub const PROBE: &str = "rolecall";
@@ -34,6 +36,28 @@ impl Webhook {
         }
         .render()
     }
+}
+
+/// What a real API server can and cannot do.
+pub fn capabilities(kind: Kind) -> Capabilities {
+    Capabilities {
+        name: kind.name(),
+        follows_our_clock: false,
+        takes_all_algorithms: true,
+        reloads_in: reload::HEALTH_CHECK,
+        cached_for: reload::SUCCESS_CACHE,
+        settles: reload::SETTLES,
+    }
+}
+
+/// Lets a program, and what it starts, ask issuers through `proxy`, in place of
+/// the environment's.
+pub fn ask_through(command: &mut Command, proxy: &str) {
+    command
+        .env("HTTPS_PROXY", proxy)
+        .env("https_proxy", proxy)
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
 }
 
 /// What is asked for, without what Kubernetes itself and we ask, and the

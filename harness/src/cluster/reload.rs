@@ -18,7 +18,7 @@ use super::TrustError;
 use super::authn::{self, Trust};
 use crate::aws::sigv4::hex;
 use crate::client::{self, As, KubeClient};
-use crate::files::write_private;
+use crate::files::replace_private;
 
 /// `NewBuiltInAuthenticationOptions`: how long an accepted token stays so.
 pub const SUCCESS_CACHE: Duration = Duration::from_secs(10);
@@ -155,7 +155,7 @@ impl Reload {
         let text = text(&rendered);
         if text != self.current {
             let failures = self.failures().await?;
-            write(&self.file, &text).map_err(TrustError::Broken)?;
+            replace_private(&self.file, &text).map_err(TrustError::Broken)?;
             self.in_force(&text, failures, log).await?;
             // What was accepted a moment ago is still in the token cache.
             if self.trusts {
@@ -299,13 +299,5 @@ pub fn trust_nobody(file: &Path) -> Result<(), String> {
         std::fs::create_dir_all(folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    write(file, &text(&authn::Rendered::default()))
-}
-
-/// Puts `text` where the API server looks for whom to trust, in one step.
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    let part = path.with_extension("part");
-    write_private(&part, text)
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(|error| format!("{}: {error}", path.display()))
+    replace_private(file, &text(&authn::Rendered::default()))
 }

@@ -21,7 +21,7 @@ use foundation::pki::{self, Leaf};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch as channel;
 
-use super::api_server::Webhook;
+use super::api_server::{self, Webhook};
 use super::authn::Trust;
 use super::kubeconfig::Kubeconfig;
 use super::reload::{self, Reload};
@@ -242,14 +242,7 @@ impl Cluster for ControlPlane {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            name: super::Kind::ControlPlane.name(),
-            follows_our_clock: false,
-            takes_all_algorithms: true,
-            reloads_in: reload::HEALTH_CHECK,
-            cached_for: reload::SUCCESS_CACHE,
-            settles: reload::SETTLES,
-        }
+        api_server::capabilities(super::Kind::ControlPlane)
     }
 
     fn broken(&self) -> BoxFuture<'_, String> {

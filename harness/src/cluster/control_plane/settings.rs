@@ -180,11 +180,7 @@ pub fn kube_apiserver(
     let flags = api_server::flags(asked.as_deref(), recorded);
     command.args(flags.map(|(name, value)| format!("--{name}={value}")));
     if let Some(proxy) = &config.proxy {
-        command
-            .env("HTTPS_PROXY", proxy)
-            .env("https_proxy", proxy)
-            .env_remove("NO_PROXY")
-            .env_remove("no_proxy");
+        api_server::ask_through(&mut command, proxy);
     }
     command
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::config::{AUTHENTICATION, NodeConfig};
 use crate::cluster::authn::{self, Trust};
-use crate::files::write_private;
+use crate::files::replace_private;
 
 /// The front door's port, where no other was asked for.
 pub const PORT: u16 = 9443;
@@ -41,11 +41,8 @@ pub fn write(folder: &Path, trust: &Trust, ca_pem: Option<&str>) -> Result<(), S
         jwt.issuer.certificate_authority = ca_pem.unwrap_or_default().to_owned();
     }
     let file = folder.join(AUTHENTICATION);
-    let part = file.with_extension("part");
-    std::fs::create_dir_all(folder)
-        .and_then(|()| write_private(&part, &authn::document(&configuration).to_string()))
-        .and_then(|()| std::fs::rename(&part, &file))
-        .map_err(|error| format!("{}: {error}", file.display()))
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    replace_private(&file, &authn::document(&configuration).to_string())
 }
 
 /// What kind is told of a node that trusts whom the file of `folder` names.

@@ -121,7 +121,7 @@ pub struct KindCluster {
 struct Remains {
     /// None where the cluster is kept.
     will: Option<LastWill>,
-    home: Arc<Home>,
+    home: Home,
 }
 
 impl Remains {
@@ -154,19 +154,20 @@ impl KindCluster {
             }
         }
         let ca = Ca::new(&ca_name(&config), pki::today()).map_err(|error| error.to_string())?;
-        let home = Arc::new(Home::create()?);
+        let home = Home::create()?;
         let will = remove::note_engine(&tools.docker, &home)
             .and_then(|()| remove::will(&tools.docker, &home))
             .map_err(|error| format!("{}: {error}", home.folder().display()))?;
         // From here on whatever there is goes with this value.
         let remains = Remains {
             will: Some(will),
-            home: Arc::clone(&home),
+            home,
         };
+        let home = &remains.home;
         remove::note_sysctls(&tools.docker).await?;
-        let node = Node::of(tools, &home);
-        let told = write(&home, &ca, &config, tools.docker.cgroup_v1)?;
-        create(tools, &home, &node, &config, &told).await?;
+        let node = Node::of(tools, home);
+        let told = write(home, &ca, &config, tools.docker.cgroup_v1)?;
+        create(tools, home, &node, &config, &told).await?;
         node.check_flags(&told).await?;
         Self::on(node, ca, config, remains).await
     }
@@ -198,10 +199,7 @@ impl KindCluster {
             .run(&["start", &node.name])
             .await
             .map_err(|why| format!("docker start {}: {why}", node.name))?;
-        let remains = Remains {
-            will: None,
-            home: Arc::new(home),
-        };
+        let remains = Remains { will: None, home };
         let cluster = Self::on(node, ca, config, remains).await?;
         if trusted {
             let reload = cluster.reload.lock().await;
@@ -400,11 +398,7 @@ async fn create(
     }
     if let Some(proxy) = &config.proxy {
         // kind adds its own networks to NO_PROXY, the gateway among them.
-        command
-            .env("HTTPS_PROXY", proxy)
-            .env("https_proxy", proxy)
-            .env_remove("NO_PROXY")
-            .env_remove("no_proxy");
+        api_server::ask_through(&mut command, proxy);
     }
     if let Some(wrapper) = tools.docker.wrapper() {
         command.env("PATH", path_with_wrapper(home, &wrapper)?);
@@ -604,14 +598,7 @@ impl Cluster for KindCluster {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            name: super::Kind::Kind.name(),
-            follows_our_clock: false,
-            takes_all_algorithms: true,
-            reloads_in: reload::HEALTH_CHECK,
-            cached_for: reload::SUCCESS_CACHE,
-            settles: reload::SETTLES,
-        }
+        api_server::capabilities(super::Kind::Kind)
     }
 
     fn broken(&self) -> BoxFuture<'_, String> {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::docker::{Docker, Trouble};
 use crate::cluster::control_plane::assets;
+use crate::process::on_path;
 
 /// How long Docker's daemon may take to say that it is there.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -305,13 +306,6 @@ pub fn check_inotify(proc: &Path) -> Result<(), Missing> {
         )),
         _ => Ok(()),
     }
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
 }
 
 #[cfg(test)]

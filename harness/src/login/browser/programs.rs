@@ -1,7 +1,8 @@
 //! Where the browser and its driver are, and what a browser of ours is told.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use crate::process::on_path;
 
 /// What Chromium and Chrome are called.
 const BROWSERS: [&str; 4] = [
@@ -86,13 +87,6 @@ fn named_by(variable: &str) -> Result<Option<PathBuf>, Missing> {
             path.display()
         ))
     })
-}
-
-fn on_path(name: impl Into<OsString>) -> Option<PathBuf> {
-    let (name, path) = (name.into(), std::env::var_os("PATH")?);
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(&name))
-        .find(|path| path.is_file())
 }
 
 /// Whom a browser trusts, and how it finds what is not on loopback.
