@@ -55,7 +55,7 @@ impl Issuer {
     /// Starts it where a kind of cluster finds it.
     fn start_for(kind: Kind) -> Result<Self, Stop> {
         match kind {
-            Kind::Embedded | Kind::ControlPlane => Self::start(),
+            Kind::Embedded | Kind::ControlPlane | Kind::Existing => Self::start(),
             Kind::Kind => {
                 crate::programs::kind()?;
                 let gateway = block_on(harness::cluster::kind::gateway());

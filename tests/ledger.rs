@@ -97,6 +97,8 @@ pub fn on_each(name: &'static str, run: fn(Kind) -> Result<(), Stop>) -> [Case; 
             Kind::Embedded => name.to_owned(),
             Kind::ControlPlane => format!("{name} on a real control plane"),
             Kind::Kind => format!("{name} on kind"),
+            // None of those that are made here.
+            Kind::Existing => format!("{name} on one that exists"),
         };
         case(name, move || run(kind))
     })

@@ -20,6 +20,7 @@ mod cluster_kubectl;
 mod control_plane;
 mod docs;
 mod doctor;
+mod existing;
 mod foreign_issuer;
 mod iam_tokens;
 mod idp_aws;
@@ -67,6 +68,7 @@ fn main() -> std::process::ExitCode {
         control_plane::cases(),
         kind::cases(),
         doctor::cases(),
+        existing::cases(),
         foreign_issuer::cases(),
         kubelogin::cases(),
         browser::cases(),

@@ -106,7 +106,7 @@ impl Up {
             .copied()
             .collect();
         match kind {
-            Kind::Embedded => Self::start_with(&arguments, env),
+            Kind::Embedded | Kind::Existing => Self::start_with(&arguments, env),
             Kind::ControlPlane => Self::start_of("v1.37", &arguments, env),
             Kind::Kind => {
                 let path = path_with(&[programs::kind()?])?;

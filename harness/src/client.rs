@@ -3,12 +3,14 @@
 //! and receive JSON over kept-alive HTTPS, so that every answer in a report
 //! is one that was received.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use foundation::clock::Clock;
 use foundation::pki;
 use foundation::secret::Secret;
-use http::{Method, StatusCode};
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use mock_idp::address;
 use serde_json::Value;
 use url::Url;
@@ -18,6 +20,15 @@ use crate::aws::sigv4;
 
 /// How long any single answer may take.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// The way to other machines.
+#[derive(Clone, Debug, Default)]
+pub struct Proxy {
+    /// `http://HOST:PORT`; none: straight there.
+    pub url: Option<String>,
+    /// As in `NO_PROXY`. This machine's own names never go by a proxy.
+    pub except: String,
+}
 
 /// The rig, not the product, is at fault: nothing was answered.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -302,18 +313,40 @@ impl AwsClient {
 /// Who a Kubernetes request is from.
 #[derive(Clone, Debug)]
 pub enum As {
-    /// The administrator's client certificate.
+    /// The administrator.
     Admin,
     /// A bearer token.
     Bearer(Secret<String>),
+    /// Somebody for whom the administrator asks.
+    Impersonated(kube_authn::User),
+}
+
+/// What brings an administrator's bearer token, a fresh one where it is needed.
+pub trait TokenSource: Send + Sync {
+    /// The token.
+    fn token(&self) -> BoxFuture<'_, Result<Secret<String>, Broken>>;
+}
+
+/// A token that stays.
+impl TokenSource for Secret<String> {
+    fn token(&self) -> BoxFuture<'_, Result<Secret<String>, Broken>> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
 }
 
 /// A client of one Kubernetes API server.
 #[derive(Clone)]
 pub struct KubeClient {
-    admin: reqwest::Client,
-    bearer: reqwest::Client,
-    endpoint: String,
+    /// What the administrator asks with.
+    pub(crate) admin: reqwest::Client,
+    /// What the administrator shows, where that is no certificate.
+    pub(crate) admin_token: Option<Arc<dyn TokenSource>>,
+    /// What shows nothing by itself.
+    pub(crate) bearer: reqwest::Client,
+    /// Its base URL.
+    pub(crate) endpoint: String,
+    /// Whether nothing is sent that could change something.
+    pub(crate) read_only: bool,
 }
 
 impl KubeClient {
@@ -331,8 +364,10 @@ impl KubeClient {
             .map_err(|error| Broken::new("read the cluster's CA", error))?;
         Ok(Self {
             admin: https(roots.clone(), Some(admin), via)?,
+            admin_token: None,
             bearer: https(roots, None, via)?,
             endpoint: endpoint.to_owned(),
+            read_only: false,
         })
     }
 
@@ -348,11 +383,20 @@ impl KubeClient {
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), Broken> {
         let what = format!("{method} {path}");
+        if self.read_only && changes(&method, path) {
+            return Err(Broken::new(what, "this cluster is only read"));
+        }
         let url = format!("{}{path}", self.endpoint);
         let mut request = match who {
-            As::Admin => self.admin.request(method, url),
+            As::Admin | As::Impersonated(_) => self.admin.request(method, url),
             As::Bearer(token) => self.bearer.request(method, url).bearer_auth(token.expose()),
         };
+        if let (As::Admin | As::Impersonated(_), Some(source)) = (who, &self.admin_token) {
+            request = request.bearer_auth(source.token().await?.expose());
+        }
+        if let As::Impersonated(user) = who {
+            request = request.headers(impersonation(user).map_err(|e| Broken::new(&what, e))?);
+        }
         request = request.header("accept", "application/json");
         if let Some(body) = body {
             request = request
@@ -400,6 +444,56 @@ impl KubeClient {
     }
 }
 
+/// Reviews are answered and not stored, though they are created.
+const REVIEWS: [&str; 6] = [
+    "tokenreviews",
+    "selfsubjectreviews",
+    "selfsubjectaccessreviews",
+    "selfsubjectrulesreviews",
+    "subjectaccessreviews",
+    "localsubjectaccessreviews",
+];
+
+/// Whether a request could change something in a cluster.
+fn changes(method: &Method, path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match *method {
+        Method::GET | Method::HEAD => false,
+        Method::POST => !REVIEWS.contains(&last),
+        _ => true,
+    }
+}
+
+/// `Impersonate-*` (`staging/src/k8s.io/api/authentication/v1/types.go`).
+fn impersonation(user: &kube_authn::User) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    let mut add = |name: String, value: &str| {
+        let header = HeaderName::try_from(name.as_str());
+        match (header, HeaderValue::from_bytes(value.as_bytes())) {
+            (Ok(header), Ok(value)) => {
+                headers.append(header, value);
+                Ok(())
+            }
+            _ => Err(format!("{value:?} cannot stand in the header {name}")),
+        }
+    };
+    add("impersonate-user".to_owned(), &user.username)?;
+    if !user.uid.is_empty() {
+        add("impersonate-uid".to_owned(), &user.uid)?;
+    }
+    for group in &user.groups {
+        add("impersonate-group".to_owned(), group)?;
+    }
+    for (key, values) in &user.extra {
+        let key = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC);
+        for value in values {
+            add(format!("impersonate-extra-{key}"), value)?;
+        }
+    }
+    Ok(headers)
+}
+
 /// A Kubernetes `Status` of failure.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{code} {message}")]
@@ -430,4 +524,46 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Method::GET, "/api/v1/pods", false)]
+    #[case(Method::POST, "/apis/authentication.k8s.io/v1/tokenreviews", false)]
+    #[case(
+        Method::POST,
+        "/apis/authorization.k8s.io/v1/namespaces/a/localsubjectaccessreviews?x=y",
+        false
+    )]
+    #[case(Method::POST, "/api/v1/namespaces", true)]
+    #[case(Method::POST, "/api/v1/namespaces/a/serviceaccounts/b/token", true)]
+    #[case(Method::PATCH, "/apis/authentication.k8s.io/v1/tokenreviews", true)]
+    #[case(Method::DELETE, "/api/v1/pods", true)]
+    #[case(Method::PUT, "/api/v1/pods/a", true)]
+    fn what_could_change_something(#[case] method: Method, #[case] path: &str, #[case] is: bool) {
+        assert_eq!(changes(&method, path), is);
+    }
+
+    #[test]
+    fn who_is_impersonated_stands_in_headers() {
+        let user = kube_authn::User {
+            username: "ada@example.com".to_owned(),
+            uid: "1".to_owned(),
+            groups: vec!["oidc:a".to_owned(), "ü".to_owned()],
+            extra: [("a/b".to_owned(), vec!["c".to_owned()])].into(),
+        };
+        let headers = impersonation(&user).expect("headers");
+        let all: Vec<_> = headers.get_all("impersonate-group").iter().collect();
+        assert_eq!(all, ["oidc:a".as_bytes(), "ü".as_bytes()]);
+        assert_eq!(headers["impersonate-extra-a%2fb"], "c");
+        let wrong = kube_authn::User {
+            username: "a\nb".to_owned(),
+            ..user
+        };
+        assert!(impersonation(&wrong).is_err());
+    }
 }

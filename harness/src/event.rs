@@ -43,6 +43,8 @@ pub enum Event {
         seconds: f64,
         /// On what, where it runs on several kinds of cluster.
         cluster: Option<&'static str>,
+        /// How people became identities at a cluster that was there before.
+        identities: Option<String>,
     },
     /// A step of it came out differently on several kinds of cluster.
     Difference {

@@ -322,7 +322,8 @@ fn write_for_kind(rig: &Rig, dir: &Path) -> Result<(), Error> {
 
 fn write_files(rig: &Rig, dir: &Path, ready: &Ready) -> Result<(), Error> {
     let edge = rig.edge_ca().pem();
-    let kubeconfig = rig.ready_cluster().admin_kubeconfig().render();
+    let kubeconfig = rig.ready_cluster().admin_kubeconfig();
+    let kubeconfig = kubeconfig.map(|admin| admin.render()).unwrap_or_default();
     let roots = format!("{}{edge}", crate::client::system_roots_pem());
     let exports = process::exports_for_later(ready);
     let credentials = format!(

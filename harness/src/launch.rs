@@ -21,6 +21,7 @@ use crate::cluster::api_server::Webhook;
 use crate::cluster::control_plane::assets::{self, Programs};
 use crate::cluster::control_plane::{self, ControlPlane};
 use crate::cluster::embedded::{self, Embedded};
+use crate::cluster::existing::{self, Access, Existing};
 use crate::cluster::kind::{self, Home, Identity, KindCluster, Tools};
 use crate::cluster::{Cluster, Kind};
 use crate::proxy;
@@ -114,6 +115,15 @@ pub fn launcher(
             }))
         }
         (Kind::Kind, None) => Err(Error::Cluster("nobody looked for kind".to_owned())),
+        (Kind::Existing, _) => match &config.existing {
+            None => Err(Error::Cluster("nobody named one that exists".to_owned())),
+            Some(access) => {
+                let access = Arc::clone(access);
+                Ok(Arc::new(move |_| {
+                    Box::pin(around.clone().existing(Arc::clone(&access)))
+                }))
+            }
+        },
     }
 }
 
@@ -196,6 +206,18 @@ impl Surroundings {
             None => KindCluster::start(&nodes.tools, config).await?,
         };
         Ok(Arc::new(cluster))
+    }
+
+    async fn existing(self, access: Arc<Access>) -> Result<Arc<dyn Cluster>, String> {
+        let roots = foundation::pki::roots_from_pem(&self.edge_pem).map_err(|e| e.to_string())?;
+        let issuers = crate::client::https(roots, None, self.proxy.as_deref());
+        let around = existing::Surroundings {
+            issuers: issuers.map_err(|broken| broken.to_string())?,
+            edge_pem: self.edge_pem,
+            clock: self.clock,
+        };
+        let cluster = Existing::join(access, around).await;
+        Ok(Arc::new(cluster.map_err(|why| why.to_string())?))
     }
 
     /// PEM of the machine's own roots and of the front door's CA.

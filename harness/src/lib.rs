@@ -144,6 +144,7 @@ fn not_run(
         verdict: verdict.clone(),
         seconds: 0.0,
         cluster,
+        identities: None,
     });
     verdict
 }

@@ -175,9 +175,9 @@ impl Proxy {
                 let clusters = inner.front.eks.list().into_iter();
                 let found = clusters
                     .filter(|record| record.new.id.eq_ignore_ascii_case(name))
-                    .find_map(|record| record.running);
+                    .find_map(|record| record.running?.address());
                 return match found {
-                    Some(cluster) => Ok(FarEnd::There(cluster.address().to_string())),
+                    Some(address) => Ok(FarEnd::There(address.to_string())),
                     None => Err(Box::new(refusal(
                         StatusCode::BAD_GATEWAY,
                         &format!("no running cluster has the endpoint https://{host}"),

@@ -20,6 +20,8 @@ pub struct Resource {
     kind: String,
     short_names: Vec<String>,
     namespaced: bool,
+    /// Whether its objects can be listed and deleted.
+    removable: bool,
 }
 
 impl Resource {
@@ -35,6 +37,21 @@ impl Resource {
         } else {
             format!("{base}/{}", self.plural)
         }
+    }
+
+    /// The path of all its objects, in every namespace.
+    pub fn everywhere(&self) -> String {
+        let all = Self {
+            namespaced: false,
+            ..self.clone()
+        };
+        all.collection("")
+    }
+
+    /// The path of one object; `namespace` is of no account where it is in none.
+    pub fn object(&self, namespace: &str, name: &str) -> String {
+        let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+        format!("{}/{name}", self.collection(namespace))
     }
 
     /// Whether its objects are in namespaces.
@@ -76,7 +93,12 @@ impl Resources {
         }
         let mut all = Vec::new();
         for (path, group, version) in versions {
-            let list = get(kube, &path).await?;
+            let list = match get(kube, &path).await {
+                Ok(list) => list,
+                // An aggregated API may be away without the others being so.
+                Err(_) if !group.is_empty() => continue,
+                Err(broken) => return Err(broken),
+            };
             for resource in list["resources"].as_array().into_iter().flatten() {
                 let text = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
                 if text("name").contains('/') {
@@ -95,6 +117,10 @@ impl Resources {
                         .filter_map(|name| name.as_str().map(str::to_owned))
                         .collect(),
                     namespaced: resource["namespaced"].as_bool().unwrap_or_default(),
+                    removable: ["list", "delete"].iter().all(|verb| {
+                        let mut verbs = resource["verbs"].as_array().into_iter().flatten();
+                        verbs.any(|one| one == verb)
+                    }),
                 });
             }
         }
@@ -125,10 +151,16 @@ impl Resources {
                     kind: text(&resource["responseKind"]["kind"]),
                     short_names: each(&resource["shortNames"]).iter().map(text).collect(),
                     namespaced: resource["scope"] == "Namespaced",
+                    removable: false,
                 });
             }
         }
         Self(all)
+    }
+
+    /// Those whose objects can be found and removed.
+    pub fn removable(&self) -> impl Iterator<Item = &Resource> {
+        self.0.iter().filter(|resource| resource.removable)
     }
 
     /// Group and plural of what goes by `name`; of `*`, both are all of them.

@@ -21,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::eks::state::{ClusterRef, ClusterStatus, CreateCluster, Eks, ProviderStatus};
 use crate::aws::ids::Ids;
 use crate::aws::keys::AccessKeys;
-use crate::client::{AwsClient, Broken, Endpoint, KubeClient};
+use crate::client::{AwsClient, Broken, Endpoint};
 use crate::cluster::control_plane::assets;
+use crate::cluster::existing::Access;
+use crate::cluster::kind::by_hand;
 use crate::cluster::kind::kept::{self, Identity, Kept};
 use crate::cluster::{Cluster, Kind, kind};
 use crate::control;
@@ -82,6 +84,10 @@ pub struct Config {
     pub keep: bool,
     /// Whether one that was left is taken, in place of a new one.
     pub reuse: bool,
+    /// The cluster that is there already, where that is what is wanted.
+    pub existing: Option<Arc<Access>>,
+    /// The CA of the front door; none: a new one.
+    pub edge: Option<Arc<Ca>>,
 }
 
 /// Under which names everything is found.
@@ -141,6 +147,22 @@ pub struct Pins {
 }
 
 impl Config {
+    /// With the port and ids that kind-config.yaml names, for pools of `region`.
+    #[must_use]
+    pub fn for_kind(region: &str) -> Self {
+        Self {
+            port: by_hand::PORT,
+            pins: Pins {
+                pool: Some(format!("{region}_{}", by_hand::POOL)),
+                client: Some(by_hand::CLIENT.to_owned()),
+                ..Pins::default()
+            },
+            region: region.to_owned(),
+            for_kind: true,
+            ..Self::default()
+        }
+    }
+
     /// The same for another rig, whose time line begins now.
     #[must_use]
     pub fn fresh(&self) -> Self {
@@ -175,6 +197,8 @@ impl Default for Config {
             for_kind: false,
             keep: false,
             reuse: false,
+            existing: None,
+            edge: None,
         }
     }
 }
@@ -253,7 +277,7 @@ impl Rig {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let tools = match config.cluster {
             Kind::Kind => Some(kind::Tools::find(config.kind_image.as_deref()).await?),
-            Kind::Embedded | Kind::ControlPlane => None,
+            Kind::Embedded | Kind::ControlPlane | Kind::Existing => None,
         };
         let gateway = match &tools {
             Some(tools) => Some(tools.gateway),
@@ -291,7 +315,10 @@ impl Rig {
                         None if config.keep => Some(ids.cluster()),
                         pinned => pinned.clone(),
                     },
-                    edge: Arc::new(Ca::new(kept::EDGE, now)?),
+                    edge: match &config.edge {
+                        Some(edge) => Arc::clone(edge),
+                        None => Arc::new(edge_ca()?),
+                    },
                     control_token: Secret::new(random_token()),
                 };
                 (None, own)
@@ -480,12 +507,7 @@ impl Rig {
                 self.keys.admin().clone(),
                 self.config.clock.clone(),
             ),
-            kube: KubeClient::new(
-                self.ready.endpoint(),
-                self.ready.ca_pem(),
-                self.ready.admin(),
-                self.proxy(),
-            )?,
+            kube: self.ready.client(self.proxy())?,
             login: self.login(driver, &pages, roots)?,
             refresh: pages,
             clock: self.config.clock.clone(),
@@ -537,6 +559,14 @@ impl Rig {
             while tasks.join_next().await.is_some() {}
         });
     }
+}
+
+/// A CA for a front door.
+///
+/// # Errors
+/// It cannot be made.
+pub fn edge_ca() -> Result<Ca, foundation::pki::Error> {
+    Ca::new(kept::EDGE, foundation::pki::today())
 }
 
 /// What a kind cluster is made as, and stays: a kept one is of use only to who

@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 
 use crate::aws::eks::CLUSTER_UNREACHABLE;
 use crate::client::{As, AwsClient, AwsError, Broken, KubeClient, Refused, lacks_keys};
-use crate::cluster::Cluster;
+use crate::cluster::existing::Made;
+use crate::cluster::{Cluster, Identities, Writes};
 use crate::control::{Control, NotForged, Order};
 use crate::event::Event;
 use std::sync::Arc;
@@ -158,14 +159,46 @@ pub async fn run(
             break;
         }
     }
+    if let Writes::Noted(made) = cluster.writes() {
+        worst = worst.worst(tidy_up(&made, number + 1, sink).await);
+    }
     sink(Event::ScenarioFinished {
         name: plan.name,
         file: plan.file,
         verdict: worst.clone(),
         seconds: started.elapsed().as_secs_f64(),
         cluster: label,
+        identities: cluster.identities().said().map(str::to_owned),
     });
     worst
+}
+
+/// Takes out of somebody else's cluster what was put into it, as a step of its
+/// own, where there was something.
+async fn tidy_up(made: &Made, number: usize, sink: &mut (dyn FnMut(Event) + Send)) -> Verdict {
+    let begun = Stopwatch::start();
+    let removed = made.remove().await;
+    let verdict = if removed.left.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Broken {
+            r#where: format!(
+                "still in the cluster: {}; `rolecall clean --context` takes out what is ours",
+                removed.left.join("; ")
+            ),
+        }
+    };
+    if !removed.gone.is_empty() || verdict != Verdict::Pass {
+        let gone = removed.gone.iter().map(|path| format!("removed {path}"));
+        sink(Event::StepFinished {
+            number,
+            title: "remove what was made in the cluster".to_owned(),
+            verdict: verdict.clone(),
+            details: gone.collect(),
+            seconds: begun.elapsed().as_secs_f64(),
+        });
+    }
+    verdict
 }
 
 struct Pool {
@@ -455,12 +488,20 @@ impl Runner {
         let answer = self.eks(Method::POST, &associate, &oidc).await?;
         self.await_update(&answer["update"]).await?;
         details.push(format!("{name} is ACTIVE"));
+        if let Some(said) = self.target.cluster.identities().said() {
+            details.push(format!("identities {said}"));
+        }
         self.provider = Some(name);
         self.trust = trust;
         Ok(())
     }
 
     async fn disassociate(&mut self, details: &mut Details) -> Result<(), Trouble> {
+        if self.target.cluster.identities() != Identities::Told {
+            return Err(Trouble::Skip(
+                "whom a cluster trusts that was there before is not changed".to_owned(),
+            ));
+        }
         let name = self.provider.take().ok_or_else(|| {
             Trouble::Fail("there is nothing associated that could be disassociated".to_owned())
         })?;
@@ -539,17 +580,75 @@ impl Runner {
             .as_str()
             .unwrap_or("default");
         let path = resource.collection(namespace);
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let own_path = resource.object(namespace, name);
+        let body = match self.target.cluster.writes() {
+            Writes::Free => object.clone(),
+            Writes::Forbidden => return self.is_there(&own_path, object, details).await,
+            Writes::Noted(made) => {
+                made.note(&own_path);
+                made.label(object)
+            }
+        };
         let (status, answer) = self
             .target
             .kube
-            .request(&As::Admin, Method::POST, &path, Some(object))
+            .request(&As::Admin, Method::POST, &path, Some(&body))
             .await?;
+        if status == StatusCode::CONFLICT && body != *object {
+            return self.is_there(&own_path, object, details).await;
+        }
         if status != StatusCode::CREATED {
             return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
         }
         self.note_change(&path);
         if let Some(text) = describe_binding(&answer) {
             details.push(text);
+        }
+        if body != *object {
+            details.push(format!("made {own_path}, which goes at the end"));
+        }
+        Ok(())
+    }
+
+    /// Whether an object is in a cluster that is not ours, and grants what the
+    /// scenario says.
+    async fn is_there(
+        &self,
+        path: &str,
+        object: &Value,
+        details: &mut Details,
+    ) -> Result<(), Trouble> {
+        let asked = self
+            .target
+            .kube
+            .request(&As::Admin, Method::GET, path, None);
+        let (status, mut there) = asked.await?;
+        match status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => {
+                return Err(Trouble::Skip(format!(
+                    "{path} is not in the cluster, and nothing is made there without --allow-writes"
+                )));
+            }
+            _ => {
+                let refused = Refused::of(status, &there);
+                return Err(Trouble::Skip(format!("{path} cannot be read: {refused}")));
+            }
+        }
+        for member in ["kind", "apiVersion"] {
+            there[member] = object[member].clone();
+        }
+        match (
+            kube_rbac::parse_object(object),
+            kube_rbac::parse_object(&there),
+        ) {
+            (Ok(wanted), Ok(there)) if !grants_the_same(&wanted, &there) => {
+                return Err(Trouble::Fail(format!(
+                    "{path} is in the cluster, and says something else than the scenario"
+                )));
+            }
+            _ => details.push(format!("{path} is there already, and stays as it is")),
         }
         Ok(())
     }
@@ -570,7 +669,16 @@ impl Runner {
         } else {
             namespace
         };
-        let path = format!("{}/{}", resource.collection(namespace), segment(name));
+        let path = resource.object(namespace, name);
+        match self.target.cluster.writes() {
+            Writes::Free => {}
+            Writes::Noted(made) if made.has(&path) => {}
+            Writes::Noted(_) | Writes::Forbidden => {
+                return Err(Trouble::Skip(format!(
+                    "{path} was not made here, and only such are deleted in a cluster that was there before"
+                )));
+            }
+        }
         let (status, answer) = self
             .target
             .kube
@@ -689,15 +797,41 @@ impl Runner {
         details: &mut Details,
         wrong: &mut Vec<String>,
     ) -> Result<(), Trouble> {
-        let who = As::Bearer(token.clone());
+        let expected = e.cluster.unwrap_or(200);
+        let impersonated = matches!(
+            self.target.cluster.identities(),
+            Identities::Impersonated(_)
+        );
+        if impersonated && (expected != 200 || e.token != TokenKind::Id) {
+            return Err(Trouble::Skip(
+                "whether the cluster refuses a token cannot be seen: it does not trust our issuer"
+                    .to_owned(),
+            ));
+        }
+        let who = match self.target.cluster.identify(&token).await? {
+            Ok(who) => who,
+            Err(reason) => {
+                wrong.push(format!(
+                    "the scenario's own trust makes the token nobody's, so the cluster was not asked: {reason}"
+                ));
+                return Ok(());
+            }
+        };
         let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
         let answer = self
             .target
             .kube
             .review(&who, AUTHENTICATION, "selfsubjectreviews", &review)
             .await?;
-        let expected = e.cluster.unwrap_or(200);
         let user = match answer {
+            Err(refused) if impersonated => {
+                let text = format!("identities are by impersonation, and {refused}");
+                return Err(if refused.code == 403 {
+                    Trouble::Skip(text)
+                } else {
+                    Trouble::Broken(text)
+                });
+            }
             Err(refused) => {
                 let reason = self.why_unauthenticated(&token).await?;
                 details.push(format!("{refused}: {reason}"));
@@ -952,6 +1086,26 @@ impl Runner {
     }
 }
 
+/// Whether two RBAC objects say the same, whatever labels they have.
+fn grants_the_same(a: &kube_rbac::Object, b: &kube_rbac::Object) -> bool {
+    use kube_rbac::Object;
+    match (a, b) {
+        (Object::Role(a), Object::Role(b)) => match (&a.aggregation, &b.aggregation) {
+            // Its rules are the controller's to fill in.
+            (Some(a), Some(b)) => a == b,
+            (None, None) => a.rules == b.rules,
+            _ => false,
+        },
+        (Object::Binding(a), Object::Binding(b)) => {
+            let has = |all: &[kube_rbac::SubjectRef], one| all.contains(one);
+            a.role_ref == b.role_ref
+                && a.subjects.iter().all(|one| has(&b.subjects, one))
+                && b.subjects.iter().all(|one| has(&a.subjects, one))
+        }
+        _ => false,
+    }
+}
+
 struct Answer {
     allowed: bool,
     reason: String,
@@ -1170,8 +1324,4 @@ fn rule_rows(status: &Value) -> Vec<String> {
     rows.sort();
     rows.dedup();
     rows
-}
-
-fn segment(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -65,7 +65,7 @@ pub enum Command {
     Assets(Assets),
     /// Prints what `kind create cluster --config` takes, for a cluster that trusts an issuer.
     KindConfig(Box<KindConfig>),
-    /// Removes kind clusters that earlier runs left behind.
+    /// Removes what earlier runs left behind: kind clusters, or objects in a cluster.
     Clean(Clean),
     /// Stops the running instance.
     Down(Instance),
@@ -200,6 +200,12 @@ pub struct Clean {
     /// Also those that `up --keep` left on purpose.
     #[arg(long)]
     pub kept: bool,
+    /// Instead, take out of this context's cluster what `rolecall test --allow-writes` put there, also in a run that is going on.
+    #[arg(long, value_name = "NAME", conflicts_with = "kept")]
+    pub context: Option<String>,
+    /// The kubeconfig that has the context [default: KUBECONFIG's files, else ~/.kube/config].
+    #[arg(long, value_name = "FILE", requires = "context")]
+    pub kubeconfig: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -474,6 +480,21 @@ pub struct Test {
     /// The image of kind's nodes [default: ours, where it is loaded, else kind's own].
     #[arg(long, value_name = "IMAGE", env = "ROLECALL_KIND_IMAGE")]
     pub kind_image: Option<String>,
+    /// The kubeconfig of --cluster kubeconfig, which is never written [default: KUBECONFIG's files, else ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Its context; none is used that was not named.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Let --cluster kubeconfig make what scenarios say, labelled, and remove it at their end; else it is only read.
+    #[arg(long)]
+    pub allow_writes: bool,
+    /// With --cluster kubeconfig: it is a kind cluster by kind-config.yaml. Take the port and ids that it names, and say in --dir whom it trusts.
+    #[arg(long)]
+    pub for_kind: bool,
+    /// The folder beside which that kind cluster was made.
+    #[arg(long, default_value = ".rolecall", env = "ROLECALL_DIR")]
+    pub dir: PathBuf,
     /// Run everything under AWS' own host names.
     #[arg(long)]
     pub aws_hosts: bool,
@@ -512,6 +533,8 @@ pub enum ClusterName {
     ControlPlane,
     /// A cluster that kind makes in Docker.
     Kind,
+    /// One that is there already, by a --context; for `rolecall test`.
+    Kubeconfig,
 }
 
 impl From<ClusterName> for harness::cluster::Kind {
@@ -520,6 +543,7 @@ impl From<ClusterName> for harness::cluster::Kind {
             ClusterName::Embedded => Self::Embedded,
             ClusterName::ControlPlane => Self::ControlPlane,
             ClusterName::Kind => Self::Kind,
+            ClusterName::Kubeconfig => Self::Existing,
         }
     }
 }

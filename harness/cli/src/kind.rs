@@ -3,14 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use harness::cluster::authn::Trust;
+use harness::cluster::existing::remove_all_of_any_run;
 use harness::cluster::kind::{self, by_hand};
 use harness::instance::FOR_KIND;
 
 use crate::arguments::{Clean, KindConfig, Spelling};
+use crate::testing::reach;
 use crate::{Stop, output};
 
 /// Says what it removes; nothing is removed that somebody still runs.
 pub async fn clean(options: Clean) -> Result<u8, Stop> {
+    if let Some(context) = &options.context {
+        return clean_cluster(context, &options).await;
+    }
     let left = kind::left(options.kept);
     let mut names = Vec::new();
     let mut elsewhere = Vec::new();
@@ -42,6 +47,26 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
         "another Docker engine has {}; name it in DOCKER_HOST",
         elsewhere.join(", ")
     )))
+}
+
+/// Takes out of somebody else's cluster what is ours.
+async fn clean_cluster(context: &str, options: &Clean) -> Result<u8, Stop> {
+    let access = reach(options.kubeconfig.as_deref(), Some(context), true).await?;
+    let removed = remove_all_of_any_run(access.kube()).await;
+    let removed = removed.map_err(Stop::rig)?;
+    if options.json {
+        output::print(&format!("{}\n", serde_json::json!(removed.gone)));
+    } else if removed.gone.is_empty() && removed.left.is_empty() {
+        output::print("nothing is left of an earlier run\n");
+    } else {
+        for path in &removed.gone {
+            output::print(&format!("removed {path}\n"));
+        }
+    }
+    match removed.left.as_slice() {
+        [] => Ok(0),
+        left => Err(Stop::rig(format!("still there: {}", left.join("; ")))),
+    }
 }
 
 /// Prints what `kind create cluster --config` takes.

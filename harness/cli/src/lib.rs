@@ -13,6 +13,7 @@ mod kind;
 mod offline;
 mod output;
 mod running;
+mod signals;
 mod testing;
 mod up;
 

@@ -1,10 +1,14 @@
 //! `rolecall demo` and `rolecall test`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use harness::cluster::control_plane::assets;
+use harness::cluster::existing::{Access, Made, Unreachable};
 use harness::cluster::{Kind, kind};
+use harness::doctor::Surroundings;
 use harness::event::Event;
+use harness::instance::FOR_KIND;
 use harness::login::Driver;
 use harness::report::{json, junit::Junit, terminal};
 use harness::rig;
@@ -12,6 +16,7 @@ use harness::scenario::load;
 use harness::verdict::Tally;
 
 use crate::arguments::{Demo, Test};
+use crate::signals::Signals;
 use crate::{RIG, Stop, output};
 
 /// The tutorial as a scenario, in the program: the demo runs anywhere.
@@ -57,13 +62,8 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
             terminal::render(&event, style, detail)
         });
     };
-    let config = rig::Config {
-        names: options.names(),
-        kubernetes_version: options.kubernetes_version,
-        kind_image: options.kind_image.clone(),
-        ..rig::Config::default()
-    };
     let clusters: Vec<Kind> = options.cluster.iter().copied().map(Kind::from).collect();
+    let config = config(&options, &clusters).await?;
     if clusters.contains(&Kind::ControlPlane) {
         // Before anything runs, rather than a skip for each scenario.
         assets::find(options.kubernetes_version).map_err(Stop::rig)?;
@@ -77,13 +77,107 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
             .map_err(Stop::rig)?;
     }
     let driver = options.driver.into();
-    let tally = harness::run_plans(plans, &config, &clusters, driver, &mut show).await;
+    let running = harness::run_plans(plans, &config, &clusters, driver, &mut show);
+    let made = config.existing.as_ref().and_then(|access| access.made());
+    let tally = match made {
+        None => running.await,
+        Some(made) => {
+            let mut signals = Signals::new().map_err(Stop::rig)?;
+            let tally = tokio::select! {
+                tally = running => Some(tally),
+                () = signals.next() => None,
+            };
+            match tally {
+                Some(tally) => tally,
+                None => return Err(interrupted(made, &mut signals).await),
+            }
+        }
+    };
     for file in &options.report {
         let xml = junit.xml().map_err(Stop::rig)?;
         std::fs::write(file, xml)
             .map_err(|error| Stop::rig(format!("{}: {error}", file.display())))?;
     }
     Ok(exit_code(&tally, options.no_skip))
+}
+
+/// What was made in somebody else's cluster goes, unless a second signal comes.
+async fn interrupted(made: &Made, signals: &mut Signals) -> Stop {
+    let removed = tokio::select! {
+        removed = made.remove() => removed,
+        () = signals.next() => return Stop::rig(
+            "interrupted twice; what was made is still in the cluster: rolecall clean --context",
+        ),
+    };
+    Stop::rig(match removed.left.as_slice() {
+        [] => "interrupted; what was made in the cluster is removed".to_owned(),
+        left => format!("interrupted; still in the cluster: {}", left.join("; ")),
+    })
+}
+
+/// How the rigs are set up.
+async fn config(options: &Test, clusters: &[Kind]) -> Result<rig::Config, Stop> {
+    let existing = access(options, clusters).await?;
+    let base = if options.for_kind {
+        rig::Config::for_kind(&rig::Config::default().region)
+    } else {
+        rig::Config::default()
+    };
+    // A cluster that is told by a file need be told but once.
+    let edge = match &existing {
+        Some(_) => Some(Arc::new(harness::rig::edge_ca().map_err(Stop::rig)?)),
+        None => None,
+    };
+    Ok(rig::Config {
+        names: options.names(),
+        kubernetes_version: options.kubernetes_version,
+        kind_image: options.kind_image.clone(),
+        existing: existing.map(Arc::new),
+        edge,
+        ..base
+    })
+}
+
+/// The cluster that is there already, where that is asked for.
+async fn access(options: &Test, clusters: &[Kind]) -> Result<Option<Access>, Stop> {
+    if !clusters.contains(&Kind::Existing) {
+        let named = options.context.is_some() || options.kubeconfig.is_some();
+        return if named || options.allow_writes || options.for_kind {
+            Err(Stop::usage(
+                "--kubeconfig, --context, --allow-writes and --for-kind are for --cluster kubeconfig",
+            ))
+        } else {
+            Ok(None)
+        };
+    }
+    let context = options.context.as_deref();
+    let access = reach(options.kubeconfig.as_deref(), context, options.allow_writes).await?;
+    Ok(Some(if options.for_kind {
+        let folder = std::path::absolute(&options.dir).map_err(Stop::usage)?;
+        access.by_hand(&folder.join(FOR_KIND))
+    } else {
+        access
+    }))
+}
+
+/// A context's cluster, which answers.
+pub async fn reach(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+    allow_writes: bool,
+) -> Result<Access, Stop> {
+    let surroundings = Surroundings::of(harness::process::environment());
+    let files = match kubeconfig {
+        Some(file) => vec![file.to_owned()],
+        None => surroundings.kubeconfigs.clone(),
+    };
+    let stop = |why: Unreachable| match why {
+        Unreachable::Kubeconfig(_) => Stop::usage(why),
+        Unreachable::Cluster(_) => Stop::rig(why),
+    };
+    let access = Access::find(&files, context, allow_writes, &surroundings.proxy).map_err(stop)?;
+    access.release().await.map_err(stop)?;
+    Ok(access)
 }
 
 /// Every file is read before anything runs, and every error is said.

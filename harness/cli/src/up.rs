@@ -3,16 +3,21 @@
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
-use harness::cluster::kind::by_hand;
 use harness::cluster::{Kind, Version};
 use harness::instance::{Error, Instance, Ready};
 use harness::process::quote;
 use harness::rig::{self, AuditPolicy};
 
 use crate::arguments::{ClusterName, Up};
+use crate::signals::Signals;
 use crate::{Stop, output};
 
 pub async fn up(mut options: Up) -> Result<u8, Stop> {
+    if options.cluster == ClusterName::Kubeconfig {
+        return Err(Stop::usage(
+            "a cluster that is there already is for `rolecall test --cluster kubeconfig`; beside a kind cluster of your own there is `rolecall up --for-kind`",
+        ));
+    }
     if (options.keep || options.reuse) && options.cluster != ClusterName::Kind {
         return Err(Stop::usage(
             "--keep and --reuse are for --cluster kind: the others are there in a moment",
@@ -106,16 +111,13 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
 
 /// What nobody chose is what kind-config.yaml names.
 fn pin_for_kind(options: &mut Up) {
+    let pinned = rig::Config::for_kind(&options.region);
     if options.port == 0 {
-        options.port = by_hand::PORT;
+        options.port = pinned.port;
     }
-    let pins = [
-        ("pool", format!("{}_{}", options.region, by_hand::POOL)),
-        ("client", by_hand::CLIENT.to_owned()),
-    ];
-    for (what, id) in pins {
+    for (what, id) in [("pool", pinned.pins.pool), ("client", pinned.pins.client)] {
         let chosen = |pin: &String| pin.starts_with(&format!("{what}="));
-        if !options.pin.iter().any(chosen) {
+        if let Some(id) = id.filter(|_| !options.pin.iter().any(chosen)) {
             options.pin.push(format!("{what}={id}"));
         }
     }
@@ -200,30 +202,5 @@ fn program() -> String {
         "rolecall".to_owned()
     } else {
         quote(&here.display().to_string())
-    }
-}
-
-struct Signals {
-    hangup: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.hangup.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }

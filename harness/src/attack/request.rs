@@ -14,8 +14,7 @@ use super::forger::{Forger, Provider};
 use super::target::Target;
 use crate::client::system_roots;
 use crate::cluster::authn::Trust;
-use crate::doctor::cluster::Server;
-use crate::doctor::kubeconfig::{self, Kubeconfig};
+use crate::cluster::kubeconfig::read::{self, Kubeconfig, Server};
 use crate::doctor::request::{admin, trust_of};
 use crate::doctor::{Proxy, Surroundings, issuer, pool, token, web};
 use crate::instance::{self, Running};
@@ -214,7 +213,7 @@ async fn by_kubeconfig(request: &Request, path: &Path) -> Result<(Target, Forger
                 .to_owned(),
         ));
     };
-    let kubeconfig = kubeconfig::read(path, request.context.as_deref())
+    let kubeconfig = read::context(path, request.context.as_deref())
         .map_err(|why| Error::Usage(format!("{}: {why}", path.display())))?;
     let roots = match &request.ca {
         None => system_roots(),

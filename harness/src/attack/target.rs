@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use foundation::clock::pause;
-use foundation::pki;
 use foundation::secret::Secret;
 use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use kube_authn::User;
 use serde_json::{Value, json};
 
-use crate::client::{Broken, chain, lacks_keys, over};
-use crate::doctor::Proxy;
-use crate::doctor::kubeconfig::Kubeconfig;
+use crate::client::{Broken, Proxy, chain, lacks_keys};
+use crate::cluster::kubeconfig::read::Kubeconfig;
 
 /// How often a token is sent before it counts as unanswered: an API server may
 /// close a connection after a refusal, and none of this changes anything there.
@@ -61,26 +59,11 @@ impl Target {
     /// A sentence: its certificate is not to be verified, or a credential of it
     /// cannot be read.
     pub(crate) fn new(kubeconfig: &Kubeconfig, proxy: &Proxy) -> Result<Self, String> {
-        let server = &kubeconfig.server;
-        let roots = server.roots().map_err(|why| why.to_string())?;
-        let way = server.way(proxy);
-        let client = |tls| over(tls, way.url.as_deref(), &way.except).map_err(|e| e.to_string());
-        let text = |error: pki::Error| error.to_string();
-        let bearer = client(pki::client_config(roots.clone()).map_err(text)?)?;
-        let admin = match (
-            kubeconfig.certificate.clone().transpose()?,
-            &kubeconfig.token,
-        ) {
-            (Some(identity), _) => {
-                let key = identity.key.expose();
-                let tls = pki::client_config_with_pem(roots, &identity.chain, key);
-                Ok(Admin {
-                    http: client(tls.map_err(text)?)?,
-                    token: None,
-                })
-            }
+        let clients = kubeconfig.clients(proxy)?;
+        let admin = match (clients.certified, &kubeconfig.token) {
+            (Some(http), _) => Ok(Admin { http, token: None }),
             (None, Some(token)) => Ok(Admin {
-                http: bearer.clone(),
+                http: clients.bearer.clone(),
                 token: Some(token.clone()),
             }),
             (None, None) => {
@@ -88,8 +71,8 @@ impl Target {
             }
         };
         Ok(Self {
-            url: server.url.trim_end_matches('/').to_owned(),
-            bearer,
+            url: kubeconfig.server.url.trim_end_matches('/').to_owned(),
+            bearer: clients.bearer,
             admin,
         })
     }

@@ -111,20 +111,21 @@ impl Cluster for Embedded {
         &self.endpoint
     }
 
-    fn address(&self) -> SocketAddr {
-        self.address
+    fn address(&self) -> Option<SocketAddr> {
+        Some(self.address)
     }
 
     fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    fn admin_kubeconfig(&self) -> Kubeconfig {
-        Kubeconfig::of_admin(&self.name, &self.endpoint, &self.ca_pem, &self.admin)
+    fn admin_kubeconfig(&self) -> Option<Kubeconfig> {
+        let admin = Kubeconfig::of_admin(&self.name, &self.endpoint, &self.ca_pem, &self.admin);
+        Some(admin)
     }
 
-    fn admin(&self) -> &Leaf {
-        &self.admin
+    fn admin(&self) -> Option<&Leaf> {
+        Some(&self.admin)
     }
 
     fn release(&self) -> &str {

@@ -1,9 +1,11 @@
 //! What can stand in the chain as "the cluster", behind one trait.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foundation::pki::Leaf;
+use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch as channel;
 
@@ -11,31 +13,46 @@ pub mod api_server;
 pub mod authn;
 pub mod control_plane;
 pub mod embedded;
+pub mod existing;
 mod health;
 pub mod kind;
 pub mod kubeconfig;
 mod reload;
 
 use authn::Trust;
+use existing::Made;
 pub use kube_rbac::Version;
 use kubeconfig::Kubeconfig;
+
+use crate::client::{As, Broken, KubeClient};
 
 /// A running cluster that can be told whom to trust.
 pub trait Cluster: Send + Sync {
     /// The API server's base URL, without a trailing slash.
     fn endpoint(&self) -> &str;
 
-    /// Where it listens on this machine, whatever name its endpoint has.
-    fn address(&self) -> SocketAddr;
+    /// Where it listens on this machine, whatever name its endpoint has; none
+    /// where it was there before us.
+    fn address(&self) -> Option<SocketAddr>;
 
     /// PEM of the CA that signed its serving certificate.
     fn ca_pem(&self) -> &str;
 
-    /// A kubeconfig of group `system:masters`.
-    fn admin_kubeconfig(&self) -> Kubeconfig;
+    /// A kubeconfig of group `system:masters`; none where somebody else has it.
+    fn admin_kubeconfig(&self) -> Option<Kubeconfig>;
 
-    /// The administrator's client certificate.
-    fn admin(&self) -> &Leaf;
+    /// The administrator's client certificate, likewise.
+    fn admin(&self) -> Option<&Leaf>;
+
+    /// What asks it, through the proxy `via` where names are AWS'.
+    ///
+    /// # Errors
+    /// [`Broken`] when TLS cannot be set up.
+    fn client(&self, via: Option<&str>) -> Result<KubeClient, Broken> {
+        let admin = self.admin();
+        let admin = admin.ok_or_else(|| Broken::new("ask the cluster", "nobody may"))?;
+        KubeClient::new(self.endpoint(), self.ca_pem(), admin, via)
+    }
 
     /// The release that it is, or answers as: for example `v1.37.2`.
     fn release(&self) -> &str;
@@ -48,6 +65,27 @@ pub trait Cluster: Send + Sync {
     /// [`TrustError`]: the configuration is invalid, or the issuer's keys
     /// cannot be had.
     fn trust<'a>(&'a self, trust: Option<&'a Trust>) -> BoxFuture<'a, Result<(), TrustError>>;
+
+    /// How people become identities there.
+    fn identities(&self) -> Identities {
+        Identities::Told
+    }
+
+    /// As whom the owner of `token` asks.
+    ///
+    /// # Errors
+    /// [`Broken`]: the issuer does not answer.
+    fn identify<'a>(
+        &'a self,
+        token: &'a Secret<String>,
+    ) -> BoxFuture<'a, Result<Identified, Broken>> {
+        Box::pin(std::future::ready(Ok(Ok(As::Bearer(token.clone())))))
+    }
+
+    /// What may be changed there.
+    fn writes(&self) -> Writes {
+        Writes::Free
+    }
 
     /// What it cannot do.
     fn capabilities(&self) -> Capabilities;
@@ -62,6 +100,42 @@ pub trait Cluster: Send + Sync {
     fn stop(&self) -> BoxFuture<'_, ()>;
 }
 
+/// As whom somebody asks; or why a token makes them nobody, which the cluster was
+/// not asked about.
+pub type Identified = Result<As, String>;
+
+/// How people become identities at a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identities {
+    /// They show their tokens, and the cluster was told whom to trust.
+    Told,
+    /// They show their tokens, and the cluster trusts the issuer by itself.
+    Own(String),
+    /// Its administrator asks for them.
+    Impersonated(String),
+}
+
+impl Identities {
+    /// A sentence for reports, where it is not the usual way.
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Self::Told => None,
+            Self::Own(said) | Self::Impersonated(said) => Some(said),
+        }
+    }
+}
+
+/// What may be changed in a cluster.
+#[derive(Clone)]
+pub enum Writes {
+    /// Anything: it is ours.
+    Free,
+    /// Nothing.
+    Forbidden,
+    /// What was made there, which is noted, labelled and removed.
+    Noted(Arc<Made>),
+}
+
 /// What can stand in the chain as "the cluster".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -72,10 +146,12 @@ pub enum Kind {
     ControlPlane,
     /// A node of kind, with a kubelet and all that belongs to it.
     Kind,
+    /// One that is there already, by a context of a kubeconfig.
+    Existing,
 }
 
 impl Kind {
-    /// All of them.
+    /// All that are made here.
     pub const ALL: [Self; 3] = [Self::Embedded, Self::ControlPlane, Self::Kind];
 
     /// As `--cluster` has it.
@@ -84,6 +160,7 @@ impl Kind {
             Self::Embedded => "embedded",
             Self::ControlPlane => "control-plane",
             Self::Kind => "kind",
+            Self::Existing => "kubeconfig",
         }
     }
 }

@@ -209,12 +209,7 @@ impl Reload {
     /// Asks about a token with a junk signature until it fails for that. All
     /// else is right with it: older minors look at the claims first.
     async fn knows_keys(&self, trust: &Trust) -> Result<(), TrustError> {
-        let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
-        let token = format!(
-            "{}.{}.anVuaw",
-            part(json!({"alg": "RS256"})),
-            part(json!({"iss": trust.issuer_url, "aud": trust.client_id, "exp": NEVER}))
-        );
+        let token = junk_token(trust);
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
             "spec": {"token": token},
@@ -251,6 +246,16 @@ impl Reload {
             TrustError::Broken(format!("/metrics: {}", client::chain(&error)))
         })
     }
+}
+
+/// A token of an issuer, for its client, with a signature that is junk.
+pub fn junk_token(trust: &Trust) -> String {
+    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    format!(
+        "{}.{}.anVuaw",
+        part(json!({"alg": "RS256"})),
+        part(json!({"iss": trust.issuer_url, "aud": trust.client_id, "exp": NEVER}))
+    )
 }
 
 /// Whether the configuration in force is `text`.

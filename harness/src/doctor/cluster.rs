@@ -1,77 +1,14 @@
 //! The cluster's own answer to the token.
 
-use foundation::pki;
 use foundation::secret::Secret;
 use kube_authn::User;
-use rustls::RootCertStore;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, excerpt};
 use super::issuer;
-use super::web::{self, Proxy, Trouble};
-
-/// Where an API server is, as a kubeconfig says.
-#[derive(Clone, Debug, Default)]
-pub struct Server {
-    /// Its base URL.
-    pub url: String,
-    /// Its CA, PEM; none: the system's.
-    pub ca_pem: Option<String>,
-    /// The kubeconfig's `proxy-url`.
-    pub proxy: Option<String>,
-    /// Whether the kubeconfig says not to look at its certificate.
-    pub unverified: bool,
-}
-
-/// Why no token is sent to an API server.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoRoots {
-    /// Anybody could be there.
-    #[error(
-        "{0} was not asked: the kubeconfig does not verify its certificate, and a token is not sent to just anybody"
-    )]
-    Unverified(String),
-    /// Whose certificates are to be trusted cannot be read.
-    #[error("the kubeconfig's CA of {url} cannot be read: {reason}")]
-    Unreadable {
-        /// The API server.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl Server {
-    /// Whose certificates are trusted there.
-    ///
-    /// # Errors
-    /// [`NoRoots`].
-    pub fn roots(&self) -> Result<RootCertStore, NoRoots> {
-        let url = self.url.trim_end_matches('/').to_owned();
-        if self.unverified || !url.starts_with("https://") {
-            return Err(NoRoots::Unverified(url));
-        }
-        match self.ca_pem.as_deref().map(pki::roots_from_pem) {
-            None => Ok(crate::client::system_roots()),
-            Some(Ok(roots)) => Ok(roots),
-            Some(Err(error)) => Err(NoRoots::Unreadable {
-                url,
-                reason: error.to_string(),
-            }),
-        }
-    }
-
-    /// The way there: the kubeconfig's own proxy, or else `otherwise`.
-    pub fn way(&self, otherwise: &Proxy) -> Proxy {
-        match &self.proxy {
-            Some(url) => Proxy {
-                url: Some(url.clone()),
-                except: String::new(),
-            },
-            None => otherwise.clone(),
-        }
-    }
-}
+use super::web::{self, Trouble};
+use crate::client::Proxy;
+use crate::cluster::kubeconfig::read::{NoRoots, Server};
 
 const CHECK: &str = "cluster";
 

@@ -11,10 +11,10 @@ use super::difference::difference;
 use super::finding::{Finding, excerpt};
 use super::issuer::{duration, pool_of};
 use super::keys::Keys;
-use super::kubeconfig::Exec;
 use super::pool::Client;
-use super::web::Proxy;
+use crate::client::Proxy;
 use crate::cluster::authn::Trust;
+use crate::cluster::kubeconfig::read::Exec;
 
 const CHECK: &str = "kubelogin";
 

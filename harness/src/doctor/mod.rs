@@ -9,7 +9,6 @@ mod difference;
 mod finding;
 pub(crate) mod issuer;
 mod keys;
-pub(crate) mod kubeconfig;
 mod kubelogin;
 pub(crate) mod pool;
 pub(crate) mod request;
@@ -29,15 +28,14 @@ use kube_authn::{Authenticator, User};
 use rustls::RootCertStore;
 
 use crate::cluster::authn::{Trust, render};
-use cluster::Server;
+use crate::cluster::kubeconfig::read::{Exec, Kubeconfig, Server};
 use keys::Keys;
-use kubeconfig::Kubeconfig;
 use kubelogin::Beside;
 
+pub use crate::client::Proxy;
 pub(crate) use finding::excerpt;
 pub use finding::{Finding, Level};
 pub use request::{Error, Given, Mapping, Request, examine};
-pub use web::Proxy;
 
 /// One cluster's side of the chain, and what is known beside it.
 struct Subject {
@@ -83,8 +81,8 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// `SSL_CERT_FILE`.
     pub ssl_cert_file: Option<String>,
-    /// `KUBECONFIG`'s first file, else `~/.kube/config`.
-    pub kubeconfig: Option<PathBuf>,
+    /// `KUBECONFIG`'s files, else `~/.kube/config`.
+    pub kubeconfigs: Vec<PathBuf>,
     /// `HTTPS_PROXY` and `NO_PROXY`.
     pub proxy: Proxy,
 }
@@ -273,11 +271,7 @@ impl Subject {
 
     /// Whether kubelogin's own CA file makes it trust the issuer: tried, not
     /// guessed.
-    async fn kubelogins_roots(
-        &self,
-        exec: &kubeconfig::Exec,
-        arguments: &kubelogin::Arguments,
-    ) -> Finding {
+    async fn kubelogins_roots(&self, exec: &Exec, arguments: &kubelogin::Arguments) -> Finding {
         const CHECK: &str = "kubelogin's CA";
         let remedy = "give it the issuer's CA: --certificate-authority=FILE";
         if arguments.has_own_roots() {
@@ -319,7 +313,7 @@ impl Subject {
         }
     }
 
-    fn environments_roots(&self, exec: &kubeconfig::Exec) -> Finding {
+    fn environments_roots(&self, exec: &Exec) -> Finding {
         const CHECK: &str = "kubelogin's CA";
         let remedy = "give it the issuer's CA: --certificate-authority=FILE (on macOS, SSL_CERT_FILE does not do)";
         if !self.roots.private {

@@ -9,12 +9,11 @@ use foundation::secret::Secret;
 use rustls::RootCertStore;
 use serde_json::Value;
 
-use super::cluster::Server;
 use super::finding::Finding;
-use super::kubeconfig::{self, Kubeconfig};
 use super::{Proxy, Roots, Subject, Surroundings, Token, issuer, kubelogin, pool, token};
 use crate::client::AwsError;
 use crate::cluster::authn::Trust;
+use crate::cluster::kubeconfig::read::{self, Kubeconfig, Server};
 use crate::instance::{self, Running};
 
 /// What somebody asks for. Where it says nothing, a running instance and the
@@ -84,17 +83,20 @@ impl Surroundings {
                 "HOME" => found.home = Some(value.into()),
                 "SSL_CERT_FILE" => found.ssl_cert_file = Some(value),
                 "KUBECONFIG" => {
-                    let first = value.split(':').find(|file| !file.is_empty());
-                    found.kubeconfig = first.map(PathBuf::from);
+                    let all = value.split(':').filter(|file| !file.is_empty());
+                    found.kubeconfigs = all.map(PathBuf::from).collect();
                 }
                 "HTTPS_PROXY" | "https_proxy" => found.proxy.url = Some(value),
                 "NO_PROXY" | "no_proxy" => found.proxy.except = value,
                 _ => {}
             }
         }
-        if found.kubeconfig.is_none() {
+        if found.kubeconfigs.is_empty() {
             let home = found.home.as_deref();
-            found.kubeconfig = home.map(|home| home.join(".kube/config"));
+            found.kubeconfigs = home
+                .map(|home| home.join(".kube/config"))
+                .into_iter()
+                .collect();
         }
         found
     }
@@ -333,7 +335,7 @@ fn admins_server(running: &Running, cluster: &Value) -> Option<Server> {
 
 /// The administrator's kubeconfig, where it is one of this cluster.
 pub fn admin(running: &Running, cluster: &Value) -> Option<Kubeconfig> {
-    let mut admin = kubeconfig::read(&running.ready().paths.admin_kubeconfig, None).ok()?;
+    let mut admin = read::context(&running.ready().paths.admin_kubeconfig, None).ok()?;
     admin.server.proxy.clone_from(&running.ready().proxy);
     is_at(cluster, &admin.server).then_some(admin)
 }
@@ -341,11 +343,11 @@ pub fn admin(running: &Running, cluster: &Value) -> Option<Kubeconfig> {
 fn read_kubeconfig(request: &Request, findings: &mut Vec<Finding>) -> Option<Kubeconfig> {
     const CHECK: &str = "kubeconfig";
     let named = request.kubeconfig.as_ref();
-    let path = named.or(request.surroundings.kubeconfig.as_ref())?;
+    let path = named.or(request.surroundings.kubeconfigs.first())?;
     if named.is_none() && !path.exists() {
         return None;
     }
-    match kubeconfig::read(path, request.context.as_deref()) {
+    match read::context(path, request.context.as_deref()) {
         Ok(kubeconfig) => Some(kubeconfig),
         Err(why) => {
             let what = format!("{}: {why}", path.display());

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use super::cache::Entry;
 use super::finding::{Finding, Level};
 use super::keys::Keys;
-use super::kubeconfig::Exec;
 use super::kubelogin::{self, Beside};
 use super::pool::Client;
 use super::token::{self, Decoded};
-use super::web::{Answer, Proxy, Trouble};
+use super::web::{Answer, Trouble};
 use super::{issuer, keys};
+use crate::client::Proxy;
 use crate::cluster::authn::{Trust, render};
+use crate::cluster::kubeconfig::read::Exec;
 
 const ISSUER: &str = "https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_Tj3uyJm1Q";
 

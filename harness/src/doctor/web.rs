@@ -8,22 +8,13 @@ use foundation::pki;
 use jiff::Timestamp;
 use rustls::{CertificateError, RootCertStore};
 
-use crate::client::{Broken, chain, through};
+use crate::client::{Broken, Proxy, chain, through};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// More than this no document of an issuer has.
 const MOST: usize = 1 << 20;
-
-/// The way to other machines.
-#[derive(Clone, Debug, Default)]
-pub struct Proxy {
-    /// `http://HOST:PORT`; none: straight there.
-    pub url: Option<String>,
-    /// As in `NO_PROXY`. This machine's own names never go by a proxy.
-    pub except: String,
-}
 
 /// An answer of whatever status.
 #[derive(Clone, Debug, Default)]

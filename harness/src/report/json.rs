@@ -142,16 +142,16 @@ pub fn render(event: &Event) -> String {
             verdict,
             seconds,
             cluster,
-        } => with_verdict(
-            on(
-                json!({
-                    "event": "scenarioFinished", "name": name, "file": file,
-                    "seconds": seconds,
-                }),
-                *cluster,
-            ),
-            verdict,
-        ),
+            identities,
+        } => {
+            let mut value = json!({
+                "event": "scenarioFinished", "name": name, "file": file, "seconds": seconds,
+            });
+            if let Some(identities) = identities {
+                value["identities"] = Value::from(identities.as_str());
+            }
+            with_verdict(on(value, *cluster), verdict)
+        }
         Event::Difference {
             scenario,
             difference,

@@ -46,9 +46,16 @@ impl Junit {
                     suite.add_test_case(case);
                 }
             }
-            Event::ScenarioFinished { seconds, .. } => {
+            Event::ScenarioFinished {
+                seconds,
+                identities,
+                ..
+            } => {
                 if let Some(mut suite) = self.suite.take() {
                     suite.set_time(Duration::from_secs_f64(*seconds));
+                    if let Some(identities) = identities {
+                        suite.add_property(("identities", identities.as_str()));
+                    }
                     self.report.add_test_suite(suite);
                 }
             }
@@ -123,8 +130,13 @@ mod tests {
             verdict: Verdict::Pass,
             seconds: 0.2,
             cluster: None,
+            identities: Some("by impersonation".to_owned()),
         });
         let xml = junit.xml().expect("XML");
+        assert!(
+            xml.contains("<property name=\"identities\" value=\"by impersonation\""),
+            "{xml}"
+        );
         assert!(
             xml.contains("<failure message=\"denied &lt;here&gt;\""),
             "{xml}"

@@ -60,16 +60,22 @@ pub fn render(event: &Event, style: Style, detail: Detail) -> String {
             verdict,
             seconds,
             cluster,
+            identities,
         } => {
             let (mark, colour) = mark(verdict);
             let name = format!("{}{}", printable(name), on(*cluster));
             let took = format!("{}, {}", printable(file), duration(*seconds));
             let took = paint(style, DIM, &took);
             let gap = if detail == Detail::Full { "\n" } else { "" };
-            format!(
+            let mut text = format!(
                 "{gap}{} {name}  {took}\n",
                 paint(style, colour, &format!("{mark} {}", verdict.word()))
-            )
+            );
+            if let Some(identities) = identities {
+                let line = format!("identities {}", printable(identities));
+                let _ = writeln!(text, "  {}", paint(style, DIM, &line));
+            }
+            text
         }
         Event::Difference { difference, .. } => {
             let text = printable_lines(&difference.to_string());

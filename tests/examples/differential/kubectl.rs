@@ -114,7 +114,7 @@ pub async fn record(kubectl: &Path) -> Result<Vec<Request>, Error> {
     let cluster = rig.ready_cluster();
     let roots = foundation::pki::roots_from_pem(cluster.ca_pem())?;
     let way = Way {
-        client: harness::client::https(roots, Some(cluster.admin()), None)?,
+        client: harness::client::https(roots, cluster.admin(), None)?,
         origin: cluster.endpoint().to_owned(),
         sent: Arc::default(),
     };

@@ -198,10 +198,13 @@ impl Server {
         .await?;
         let cluster = rig.ready_cluster();
         let roots = foundation::pki::roots_from_pem(cluster.ca_pem())?;
-        let admin = harness::client::https(roots.clone(), Some(cluster.admin()), None)?;
+        let admin = harness::client::https(roots.clone(), cluster.admin(), None)?;
         let bearer = harness::client::https(roots, None, None)?;
         let words = vec![
-            (cluster.address().to_string(), "API SERVER"),
+            (
+                cluster.endpoint().trim_start_matches("https://").to_owned(),
+                "API SERVER",
+            ),
             (rig.origin().to_owned(), "ORIGIN"),
         ];
         let tokens = people(&rig).await?;

@@ -206,25 +206,25 @@ impl Cluster for ControlPlane {
         &self.endpoint
     }
 
-    fn address(&self) -> SocketAddr {
-        self.address
+    fn address(&self) -> Option<SocketAddr> {
+        Some(self.address)
     }
 
     fn ca_pem(&self) -> &str {
         self.certificates.ca.pem()
     }
 
-    fn admin_kubeconfig(&self) -> Kubeconfig {
-        Kubeconfig::of_admin(
+    fn admin_kubeconfig(&self) -> Option<Kubeconfig> {
+        Some(Kubeconfig::of_admin(
             &self.name,
             &self.endpoint,
             self.ca_pem(),
             &self.certificates.admin,
-        )
+        ))
     }
 
-    fn admin(&self) -> &Leaf {
-        &self.certificates.admin
+    fn admin(&self) -> Option<&Leaf> {
+        Some(&self.certificates.admin)
     }
 
     fn release(&self) -> &str {

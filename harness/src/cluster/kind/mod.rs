@@ -567,20 +567,21 @@ impl Cluster for KindCluster {
         &self.endpoint
     }
 
-    fn address(&self) -> SocketAddr {
-        self.address
+    fn address(&self) -> Option<SocketAddr> {
+        Some(self.address)
     }
 
     fn ca_pem(&self) -> &str {
         self.ca.pem()
     }
 
-    fn admin_kubeconfig(&self) -> Kubeconfig {
-        Kubeconfig::of_admin(&self.name, &self.endpoint, self.ca.pem(), &self.admin)
+    fn admin_kubeconfig(&self) -> Option<Kubeconfig> {
+        let admin = Kubeconfig::of_admin(&self.name, &self.endpoint, self.ca.pem(), &self.admin);
+        Some(admin)
     }
 
-    fn admin(&self) -> &Leaf {
-        &self.admin
+    fn admin(&self) -> Option<&Leaf> {
+        Some(&self.admin)
     }
 
     fn release(&self) -> &str {

@@ -1,5 +1,8 @@
 //! Kubeconfig files: written fresh for an administrator, and a login's entries
-//! put into a file that is there.
+//! put into a file that is there; [`read`] takes in those of others.
+
+pub mod exec;
+pub mod read;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

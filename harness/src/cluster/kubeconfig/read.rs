@@ -1,19 +1,23 @@
-//! One context of a kubeconfig, as far as a login goes by it.
+//! One context of a kubeconfig, as somebody else wrote it.
 
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use foundation::pki;
 use foundation::secret::Secret;
+use rustls::RootCertStore;
 use serde_json::Value;
 
-use super::cluster::Server;
+use crate::client::{Proxy, over};
 
 /// A kubeconfig's context.
 #[derive(Clone, Debug, Default)]
 pub struct Kubeconfig {
     /// The file.
     pub path: PathBuf,
+    /// The context's name.
+    pub context: String,
     /// The API server.
     pub server: Server,
     /// The user entry's name.
@@ -24,6 +28,79 @@ pub struct Kubeconfig {
     pub token: Option<Secret<String>>,
     /// Its client certificate.
     pub certificate: Option<Result<Certificate, String>>,
+    /// What stands there that only kubectl goes by, the field's name.
+    pub beyond: Option<&'static str>,
+}
+
+/// Clients of a context's API server.
+pub struct Clients {
+    /// Shows nothing by itself.
+    pub bearer: reqwest::Client,
+    /// Shows the user's certificate, where there is one.
+    pub certified: Option<reqwest::Client>,
+}
+
+/// Where an API server is, as a kubeconfig says.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    /// Its base URL.
+    pub url: String,
+    /// Its CA, PEM; none: the system's.
+    pub ca_pem: Option<String>,
+    /// The kubeconfig's `proxy-url`.
+    pub proxy: Option<String>,
+    /// Whether the kubeconfig says not to look at its certificate.
+    pub unverified: bool,
+}
+
+/// Why no token is sent to an API server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoots {
+    /// Anybody could be there.
+    #[error(
+        "{0} was not asked: the kubeconfig does not verify its certificate, and a token is not sent to just anybody"
+    )]
+    Unverified(String),
+    /// Whose certificates are to be trusted cannot be read.
+    #[error("the kubeconfig's CA of {url} cannot be read: {reason}")]
+    Unreadable {
+        /// The API server.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Server {
+    /// Whose certificates are trusted there.
+    ///
+    /// # Errors
+    /// [`NoRoots`].
+    pub fn roots(&self) -> Result<RootCertStore, NoRoots> {
+        let url = self.url.trim_end_matches('/').to_owned();
+        if self.unverified || !url.starts_with("https://") {
+            return Err(NoRoots::Unverified(url));
+        }
+        match self.ca_pem.as_deref().map(pki::roots_from_pem) {
+            None => Ok(crate::client::system_roots()),
+            Some(Ok(roots)) => Ok(roots),
+            Some(Err(error)) => Err(NoRoots::Unreadable {
+                url,
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// The way there: the kubeconfig's own proxy, or else `otherwise`.
+    pub fn way(&self, otherwise: &Proxy) -> Proxy {
+        match &self.proxy {
+            Some(url) => Proxy {
+                url: Some(url.clone()),
+                except: String::new(),
+            },
+            None => otherwise.clone(),
+        }
+    }
 }
 
 /// A client certificate with its key, both PEM.
@@ -48,16 +125,68 @@ pub struct Exec {
     pub env: Vec<(String, String)>,
 }
 
+impl Kubeconfig {
+    /// Clients that go the way that kubectl would: by the kubeconfig's proxy, or
+    /// else by `otherwise`.
+    ///
+    /// # Errors
+    /// A sentence: the API server's certificate is not to be verified, or a file
+    /// cannot be read.
+    pub fn clients(&self, otherwise: &Proxy) -> Result<Clients, String> {
+        let roots = self.server.roots().map_err(|why| why.to_string())?;
+        let way = self.server.way(otherwise);
+        let client = |tls| over(tls, way.url.as_deref(), &way.except).map_err(|e| e.to_string());
+        let text = |error: pki::Error| error.to_string();
+        let certified = match self.certificate.clone().transpose()? {
+            None => None,
+            Some(identity) => {
+                let key = identity.key.expose();
+                let tls = pki::client_config_with_pem(roots.clone(), &identity.chain, key);
+                Some(client(tls.map_err(text)?)?)
+            }
+        };
+        Ok(Clients {
+            bearer: client(pki::client_config(roots).map_err(text)?)?,
+            certified,
+        })
+    }
+}
+
 /// Reads `context` (by default the current one) of the file at `path`.
 ///
 /// # Errors
 /// What is missing, in words without values that could be secret.
-pub fn read(path: &Path, context: Option<&str>) -> Result<Kubeconfig, String> {
+pub fn context(path: &Path, context: Option<&str>) -> Result<Kubeconfig, String> {
+    parse(&document(path)?, path, context)
+}
+
+/// The names of the contexts in the file at `path`.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn contexts(path: &Path) -> Result<Vec<String>, String> {
+    let file = document(path)?;
+    let all = file["contexts"].as_array().into_iter().flatten();
+    let names = all.filter_map(|entry| entry["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn document(path: &Path) -> Result<Value, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     // The parser's own text may quote a line, and a line may hold a token.
-    let file: Value = serde_saphyr::from_str(&text).map_err(|_| "it is no YAML".to_owned())?;
-    parse(&file, path, context)
+    serde_saphyr::from_str(&text).map_err(|_| "it is no YAML".to_owned())
 }
+
+/// Ways of a user entry that only kubectl goes.
+const BEYOND: [&str; 7] = [
+    "as",
+    "as-uid",
+    "as-groups",
+    "as-user-extra",
+    "username",
+    "password",
+    "auth-provider",
+];
 
 fn parse(file: &Value, path: &Path, context: Option<&str>) -> Result<Kubeconfig, String> {
     let current = file["current-context"]
@@ -68,25 +197,38 @@ fn parse(file: &Value, path: &Path, context: Option<&str>) -> Result<Kubeconfig,
         .ok_or("it has no current-context; name one with --context")?;
     let context = entry(file, "contexts", "context", name)?;
     let named = |part: &str| {
-        let name = context[part].as_str();
-        name.ok_or_else(|| format!("its context {name:?} names no {part}"))
+        let found = context[part].as_str();
+        found.ok_or_else(|| format!("its context {name:?} names no {part}"))
     };
     let (cluster, user) = (named("cluster")?, named("user")?);
+    let cluster = entry(file, "clusters", "cluster", cluster)?;
     let entries = entry(file, "users", "user", user)?;
     let folder = path.parent().unwrap_or(Path::new("."));
+    let has = |entry: &Value, field: &&'static str| entry.get(*field).is_some_and(|v| !v.is_null());
+    let of_user = BEYOND.into_iter().find(|field| has(entries, field));
+    let of_cluster = ["tls-server-name"].into_iter();
     Ok(Kubeconfig {
         path: path.to_owned(),
-        server: server(entry(file, "clusters", "cluster", cluster)?, folder)?,
+        context: name.to_owned(),
+        beyond: of_user.or_else(|| of_cluster.into_iter().find(|field| has(cluster, field))),
+        server: server(cluster, folder)?,
         user: user.to_owned(),
         exec: entries
             .get("exec")
             .filter(|exec| exec.is_object())
             .map(exec),
-        token: entries["token"]
-            .as_str()
-            .map(|token| token.to_owned().into()),
+        token: token(entries, folder),
         certificate: certificate(entries, folder),
     })
+}
+
+/// What stands in `tokenFile` is newer than `token`.
+fn token(user: &Value, folder: &Path) -> Option<Secret<String>> {
+    let file = user["tokenFile"].as_str().filter(|file| !file.is_empty());
+    let read = file.and_then(|file| std::fs::read_to_string(folder.join(file)).ok());
+    let read = read.map(|text| text.trim().to_owned());
+    let token = read.or_else(|| user["token"].as_str().map(str::to_owned))?;
+    Some(token.into())
 }
 
 /// Why one cannot be read is for who needs it.

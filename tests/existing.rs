@@ -1,0 +1,630 @@
+//! `--cluster kubeconfig`: instances stand for clusters of strangers, which have
+//! their kubeconfig, their audit log, and nothing to do with the run's issuer.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use harness::client::Proxy;
+use harness::cluster::Kind;
+use harness::cluster::existing::Access;
+use harness::event::Event;
+use harness::login::Driver;
+use harness::rig::{Config, Rig};
+use harness::runner;
+use harness::scenario::{load, plan};
+use harness::verdict::Verdict;
+use serde_json::{Value, json};
+
+use crate::ledger::{Case, Stop, case, on_each};
+use crate::programs;
+use crate::rig::{Ran, Up, check, eventually, ran};
+use crate::tutorial;
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = [
+        on_each("existing::it_is_only_read", only_read),
+        on_each("existing::what_is_made_is_labelled_and_removed", writes),
+        on_each("existing::by_the_clusters_own_trust", own_trust),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    cases.extend([
+        case(
+            "existing::no_context_is_used_that_was_not_named",
+            no_context,
+        ),
+        case(
+            "existing::a_binding_that_says_something_else_is_told",
+            drift,
+        ),
+        case(
+            "existing::what_the_administrator_may_not_is_said",
+            may_not_impersonate,
+        ),
+        case("existing::by_the_kubeconfig_of_aws_eks", by_aws_eks),
+        case("existing::what_cannot_be_seen_is_skipped", unseen),
+        case("existing::an_interrupt_leaves_nothing", interrupted),
+        case("existing::clean_removes_what_a_kill_left", cleaned),
+        case("existing::up_says_what_it_is_for", up),
+    ]);
+    cases
+}
+
+const TUTORIAL: &str = "scenarios/tutorial.yaml";
+
+/// Somebody else's cluster.
+struct Stranger {
+    up: Up,
+    /// A kubeconfig with contexts of theirs beside the one that leads there.
+    kubeconfig: PathBuf,
+}
+
+impl Stranger {
+    fn on(kind: Kind) -> Result<Self, Stop> {
+        Self::of(Up::start_on(kind, &[])?)
+    }
+
+    fn of(up: Up) -> Result<Self, Stop> {
+        let text = std::fs::read_to_string(up.dir().join("admin.kubeconfig"));
+        let text = text.map_err(|error| error.to_string())?;
+        // Whoever takes the current context is led astray.
+        let text = text
+            .replace("current-context: kubedemy", "current-context: elsewhere")
+            .replace(
+                "contexts:\n",
+                "contexts:\n- name: elsewhere\n  context:\n    cluster: gone\n    user: gone\n",
+            );
+        let kubeconfig = up.scratch().join("theirs.kubeconfig");
+        std::fs::write(&kubeconfig, text).map_err(|error| error.to_string())?;
+        Ok(Self { up, kubeconfig })
+    }
+
+    /// `rolecall test` on it.
+    fn test(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(programs::rolecall());
+        command
+            .args(["test", "--json", "--cluster", "kubeconfig", "--context"])
+            .args(["kubedemy"])
+            .args(arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .current_dir(programs::root());
+        command
+    }
+
+    fn tested(&self, arguments: &[&str]) -> Result<Ran, Stop> {
+        ran(self.test(arguments))
+    }
+
+    /// What it was asked that could have changed something, as verb and URI.
+    fn written(&self) -> Result<Vec<String>, Stop> {
+        let log = std::fs::read_to_string(self.up.dir().join("audit.log"));
+        let log = log.map_err(|error| error.to_string())?;
+        let mut written = Vec::new();
+        for line in log.lines() {
+            let event: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (verb, uri) = (text(&event["verb"]), text(&event["requestURI"]));
+            let reads = ["get", "list", "watch"].contains(&verb.as_str());
+            let by_us = event["user"]["username"] == "kubernetes-admin";
+            let over = event["stage"] == "ResponseComplete";
+            if by_us && over && !reads && !uri.contains("reviews") {
+                written.push(format!("{verb} {uri}"));
+            }
+        }
+        Ok(written)
+    }
+
+    /// The binding of the tutorial, by kubectl.
+    fn bind(&self, group: &str) -> Result<(), Stop> {
+        let group = format!("--group={group}");
+        let arguments = [
+            "create",
+            "clusterrolebinding",
+            "oidc:admins",
+            "--clusterrole=cluster-admin",
+            &group,
+        ];
+        self.up.kubectl("v1.37", &arguments)?.ok().map(drop)
+    }
+
+    fn labelled(&self) -> Result<Vec<String>, Stop> {
+        let arguments = [
+            "get",
+            "clusterrolebindings,configmaps,namespaces",
+            "-A",
+            "-l",
+            "app.kubernetes.io/managed-by=rolecall",
+            "-o",
+            "json",
+        ];
+        let list = self.up.kubectl("v1.37", &arguments)?.ok()?.json()?;
+        let items = list["items"].as_array().into_iter().flatten();
+        Ok(items
+            .map(|item| item["metadata"]["name"].to_string())
+            .collect())
+    }
+}
+
+fn events(run: &Ran) -> Vec<Value> {
+    let lines = run.stdout.lines();
+    lines.filter_map(|l| serde_json::from_str(l).ok()).collect()
+}
+
+fn finished(run: &Ran) -> Result<Value, Stop> {
+    let mut all = events(run).into_iter();
+    all.find(|event| event["event"] == "scenarioFinished")
+        .ok_or_else(|| Stop::Fail(run.to_string()))
+}
+
+fn came_out(run: &Ran, verdict: &str) -> Result<Value, Stop> {
+    let finished = finished(run)?;
+    check(finished["verdict"] == verdict, || run.to_string())?;
+    Ok(finished)
+}
+
+fn only_read(kind: Kind) -> Result<(), Stop> {
+    let stranger = Stranger::on(kind)?;
+    let before = std::fs::read(&stranger.kubeconfig).map_err(|e| e.to_string())?;
+    let run = stranger.tested(&[TUTORIAL])?;
+    came_out(&run, "skip")?;
+    let run = run.says("clusterrolebindings/oidc%3Aadmins is not in the cluster")?;
+    run.says("--allow-writes")?;
+    let written = stranger.written()?;
+    check(written.is_empty(), || format!("{written:?}"))?;
+
+    stranger.bind("oidc:admins")?;
+    let bound = stranger.written()?.len();
+    let report = stranger.up.scratch().join("report.xml");
+    let run = stranger.tested(&[TUTORIAL, "--report", &format!("junit={}", report.display())]);
+    let run = run?.ok()?;
+    let report = std::fs::read_to_string(report).map_err(|error| error.to_string())?;
+    check(
+        report.contains("name=\"identities\" value=\"by impersonation, as "),
+        || report.clone(),
+    )?;
+    let said = came_out(&run, "pass")?;
+    let said = said["identities"].as_str().unwrap_or_default().to_owned();
+    check(
+        said.starts_with("by impersonation, as \"kubernetes-admin\" of context \"kubedemy\"")
+            && said.contains("the cluster does not trust https://127.0.0.1:"),
+        || said.clone(),
+    )?;
+    run.says("is there already, and stays as it is")?
+        .says("the cluster knows test@kubedemy.io in oidc:admins, system:authenticated")?;
+    let written = stranger.written()?;
+    check(written.len() == bound, || format!("{written:?}"))?;
+    let after = std::fs::read(&stranger.kubeconfig).map_err(|e| e.to_string())?;
+    check(before == after, || "the kubeconfig was written".to_owned())?;
+    // As people see it.
+    let mut command = Command::new(programs::rolecall());
+    command
+        .args(["test", "--cluster", "kubeconfig", "--context", "kubedemy"])
+        .args([TUTORIAL, "--kubeconfig"])
+        .arg(&stranger.kubeconfig)
+        .current_dir(programs::root());
+    ran(command)?
+        .ok()?
+        .says("  identities by impersonation")
+        .map(drop)
+}
+
+fn writes(kind: Kind) -> Result<(), Stop> {
+    let stranger = Stranger::on(kind)?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let file = folder.path().join("namespaced.yaml");
+    std::fs::write(&file, NAMESPACED).map_err(|error| error.to_string())?;
+    let file = file.display().to_string();
+    let run = stranger.tested(&["--allow-writes", &file])?.ok()?;
+    came_out(&run, "pass")?;
+    run.says("made /api/v1/namespaces/rolecall%2Dtry, which goes at the end")?
+        .says("removed /api/v1/namespaces/rolecall%2Dtry")?;
+    let left = stranger.labelled()?;
+    check(left.is_empty(), || format!("{left:?} is left"))?;
+    let written = stranger.written()?;
+    let deleted = |all: &[String]| all.iter().filter(|one| one.starts_with("delete ")).count();
+    let created = |all: &[String]| all.iter().filter(|one| one.starts_with("create ")).count();
+    check(created(&written) == 3 && deleted(&written) == 3, || {
+        format!("{written:?}")
+    })?;
+
+    // What was there before is not touched, and the second run is as the first.
+    stranger.bind("oidc:admins")?;
+    let run = stranger.tested(&["--allow-writes", TUTORIAL])?.ok()?;
+    run.says("is there already, and stays as it is")?;
+    let arguments = ["get", "clusterrolebinding", "oidc:admins"];
+    stranger.up.kubectl("v1.37", &arguments)?.ok()?;
+    stranger.tested(&["--allow-writes", &file])?.ok().map(drop)
+}
+
+/// A cluster that trusts the very issuer of the run, by claims and prefixes of its
+/// own: people show it their tokens.
+fn own_trust(kind: Kind) -> Result<(), Stop> {
+    let edge = harness::rig::edge_ca().map_err(|error| error.to_string())?;
+    let roots = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
+    std::fs::write(roots.path(), edge.pem()).map_err(|error| error.to_string())?;
+    let roots = [("SSL_CERT_FILE", roots.path().to_str().unwrap_or_default())];
+    let stranger = Stranger::of(Up::start_on_with(kind, &[], &roots)?)?;
+    let files = [stranger.kubeconfig.clone()];
+    let access = Access::find(&files, Some("kubedemy"), false, &Proxy::default());
+    let config = Config {
+        cluster: Kind::Existing,
+        existing: Some(Arc::new(access.map_err(|why| why.to_string())?)),
+        edge: Some(Arc::new(edge)),
+        for_kind: kind == Kind::Kind,
+        ..Config::default()
+    };
+    let file = stranger.up.scratch().join("own.yaml");
+    std::fs::write(&file, OWN).map_err(|error| error.to_string())?;
+    let plan = load::load(&file).map_err(|error| error.to_string())?;
+    let plan = plan::plan(plan).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut said = Vec::new();
+    let mut told = Ok(());
+    let verdict = runtime.block_on(async {
+        let rig = Rig::start(config).await.map_err(|e| e.to_string())?;
+        let bench = rig.bench(Driver::Http).map_err(|e| e.to_string())?;
+        let mut sink = |event: Event| {
+            // Whose cluster it is makes it trust the issuer as soon as there is one.
+            if matches!(&event, Event::StepFinished { title, .. } if title.contains("app client")) {
+                said.push(format!("{event:?}"));
+                told = trust_it(&stranger.up, &said);
+            }
+            said.push(format!("{event:?}"));
+        };
+        let verdict = runner::run(plan, bench, None, &mut sink).await;
+        rig.stop().await;
+        Ok::<_, Stop>(verdict)
+    })?;
+    told?;
+    let said = said.join("\n");
+    check(verdict == Verdict::Pass, || said.clone())?;
+    check(
+        said.contains("identities: Some(\"by the cluster's own trust in https://"),
+        || said.clone(),
+    )?;
+    let written = stranger.written()?;
+    check(written.is_empty(), || format!("{written:?}"))
+}
+
+/// Associates the issuer and client that a run told of.
+fn trust_it(up: &Up, said: &[String]) -> Result<(), Stop> {
+    let said = said.join("\n");
+    let after = |mark: &str| {
+        let (_, rest) = said.split_once(mark)?;
+        rest.split(['"', ',']).next().map(str::to_owned)
+    };
+    let (Some(issuer), Some(client)) = (after(", issuer "), after("[\"client ")) else {
+        return Err(Stop::Fail(said));
+    };
+    let oidc = json!({
+        "identityProviderConfigName": "theirs", "issuerUrl": issuer, "clientId": client,
+        "usernameClaim": "email", "groupsClaim": "cognito:groups", "groupsPrefix": "theirs:",
+    });
+    let arguments = [
+        "eks",
+        "associate-identity-provider-config",
+        "--cluster-name",
+        "kubedemy",
+        "--oidc",
+        &oidc.to_string(),
+    ];
+    up.aws(&arguments)?.ok()?;
+    up.await_active("theirs")
+}
+
+const OWN: &str = r#"
+rolecall: 1
+name: a cluster with a trust of its own
+idp:
+  pool: { usernameAttributes: [email], groups: [devs] }
+  people:
+    dev@example.com: { groups: [devs] }
+trust: { username: email, groups: "cognito:groups", groupsPrefix: "oidc:" }
+expect:
+  - who: dev@example.com
+    is: { username: dev@example.com, groups: ["theirs:devs"] }
+    can: [get /version]
+    cannot: [list pods -n default]
+  - { who: dev@example.com, token: alg-none, cluster: 401 }
+  - { who: dev@example.com, token: access-token, cluster: 401 }
+"#;
+
+/// A namespace, and what is in it.
+const NAMESPACED: &str = r#"
+rolecall: 1
+name: a namespace of its own
+idp:
+  pool: { usernameAttributes: [email], groups: [devs] }
+  people:
+    dev@example.com: { groups: [devs] }
+trust: { username: email, groups: "cognito:groups", groupsPrefix: "oidc:" }
+rbac:
+  - apiVersion: v1
+    kind: Namespace
+    metadata: { name: rolecall-try }
+  - apiVersion: rbac.authorization.k8s.io/v1
+    kind: Role
+    metadata: { name: reader, namespace: rolecall-try }
+    rules: [{ apiGroups: [""], resources: [pods], verbs: [get, list] }]
+  - apiVersion: rbac.authorization.k8s.io/v1
+    kind: RoleBinding
+    metadata: { name: readers, namespace: rolecall-try }
+    roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader }
+    subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "oidc:devs" }]
+expect:
+  - who: dev@example.com
+    is: { username: dev@example.com, groups: ["oidc:devs"] }
+    can: [list pods -n rolecall-try]
+    cannot: [list pods -n default, delete pods -n rolecall-try]
+"#;
+
+fn no_context() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    let test = |arguments: &[&str]| {
+        let mut command = Command::new(programs::rolecall());
+        command
+            .args(["test", TUTORIAL])
+            .args(arguments)
+            .env("KUBECONFIG", &stranger.kubeconfig)
+            .current_dir(programs::root());
+        ran(command)
+    };
+    let run = test(&["--cluster", "kubeconfig"])?.refused()?;
+    check(run.code == Some(2), || run.to_string())?;
+    run.says("name the context with --context; there is elsewhere, kubedemy")?;
+    let run = test(&["--cluster", "kubeconfig", "--context", "nowhere"])?.refused()?;
+    run.says("no context \"nowhere\"; there is elsewhere, kubedemy")?;
+    let run = test(&["--context", "kubedemy"])?.refused()?;
+    run.says("are for --cluster kubeconfig")?;
+    // It is there, and nobody answers.
+    let theirs = std::fs::read_to_string(&stranger.kubeconfig).map_err(|e| e.to_string())?;
+    let port = stranger.up.ready().api_server.clone();
+    let theirs = theirs.replace(&port, "https://127.0.0.1:1");
+    let file = stranger.up.scratch().join("gone.kubeconfig");
+    std::fs::write(&file, theirs).map_err(|error| error.to_string())?;
+    let file = file.display().to_string();
+    let gone = [
+        "--cluster",
+        "kubeconfig",
+        "--context",
+        "kubedemy",
+        "--kubeconfig",
+    ];
+    let run = test(&[&gone[..], &[&file]].concat())?.refused()?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says("kubectl --context \"kubedemy\" version").map(drop)
+}
+
+fn drift() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    stranger.bind("admins")?;
+    for arguments in [&[TUTORIAL][..], &[TUTORIAL, "--allow-writes"]] {
+        let run = stranger.tested(arguments)?.refused()?;
+        check(run.code == Some(1), || run.to_string())?;
+        came_out(&run, "fail")?;
+        run.says("says something else than the scenario")?;
+    }
+    let binding = ["get", "clusterrolebinding", "oidc:admins", "-o", "json"];
+    let binding = stranger.up.kubectl("v1.37", &binding)?.ok()?.json()?;
+    check(binding["subjects"][0]["name"] == "admins", || {
+        binding.to_string()
+    })
+}
+
+/// A kubeconfig with a token of somebody who may look at everything and no more.
+fn may_not_impersonate() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = &stranger.up;
+    stranger.bind("oidc:admins")?;
+    let (pool, client) = tutorial::steps_1_to_5(up)?;
+    let session = tutorial::log_in(up, &pool, &client)?;
+    tutorial::step_6(up, &pool, &client)?;
+    up.kubectl("v1.37", &["delete", "clusterrolebinding", "oidc:admins"])?
+        .ok()?;
+    let view = [
+        "create",
+        "clusterrolebinding",
+        "viewers",
+        "--clusterrole=view",
+        "--group=oidc:admins",
+    ];
+    up.kubectl("v1.37", &view)?.ok()?;
+    let theirs = std::fs::read_to_string(&stranger.kubeconfig).map_err(|e| e.to_string())?;
+    let certificate = theirs
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("client-"))
+        .collect::<Vec<_>>()
+        .join("\n")
+        + "\n";
+    let token = session.id_token.expose();
+    let theirs = certificate.replace("  user:\n", &format!("  user:\n    token: {token}\n"));
+    let file = up.scratch().join("viewer.kubeconfig");
+    std::fs::write(&file, theirs).map_err(|error| error.to_string())?;
+    let file = file.display().to_string();
+
+    let nothing = up.scratch().join("nothing.yaml");
+    let text = NAMESPACED.split("rbac:\n").next().unwrap_or_default();
+    let text = format!("{text}expect: [{{ who: dev@example.com, can: [get /version] }}]\n");
+    std::fs::write(&nothing, text).map_err(|error| error.to_string())?;
+    let nothing = nothing.display().to_string();
+    let run = stranger.tested(&[&nothing, "--kubeconfig", &file])?;
+    came_out(&run, "skip")?;
+    let run = run
+        .says("could not be asked: 403 tokenreviews.authentication.k8s.io is forbidden")?
+        .says("identities are by impersonation, and 403")?
+        .says("cannot impersonate")?;
+    check(!run.to_string().contains(token), || {
+        "the token was printed".to_owned()
+    })
+}
+
+/// As people have it on EKS: a program brings the token.
+fn by_aws_eks() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = &stranger.up;
+    let file = up.scratch().join("eks.kubeconfig").display().to_string();
+    let arguments = [
+        "eks",
+        "update-kubeconfig",
+        "--name",
+        "kubedemy",
+        "--alias",
+        "eks",
+        "--kubeconfig",
+        &file,
+        "--output",
+        "text",
+    ];
+    up.aws(&arguments)?.ok()?;
+    let scenario = up.scratch().join("namespaced.yaml");
+    std::fs::write(&scenario, NAMESPACED).map_err(|error| error.to_string())?;
+    let scenario = scenario.display().to_string();
+    let aws = programs::aws()?;
+    let folder = aws.parent().unwrap_or(Path::new("/"));
+    let path = format!(
+        "{}:{}",
+        folder.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let test = [
+        "test",
+        "--cluster",
+        "kubeconfig",
+        "--context",
+        "eks",
+        "--kubeconfig",
+        &file,
+        "--allow-writes",
+        &scenario,
+    ];
+    let run = up.run_with(&programs::rolecall(), &test, &[("PATH", &path)])?;
+    let run = run.ok()?;
+    run.says("of context \"eks\"")?;
+    // Without the program it is said which.
+    let run = up.run_with(&programs::rolecall(), &test, &[("PATH", "/nowhere")])?;
+    let run = run.refused()?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says("the kubeconfig's program aws").map(drop)
+}
+
+/// A refusal is the business of a cluster that knows the issuer.
+fn unseen() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    for (file, why) in [
+        (
+            "scenarios/negatives/email-not-verified.yaml",
+            "whether the cluster refuses a token cannot be seen",
+        ),
+        (
+            "scenarios/negatives/expired.yaml",
+            "the kubeconfig cluster does not follow our clock",
+        ),
+    ] {
+        let run = stranger.tested(&["--allow-writes", file])?;
+        came_out(&run, "skip")?;
+        let run = run.says(why)?;
+        let strict = stranger.tested(&["--allow-writes", "--no-skip", file])?;
+        check(strict.code == Some(3), || run.to_string())?;
+    }
+    Ok(())
+}
+
+/// Makes so much that there is time to do something in the middle.
+fn long(stranger: &Stranger) -> Result<String, Stop> {
+    let mut objects = String::from("rbac:\n");
+    for number in 0..3000 {
+        objects += &format!(
+            "  - {}\n",
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("long-{number}"), "namespace": "default"}})
+        );
+    }
+    let (before, after) = NAMESPACED.split_once("rbac:\n").unwrap_or_default();
+    let (_, expect) = after.split_once("expect:").unwrap_or_default();
+    let file = stranger.up.scratch().join("long.yaml");
+    std::fs::write(&file, format!("{before}{objects}expect:{expect}"))
+        .map_err(|error| error.to_string())?;
+    Ok(file.display().to_string())
+}
+
+/// `rolecall test`, ended by a signal when it has begun to make something.
+fn ended_by(stranger: &Stranger, signal: &str) -> Result<Ran, Stop> {
+    let file = long(stranger)?;
+    let before = stranger.written()?.len();
+    let child = stranger
+        .test(&["--allow-writes", &file])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let pid = child.id().to_string();
+    eventually("something is made", || {
+        Ok(stranger.written()?.len() > before + 20)
+    })?;
+    let mut kill = Command::new("kill");
+    ran({
+        kill.args(["-s", signal, &pid]);
+        kill
+    })?
+    .ok()?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
+    Ok(Ran {
+        what: "rolecall test".to_owned(),
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+fn interrupted() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    for signal in ["INT", "TERM"] {
+        let run = ended_by(&stranger, signal)?;
+        check(run.code == Some(3), || run.stderr.clone())?;
+        run.says("interrupted; what was made in the cluster is removed")?;
+        let left = stranger.labelled()?;
+        check(left.is_empty(), || format!("{} are left", left.len()))?;
+    }
+    Ok(())
+}
+
+fn cleaned() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    let mine = ["create", "configmap", "mine"];
+    stranger.up.kubectl("v1.37", &mine)?.ok()?;
+    ended_by(&stranger, "KILL")?;
+    let left = stranger.labelled()?;
+    check(!left.is_empty(), || "nothing was made".to_owned())?;
+    let clean = || {
+        let mut command = Command::new(programs::rolecall());
+        command
+            .args(["clean", "--context", "kubedemy", "--kubeconfig"])
+            .arg(&stranger.kubeconfig);
+        ran(command)
+    };
+    clean()?
+        .ok()?
+        .says("removed /api/v1/namespaces/default/configmaps/")?;
+    check(stranger.labelled()?.is_empty(), || {
+        "some are left".to_owned()
+    })?;
+    let mine = ["get", "configmap", "mine"];
+    stranger.up.kubectl("v1.37", &mine)?.ok()?;
+    clean()?.ok()?.says("nothing is left").map(drop)
+}
+
+fn up() -> Result<(), Stop> {
+    let mut command = Command::new(programs::rolecall());
+    command.args(["up", "--cluster", "kubeconfig"]);
+    let run = ran(command)?.refused()?;
+    check(run.code == Some(2), || run.to_string())?;
+    run.says("rolecall test --cluster kubeconfig").map(drop)
+}
