@@ -45,6 +45,13 @@ kubernetes *WHAT:
 kind-node-image: (kubernetes "kind")
     docker load --input "$(kubernetes/node-image/build)"
 
+# A container image of the program; BASE is what has its C library
+image BASE="debian:bookworm-slim":
+    cargo build --release -p rolecall
+    rm -rf target/image && mkdir target/image
+    cp Dockerfile target/release/rolecall target/image/
+    docker build --build-arg BASE={{ BASE }} --tag rolecall target/image
+
 # As many fresh cases as asked for each oracle; ends in "N cases, D disagreements" for each
 prove CASES MINOR="1.37": (kubernetes ("v" + MINOR) "oracle-authn" "oracle-rbac")
     cargo run --release -p kube-authn --example equal_authn -- --kubernetes-version {{ MINOR }} --prove {{ CASES }} --seed 1

@@ -387,7 +387,7 @@ impl Drop for ByHand {
 /// instance that has what the file names.
 fn by_hand() -> Result<(), Stop> {
     programs::kind()?;
-    let up = Up::start(&["--for-kind"])?;
+    let mut up = Up::start(&["--for-kind"])?;
     let place = tempfile::tempdir().map_err(|error| error.to_string())?;
     std::os::unix::fs::symlink(up.dir(), place.path().join(".rolecall"))
         .map_err(|error| error.to_string())?;
@@ -436,7 +436,26 @@ fn by_hand() -> Result<(), Stop> {
         user["username"] == "test@kubedemy.io" && user["groups"][0] == "oidc:admins",
         || user.to_string(),
     )?;
-    as_person("nonsense")?.refused().map(drop)
+    as_person("nonsense")?.refused()?;
+    // Its port is free now, and whom the cluster trusts is said anew.
+    up.signal("TERM")?;
+    let mut test = Command::new(programs::rolecall());
+    test.args(["test", "--json", "--cluster", "kubeconfig", "--for-kind"])
+        .args(["--allow-writes", "--context"])
+        .arg(format!("kind-{}", hand.name))
+        .arg("--kubeconfig")
+        .arg(hand.kubeconfig())
+        .arg("--dir")
+        .arg(up.dir())
+        .args(["scenarios/tutorial.yaml", "scenarios/attacks/spelling.yaml"])
+        .current_dir(programs::root());
+    let run = ran(test)?.ok()?;
+    check(!run.stdout.contains("\"verdict\":\"skip\""), || {
+        run.to_string()
+    })?;
+    run.says("by the cluster's own trust in https://")?
+        .says("the cluster knows test@kubedemy.io in oidc:admins, system:authenticated")
+        .map(drop)
 }
 
 /// What the repository's file says is what the command prints.

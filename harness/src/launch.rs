@@ -1,5 +1,6 @@
 //! Starts clusters of the kind that a rig is set up with.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +40,8 @@ struct Surroundings {
     proxy: Option<String>,
     aws_names: bool,
     version: Option<Version>,
+    /// Where the embedded cluster is found, where that is not loopback.
+    listen: Option<Ipv4Addr>,
     audit_policy: audit::Policy,
     /// The cluster that stands ready, and its port.
     first: (ClusterRef, u16),
@@ -78,6 +81,7 @@ pub fn launcher(
         proxy: proxy.map(str::to_owned),
         aws_names: config.names != Names::Local,
         version: config.kubernetes_version,
+        listen: config.listen,
         audit_policy: config.audit_policy.clone(),
         first: (
             ClusterRef::new(&config.region, &config.cluster_name),
@@ -143,7 +147,11 @@ impl Surroundings {
             webhook: Some(Arc::new(webhook)),
             clock: self.clock,
         };
-        let listener = Listener::bind(loopback(port))
+        let address = match self.listen {
+            Some(public) => (public, port).into(),
+            None => loopback(port),
+        };
+        let listener = Listener::bind(address)
             .await
             .map_err(|error| error.to_string())?;
         let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;

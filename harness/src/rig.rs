@@ -77,6 +77,9 @@ pub struct Config {
     pub kubernetes_version: Option<Version>,
     /// The image of kind's nodes, where it is not ours or kind's own.
     pub kind_image: Option<String>,
+    /// An address of this machine that is the public one, beside loopback; none: on
+    /// loopback alone.
+    pub listen: Option<Ipv4Addr>,
     /// Whether containers on kind's network reach the front door, too, as those of
     /// our own kind clusters do.
     pub for_kind: bool,
@@ -194,6 +197,7 @@ impl Default for Config {
             cluster: Kind::default(),
             kubernetes_version: None,
             kind_image: None,
+            listen: None,
             for_kind: false,
             keep: false,
             reuse: false,
@@ -279,10 +283,11 @@ impl Rig {
             Kind::Kind => Some(kind::Tools::find(config.kind_image.as_deref()).await?),
             Kind::Embedded | Kind::ControlPlane | Kind::Existing => None,
         };
-        let gateway = match &tools {
-            Some(tools) => Some(tools.gateway),
-            None if config.for_kind => Some(kind::gateway().await?),
-            None => None,
+        let public = match (&tools, config.listen) {
+            (Some(tools), _) => Some(tools.gateway),
+            (None, Some(address)) => Some(address),
+            (None, None) if config.for_kind => Some(kind::gateway().await?),
+            (None, None) => None,
         };
         let kept = match &tools {
             Some(_) if config.reuse => kept::find(&made_as(&config)),
@@ -292,12 +297,12 @@ impl Rig {
             Some(kept) => (kept.identity.port, kept.identity.proxy_port),
             None => (config.port, config.names.proxy_port()),
         };
-        let doors = listen(gateway, port).await?;
+        let doors = listen(public, port).await?;
         let origin = format!("https://{}", doors[0].addr());
         // Bound before anything is told of it.
         let proxies = match config.names {
             Names::Local => Vec::new(),
-            Names::Aws { .. } => listen(gateway, proxy_port).await?,
+            Names::Aws { .. } => listen(public, proxy_port).await?,
         };
         let proxy_url = proxies
             .first()
@@ -408,9 +413,9 @@ impl Rig {
                 tasks.spawn(listener.serve_plain(service.clone(), shutdown.clone()));
             }
         }
-        let gateway = gateway.map(|gateway| gateway.to_string());
+        let public = public.map(|address| address.to_string());
         let names = ["127.0.0.1", "localhost"].into_iter();
-        let names: Vec<&str> = names.chain(gateway.as_deref()).collect();
+        let names: Vec<&str> = names.chain(public.as_deref()).collect();
         let tls = edge.issue_server(&names, now)?.server_config()?;
         let service = tower::service_fn(move |request| front.clone().respond(request));
         for listener in doors {
@@ -431,8 +436,8 @@ impl Rig {
         })
     }
 
-    /// `https://127.0.0.1:PORT` of the front door; where containers are to reach
-    /// it, the gateway of their network in place of that address.
+    /// `https://127.0.0.1:PORT` of the front door; where others are to reach it,
+    /// the public address in that place.
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -746,15 +751,15 @@ fn answer(status: StatusCode, body: &Value) -> Response<Body> {
     response
 }
 
-/// Listeners on one port of loopback and, where containers are to reach it, of
-/// their network's gateway; that one is the public one, and comes first.
-async fn listen(gateway: Option<Ipv4Addr>, port: u16) -> std::io::Result<Vec<Listener>> {
-    let Some(gateway) = gateway else {
+/// Listeners on one port of loopback and, where others are to reach it, of the
+/// public address; that one comes first.
+async fn listen(public: Option<Ipv4Addr>, port: u16) -> std::io::Result<Vec<Listener>> {
+    let Some(address) = public else {
         return Ok(vec![Listener::bind(loopback(port)).await?]);
     };
     let mut tries = 0;
     loop {
-        let public = Listener::bind(SocketAddr::new(IpAddr::V4(gateway), port)).await?;
+        let public = Listener::bind(SocketAddr::new(IpAddr::V4(address), port)).await?;
         match Listener::bind(loopback(public.addr().port())).await {
             Ok(local) => return Ok(vec![public, local]),
             // A free port there may be taken here.

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -609,6 +610,9 @@ pub struct Up {
     /// The front door's port (Cognito, its pages, EKS, STS); 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+    /// Also listen on this address of the machine, under which everything is found then; auto takes the one that leads to other machines. Without it nothing listens but on loopback.
+    #[arg(long, value_name = "ADDRESS", value_parser = own_address)]
+    pub listen: Option<Ipv4Addr>,
     /// The API server's port; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     pub api_port: u16,
@@ -734,6 +738,27 @@ impl Up {
             );
         }
         Ok(pins)
+    }
+}
+
+/// An address that others find. Nothing is sent to find out which: a datagram's
+/// socket is bound to the way there, and 192.0.2.1 is nobody (RFC 5737).
+fn own_address(text: &str) -> Result<Ipv4Addr, String> {
+    if text != "auto" {
+        return match text.parse::<Ipv4Addr>() {
+            Ok(address) if !address.is_unspecified() => Ok(address),
+            _ => Err("name an IPv4 address of this machine, or auto".to_owned()),
+        };
+    }
+    let way = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    };
+    match way() {
+        Ok(SocketAddr::V4(address)) => Ok(*address.ip()),
+        Ok(other) => Err(format!("{other} is no IPv4 address")),
+        Err(error) => Err(format!("no way leads to other machines: {error}")),
     }
 }
 

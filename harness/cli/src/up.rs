@@ -23,6 +23,11 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
             "--keep and --reuse are for --cluster kind: the others are there in a moment",
         ));
     }
+    if options.listen.is_some() && options.cluster == ClusterName::Kind {
+        return Err(Stop::usage(
+            "--listen is not for --cluster kind, whose nodes find the front door at their network's gateway",
+        ));
+    }
     if options.for_kind {
         pin_for_kind(&mut options);
     }
@@ -48,6 +53,7 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
         cluster: options.cluster.into(),
         kubernetes_version: options.kubernetes_version,
         kind_image: options.kind_image.clone(),
+        listen: options.listen,
         for_kind: options.for_kind,
         keep: options.keep,
         reuse: options.reuse,
@@ -170,7 +176,12 @@ fn table(ready: &Ready, options: &Up) -> String {
             let _ = writeln!(text, "  {limit}");
         }
     }
-    if !ready.origin.contains("127.0.0.1") {
+    if let Some(address) = options.listen {
+        let _ = writeln!(
+            text,
+            "\nOther machines may reach it at {address}, and so may whoever is there."
+        );
+    } else if !ready.origin.contains("127.0.0.1") {
         text += "\nContainers on kind's network reach the front door, too, and so may whoever runs them.\n";
     }
     let flag = if options.instance.dir.as_os_str() == ".rolecall" {

@@ -62,7 +62,12 @@ impl Embedded {
     pub fn start(listener: Listener, config: Config) -> Result<Self, foundation::pki::Error> {
         let now = foundation::pki::today();
         let ca = Ca::new(&format!("rolecall cluster {}", config.name), now)?;
-        let serving = ca.issue_server(&serving_names(config.host.as_deref()), now)?;
+        let ip = listener.addr().ip().to_string();
+        let mut names = serving_names(config.host.as_deref());
+        if !names.contains(&ip.as_str()) {
+            names.push(&ip);
+        }
+        let serving = ca.issue_server(&names, now)?;
         let admin = ca.issue_client("kubernetes-admin", Some("system:masters"), now)?;
         let tls = serving.server_config_with_client_auth(&ca)?;
         let server = ApiServer::new(mock_apiserver::Config {
