@@ -2,7 +2,8 @@
 # it, kind's nodes among them, with the embedded cluster beside it.
 #
 #   just image                                  the program, packed
-#   docker run --network kind -v "$PWD/.rolecall:$PWD/.rolecall" \
+#   mkdir -p .rolecall; docker network create kind
+#   docker run --network kind --user "$(id -u):$(id -g)" -v "$PWD/.rolecall:$PWD/.rolecall" \
 #     rolecall up --listen auto --for-kind --dir "$PWD/.rolecall"
 #
 # It packs a program that is built already, so that it needs no network of its own:

@@ -523,8 +523,8 @@ fn words(kind: Kind) -> Result<(), Stop> {
     let status = word("status", false)?.ok()?.says("trusts no issuer yet")?;
     let limited = status.stdout.contains("its clock does not follow ours");
     check(limited == (kind != Kind::Embedded), || status.to_string())?;
-    let (pool, client) = tutorial::steps_1_to_5(&up)?;
-    tutorial::step_6(&up, &pool, &client)?;
+    let (pool, client) = tutorial::made(&up)?;
+    tutorial::associated(&up, &pool, &client)?;
     word("outbox", false)?
         .ok()?
         .says("by email to test@kubedemy.io")?;
@@ -558,7 +558,7 @@ fn pins() -> Result<(), Stop> {
         ])
     };
     let made = |up: &Up| -> Result<Vec<String>, Stop> {
-        let (pool, client) = tutorial::steps_1_to_5(up)?;
+        let (pool, client) = tutorial::made(up)?;
         let user = up
             .aws(&[
                 "cognito-idp",
@@ -597,7 +597,7 @@ fn pins() -> Result<(), Stop> {
 fn fresh_keys() -> Result<(), Stop> {
     let (a, b) = (Up::start(&[])?, Up::start(&[])?);
     let keys = |up: &Up| -> Result<Vec<String>, Stop> {
-        let (pool, _) = tutorial::steps_1_to_5(up)?;
+        let (pool, _) = tutorial::made(up)?;
         let url = format!("{}/{pool}/.well-known/jwks.json", up.ready().issuer_base);
         let http = up.https()?;
         let jwks: serde_json::Value = crate::rig::block_on(async {
@@ -720,7 +720,7 @@ type Sent = (String, String, Vec<(String, String)>, Vec<u8>);
 /// is no server error, and the panic hook counts nothing.
 fn garbage() -> Result<(), Stop> {
     let up = Up::start(&[])?;
-    let (pool, _) = tutorial::steps_1_to_5(&up)?;
+    let (pool, _) = tutorial::made(&up)?;
     let long = "x".repeat(20_000);
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let target = |operation: &str| {

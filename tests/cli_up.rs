@@ -440,8 +440,8 @@ fn git() -> Result<(), Stop> {
 
 fn untouched() -> Result<(), Stop> {
     let up = Up::start(&[])?;
-    let (pool, client) = tutorial::steps_1_to_5(&up)?;
-    tutorial::step_6(&up, &pool, &client)?;
+    let (pool, client) = tutorial::made(&up)?;
+    tutorial::associated(&up, &pool, &client)?;
     let (admin, working) = (
         up.dir().join("admin.kubeconfig"),
         up.dir().join("kubeconfig"),

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::cluster::Kind;
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
 use crate::cli_up::marked;
@@ -48,6 +49,14 @@ pub fn cases() -> Vec<Case> {
     }
     all.extend([
         case("control_plane::a_start_can_be_interrupted", interrupted),
+        case(
+            "control_plane::at_fifty_moments_nothing_is_left_after_a_signal",
+            at_fifty_moments,
+        ),
+        case(
+            "control_plane::eight_at_once_come_out_as_one_alone",
+            eight_at_once,
+        ),
         case("control_plane::two_do_not_share_a_port", one_port),
         case(
             "control_plane::half_a_set_of_programs_is_passed_over",
@@ -227,6 +236,98 @@ fn interrupted() -> Result<(), Stop> {
         .map(|entry| entry.file_name())
         .collect();
     check(left == ["audit.log"], || format!("{left:?} is left"))
+}
+
+/// Moments and signals of a seed, over a start and the scenario after it.
+fn at_fifty_moments() -> Result<(), Stop> {
+    const AT_ONCE: usize = 10;
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+    let mut moments: Vec<(&str, u64)> = (0..50)
+        .map(|_| {
+            let signal = ["INT", "TERM", "HUP", "KILL"][random.random_range(0..4)];
+            (signal, random.random_range(0..15_000))
+        })
+        .collect();
+    // As long ones beside each other, as short ones.
+    moments.sort_by_key(|(_, moment)| *moment);
+    for some in moments.chunks(AT_ONCE) {
+        std::thread::scope(|scope| {
+            let all: Vec<_> = some
+                .iter()
+                .map(|&(signal, moment)| scope.spawn(move || at_moment(signal, moment)))
+                .collect();
+            all.into_iter().try_for_each(|one| {
+                one.join()
+                    .unwrap_or_else(|_| Err(Stop::Fail("a case panicked".to_owned())))
+            })
+        })?;
+    }
+    Ok(())
+}
+
+fn at_moment(signal: &str, moment: u64) -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mark = folder.path().display().to_string();
+    let arguments = [
+        "test",
+        "--cluster",
+        "control-plane",
+        "scenarios/tutorial.yaml",
+    ];
+    let mut child = started(&mark, &arguments)?;
+    std::thread::sleep(Duration::from_millis(moment));
+    // It may have ended by itself on a machine that is fast.
+    if child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        send(signal, child.id())?;
+    }
+    child.wait().map_err(|error| error.to_string())?;
+    eventually(
+        &format!("nothing is left of a SIG{signal} after {moment} ms"),
+        || {
+            let mut left = std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?;
+            let clusters = left.any(|entry| {
+                let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
+                name.to_string_lossy().starts_with("rolecall-cluster-")
+            });
+            Ok(marked(&mark)?.is_empty() && !clusters)
+        },
+    )
+}
+
+fn eight_at_once() -> Result<(), Stop> {
+    let home = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let kubeconfig = home.path().join("config");
+    std::fs::write(&kubeconfig, "theirs").map_err(|error| error.to_string())?;
+    let verdicts = || -> Result<Vec<String>, Stop> {
+        let mut command = Command::new(programs::rolecall());
+        command
+            .args(["test", "--json", "--cluster", "control-plane"])
+            .args(["scenarios/tutorial.yaml"])
+            .current_dir(programs::root())
+            .env("KUBECONFIG", &kubeconfig)
+            .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?);
+        let lines = ran(command)?.ok()?.stdout;
+        let events = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let steps = events.filter(|event: &Value| event["event"] == "stepFinished");
+        Ok(steps
+            .map(|step| format!("{} {}", step["title"], step["verdict"]))
+            .collect())
+    };
+    let alone = verdicts()?;
+    let together: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(verdicts)).collect();
+        all.into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect()
+    });
+    for one in together {
+        let one = one.map_err(|_| Stop::Fail("a case panicked".to_owned()))??;
+        check(one == alone, || format!("{one:?}, alone {alone:?}"))?;
+    }
+    let kept = std::fs::read_to_string(&kubeconfig).unwrap_or_default();
+    check(kept == "theirs", || format!("KUBECONFIG has {kept}"))
 }
 
 fn one_port() -> Result<(), Stop> {

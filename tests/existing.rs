@@ -44,9 +44,24 @@ pub fn cases() -> Vec<Case> {
             "existing::what_the_administrator_may_not_is_said",
             may_not_impersonate,
         ),
+        case(
+            "existing::what_was_there_before_is_never_deleted",
+            never_deleted,
+        ),
+        case(
+            "existing::who_may_impersonate_users_and_groups_may_enough",
+            users_and_groups,
+        ),
+        case("existing::an_interrupt_while_it_tidies_up", while_tidying),
         case("existing::by_the_kubeconfig_of_aws_eks", by_aws_eks),
         case("existing::what_cannot_be_seen_is_skipped", unseen),
-        case("existing::an_interrupt_leaves_nothing", interrupted),
+        case("existing::an_interrupt_leaves_nothing", || {
+            interrupted(Kind::Embedded)
+        }),
+        case(
+            "existing::an_interrupt_leaves_nothing on a real control plane",
+            || interrupted(Kind::ControlPlane),
+        ),
         case("existing::clean_removes_what_a_kill_left", cleaned),
         case("existing::up_says_what_it_is_for", up),
     ]);
@@ -115,6 +130,18 @@ impl Stranger {
             }
         }
         Ok(written)
+    }
+
+    /// A kubeconfig in which the user of `kubedemy` has this token.
+    fn by_token(&self, name: &str, token: &str) -> Result<String, Stop> {
+        let theirs = std::fs::read_to_string(&self.kubeconfig).map_err(|e| e.to_string())?;
+        let lines = theirs.lines();
+        let without = lines.filter(|line| !line.trim_start().starts_with("client-"));
+        let without = without.collect::<Vec<_>>().join("\n") + "\n";
+        let theirs = without.replace("  user:\n", &format!("  user:\n    token: {token}\n"));
+        let file = self.up.scratch().join(format!("{name}.kubeconfig"));
+        std::fs::write(&file, theirs).map_err(|error| error.to_string())?;
+        Ok(file.display().to_string())
     }
 
     /// The binding of the tutorial, by kubectl.
@@ -274,7 +301,11 @@ fn own_trust(kind: Kind) -> Result<(), Stop> {
             // Whose cluster it is makes it trust the issuer as soon as there is one.
             if matches!(&event, Event::StepFinished { title, .. } if title.contains("app client")) {
                 said.push(format!("{event:?}"));
-                told = trust_it(&stranger.up, &said);
+                // Not on a thread that drives the run.
+                let thread = std::thread::scope(|scope| {
+                    scope.spawn(|| trust_it(&stranger.up, &said)).join()
+                });
+                told = thread.unwrap_or_else(|_| Err(Stop::Fail("it panicked".to_owned())));
             }
             said.push(format!("{event:?}"));
         };
@@ -418,14 +449,112 @@ fn drift() -> Result<(), Stop> {
     })
 }
 
+/// A scenario that takes a binding away, on a cluster that has it already.
+fn never_deleted() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    let gone = "scenarios/negatives/binding-gone.yaml";
+    let run = stranger.tested(&["--allow-writes", gone])?.ok()?;
+    came_out(&run, "pass")?;
+    run.says("removed /apis/rbac.authorization.k8s.io/v1/clusterrolebindings/")?;
+    let text = std::fs::read_to_string(programs::root().join(gone)).map_err(|e| e.to_string())?;
+    let name = text
+        .split("name: \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    let name = name.ok_or_else(|| format!("no binding in {text}"))?;
+    check(name == "oidc:admins", || name.to_owned())?;
+    stranger.bind(name)?;
+    let run = stranger.tested(&["--allow-writes", gone])?;
+    came_out(&run, "skip")?;
+    run.says("only such are deleted in a cluster that was there before")?;
+    let binding = ["get", "clusterrolebinding", name];
+    stranger.up.kubectl("v1.37", &binding)?.ok().map(drop)
+}
+
+/// Rights that administrators give: to ask for users and groups, to read RBAC, and
+/// to ask about tokens. Nothing of theirs is `system:masters`.
+fn users_and_groups() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::ControlPlane)?;
+    let up = &stranger.up;
+    let rights = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "tester", "namespace": "default"}},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "tester"}, "rules": [
+            {"apiGroups": [""], "resources": ["users", "groups"], "verbs": ["impersonate"]},
+            {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["*"], "verbs": ["get", "list"]},
+            {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+        ]},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "tester"},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "tester"},
+         "subjects": [{"kind": "ServiceAccount", "name": "tester", "namespace": "default"}]},
+    ]});
+    let file = up.scratch().join("rights.json");
+    std::fs::write(&file, rights.to_string()).map_err(|error| error.to_string())?;
+    let create = ["create", "-f", file.to_str().unwrap_or_default()];
+    up.kubectl("v1.37", &create)?.ok()?;
+    stranger.bind("oidc:admins")?;
+    let token = up.kubectl("v1.37", &["create", "token", "tester"])?.ok()?;
+    let file = stranger.by_token("tester", token.stdout.trim())?;
+    let run = stranger.tested(&[TUTORIAL, "--kubeconfig", &file])?.ok()?;
+    came_out(&run, "pass").map(drop)
+}
+
+/// A finalizer keeps what was made, and the signal comes while that is waited for.
+fn while_tidying() -> Result<(), Stop> {
+    let stranger = Stranger::on(Kind::Embedded)?;
+    let held = r#"
+  - apiVersion: v1
+    kind: ConfigMap
+    metadata: { name: first, namespace: default }
+  - apiVersion: v1
+    kind: ConfigMap
+    metadata: { name: held, namespace: default, finalizers: [example.com/held] }
+expect:"#;
+    let (before, after) = NAMESPACED.split_once("rbac:\n").unwrap_or_default();
+    let (_, expect) = after.split_once("\nexpect:").unwrap_or_default();
+    let expect = expect.replace("can: [list pods -n rolecall-try]", "can: [get /version]");
+    let file = stranger.up.scratch().join("held.yaml");
+    std::fs::write(&file, format!("{before}rbac:{held}{expect}")).map_err(|e| e.to_string())?;
+    let child = stranger
+        .test(&["--allow-writes", file.to_str().unwrap_or_default()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let deletes = || {
+        Ok(stranger
+            .written()?
+            .iter()
+            .any(|one| one.starts_with("delete ")))
+    };
+    eventually("it tidies up", deletes)?;
+    let mut kill = Command::new("kill");
+    kill.args(["-s", "INT", &child.id().to_string()]);
+    ran(kill)?.ok()?;
+    // Whose finalizer it is lets go, and what waits for that goes on.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let patch = ["patch", "configmap", "held", "--type=merge", "-p"];
+    let free = [&patch[..], &[r#"{"metadata":{"finalizers":null}}"#]].concat();
+    stranger.up.kubectl("v1.37", &free)?.ok()?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    check(
+        said.contains("interrupted; what was made in the cluster is removed"),
+        || said.to_string(),
+    )?;
+    let left = stranger.labelled()?;
+    check(left.is_empty(), || format!("{left:?} is left"))
+}
+
 /// A kubeconfig with a token of somebody who may look at everything and no more.
 fn may_not_impersonate() -> Result<(), Stop> {
     let stranger = Stranger::on(Kind::Embedded)?;
     let up = &stranger.up;
     stranger.bind("oidc:admins")?;
-    let (pool, client) = tutorial::steps_1_to_5(up)?;
+    let (pool, client) = tutorial::made(up)?;
     let session = tutorial::log_in(up, &pool, &client)?;
-    tutorial::step_6(up, &pool, &client)?;
+    tutorial::associated(up, &pool, &client)?;
     up.kubectl("v1.37", &["delete", "clusterrolebinding", "oidc:admins"])?
         .ok()?;
     let view = [
@@ -436,18 +565,8 @@ fn may_not_impersonate() -> Result<(), Stop> {
         "--group=oidc:admins",
     ];
     up.kubectl("v1.37", &view)?.ok()?;
-    let theirs = std::fs::read_to_string(&stranger.kubeconfig).map_err(|e| e.to_string())?;
-    let certificate = theirs
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("client-"))
-        .collect::<Vec<_>>()
-        .join("\n")
-        + "\n";
     let token = session.id_token.expose();
-    let theirs = certificate.replace("  user:\n", &format!("  user:\n    token: {token}\n"));
-    let file = up.scratch().join("viewer.kubeconfig");
-    std::fs::write(&file, theirs).map_err(|error| error.to_string())?;
-    let file = file.display().to_string();
+    let file = stranger.by_token("viewer", token)?;
 
     let nothing = up.scratch().join("nothing.yaml");
     let text = NAMESPACED.split("rbac:\n").next().unwrap_or_default();
@@ -457,7 +576,7 @@ fn may_not_impersonate() -> Result<(), Stop> {
     let run = stranger.tested(&[&nothing, "--kubeconfig", &file])?;
     came_out(&run, "skip")?;
     let run = run
-        .says("could not be asked: 403 tokenreviews.authentication.k8s.io is forbidden")?
+        .says("why could not be asked: 403 tokenreviews.authentication.k8s.io is forbidden")?
         .says("identities are by impersonation, and 403")?
         .says("cannot impersonate")?;
     check(!run.to_string().contains(token), || {
@@ -584,8 +703,8 @@ fn ended_by(stranger: &Stranger, signal: &str) -> Result<Ran, Stop> {
     })
 }
 
-fn interrupted() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
+fn interrupted(kind: Kind) -> Result<(), Stop> {
+    let stranger = Stranger::on(kind)?;
     for signal in ["INT", "TERM"] {
         let run = ended_by(&stranger, signal)?;
         check(run.code == Some(3), || run.stderr.clone())?;

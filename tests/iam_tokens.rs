@@ -6,40 +6,51 @@ use crate::ledger::{Case, Stop, case, on_each};
 use crate::programs;
 use crate::rig::{Up, check, eventually};
 
-/// All of them.
+/// What holds of a cluster's tokens, whatever was asked before.
+type Row = (&'static str, fn(&Up) -> Result<(), Stop>);
+const ROWS: [Row; 5] = [
+    ("the_creator_is_the_clusters_admin", creator),
+    ("another_identity_gets_401", |up| stranger(up, true)),
+    ("an_unknown_key_gets_401", |up| stranger(up, false)),
+    ("a_token_for_another_cluster_gets_401", other_cluster),
+    ("an_old_or_tampered_token_gets_401", old_or_tampered),
+];
+
+/// All of them: the rows each on an embedded cluster of its own, and all on one of
+/// each other kind, which take longer to start than to ask.
 pub fn cases() -> Vec<Case> {
-    let mut all: Vec<Case> = [
-        on_each("iam_tokens::the_creator_is_the_clusters_admin", creator),
-        on_each(
-            "iam_tokens::who_creates_another_cluster_is_the_admin_of_that_one",
-            other_creator,
-        ),
-        on_each("iam_tokens::another_identity_gets_401", |kind| {
-            stranger(kind, true)
-        }),
-        on_each("iam_tokens::an_unknown_key_gets_401", |kind| {
-            stranger(kind, false)
-        }),
-        on_each(
-            "iam_tokens::a_token_for_another_cluster_gets_401",
-            other_cluster,
-        ),
-        on_each(
-            "iam_tokens::an_old_or_tampered_token_gets_401",
-            old_or_tampered,
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut all: Vec<Case> = on_each(
+        "iam_tokens::who_creates_another_cluster_is_the_admin_of_that_one",
+        other_creator,
+    )
+    .into();
+    all.extend(
+        ROWS.map(|(name, row)| case(format!("iam_tokens::{name}"), move || row(&Up::start(&[])?))),
+    );
+    for (kind, place) in [
+        (Kind::ControlPlane, "on a real control plane"),
+        (Kind::Kind, "on kind"),
+    ] {
+        all.push(case(
+            format!("iam_tokens::every_row_of_the_table {place}"),
+            move || {
+                let up = Up::start_on(kind, &[])?;
+                ROWS.iter().try_for_each(|(name, row)| {
+                    row(&up).map_err(|stop| match stop {
+                        Stop::Fail(text) => Stop::Fail(format!("{name}: {text}")),
+                        other => other,
+                    })
+                })
+            },
+        ));
+    }
     all.push(case("iam_tokens::sts_knows_our_keys_and_no_other", sts));
     all
 }
 
 const DENIED: &str = "You must be logged in to the server";
 
-fn creator(kind: Kind) -> Result<(), Stop> {
-    let up = Up::start_on(kind, &[])?;
+fn creator(up: &Up) -> Result<(), Stop> {
     up.aws(&["eks", "update-kubeconfig", "--name", "kubedemy"])?
         .ok()?;
     for version in programs::KUBECTLS {
@@ -98,8 +109,7 @@ fn other_creator(kind: Kind) -> Result<(), Stop> {
     Ok(())
 }
 
-fn stranger(kind: Kind, known: bool) -> Result<(), Stop> {
-    let up = Up::start_on(kind, &[])?;
+fn stranger(up: &Up, known: bool) -> Result<(), Stop> {
     up.aws(&["eks", "update-kubeconfig", "--name", "kubedemy"])?
         .ok()?;
     let (id, secret) = if known {
@@ -131,20 +141,18 @@ fn token(up: &Up, cluster: &str) -> Result<String, Stop> {
     crate::tutorial::text(&answer["status"]["token"])
 }
 
-fn other_cluster(kind: Kind) -> Result<(), Stop> {
-    let up = Up::start_on(kind, &[])?;
-    let good = token(&up, "kubedemy")?;
+fn other_cluster(up: &Up) -> Result<(), Stop> {
+    let good = token(up, "kubedemy")?;
     up.kubectl_as("v1.37", &good, &["auth", "whoami"])?.ok()?;
-    let bad = token(&up, "elsewhere")?;
+    let bad = token(up, "elsewhere")?;
     up.kubectl_as("v1.37", &bad, &["auth", "whoami"])?
         .refused()?
         .says(DENIED)
         .map(drop)
 }
 
-fn old_or_tampered(kind: Kind) -> Result<(), Stop> {
-    let up = Up::start_on(kind, &[])?;
-    let good = token(&up, "kubedemy")?;
+fn old_or_tampered(up: &Up) -> Result<(), Stop> {
+    let good = token(up, "kubedemy")?;
     up.kubectl_as("v1.37", &good, &["auth", "whoami"])?.ok()?;
     let mut tampered = good.clone();
     let last = tampered.pop().unwrap_or('A');

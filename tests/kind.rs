@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
             file_is_rendered,
         ),
         case("kind::a_kept_cluster_is_taken_again", kept),
+        case("kind::a_port_that_is_taken_is_named", taken_port),
     ];
     cases.extend(
         [("killed", "kill"), ("frozen", "pause")].map(|(word, how)| {
@@ -128,6 +129,31 @@ fn no_image() -> Result<(), Stop> {
     run.says("127.0.0.1:1/nobody:v0 is not there and cannot be pulled")?
         .says("just kind-node-image")
         .map(drop)
+}
+
+/// The front door's, at the gateway or on loopback, and the API server's.
+fn taken_port() -> Result<(), Stop> {
+    let path = path_with(&[programs::kind()?])?;
+    let host = std::env::var("DOCKER_HOST").ok();
+    let gateway = block_on(harness::cluster::kind::gateway()).map_err(|why| why.to_string())?;
+    for (address, option) in [
+        (gateway.to_string(), "--port"),
+        ("127.0.0.1".to_owned(), "--port"),
+        ("127.0.0.1".to_owned(), "--api-port"),
+    ] {
+        let socket = std::net::TcpListener::bind((address.as_str(), 0));
+        let socket = socket.map_err(|error| error.to_string())?;
+        let port = socket
+            .local_addr()
+            .map_err(|error| error.to_string())?
+            .port();
+        let port = port.to_string();
+        let (run, took) = refused(&path, host.as_deref(), &[option, &port])?;
+        check(took < Duration::from_secs(5), || format!("{took:?}: {run}"))?;
+        run.says(&format!("{address}:{port}"))?
+            .says("Address already in use")?;
+    }
+    Ok(())
 }
 
 fn docker(arguments: &[&str]) -> Result<String, Stop> {
@@ -271,7 +297,7 @@ fn black_hole() -> Result<(), Stop> {
     ];
     let env = names.map(|name| (name, hole));
     let up = Up::start_on_with(Kind::Kind, &[], &env)?;
-    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    let (pool, client) = tutorial::made(&up)?;
     tutorial::associate(&up, &pool, &client)?;
     up.await_active("kubedemy")?;
     let session = tutorial::log_in(&up, &pool, &client)?;
@@ -392,7 +418,7 @@ fn by_hand() -> Result<(), Stop> {
     std::os::unix::fs::symlink(up.dir(), place.path().join(".rolecall"))
         .map_err(|error| error.to_string())?;
     let hand = ByHand::create(&programs::root().join("kind-config.yaml"), place.path())?;
-    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    let (pool, client) = tutorial::made(&up)?;
     check(
         pool == "eu-west-2_rolecall1" && client == "1rolecallclientforkind0000",
         || format!("{pool}, {client}"),
@@ -500,7 +526,7 @@ fn kept() -> Result<(), Stop> {
     let _kept = Kept(&cache);
     let mut one = Up::start_on_with(Kind::Kind, &["--keep"], &env)?;
     let node = node_of(&one)?;
-    let (pool, client) = tutorial::steps_1_to_5(&one)?;
+    let (pool, client) = tutorial::made(&one)?;
     tutorial::associate(&one, &pool, &client)?;
     one.await_active("kubedemy")?;
     one.kubectl("v1.37", &["create", "namespace", "left"])?
@@ -526,7 +552,7 @@ fn kept() -> Result<(), Stop> {
     two.kubectl("v1.37", &["get", "namespace", "left"])?.ok()?;
     two.kubectl_as("v1.37", session.id_token.expose(), &whoami)?
         .refused()?;
-    let (pool, client) = tutorial::steps_1_to_5(&two)?;
+    let (pool, client) = tutorial::made(&two)?;
     tutorial::associate(&two, &pool, &client)?;
     two.await_active("kubedemy")?;
     let session = tutorial::log_in(&two, &pool, &client)?;

@@ -91,8 +91,8 @@ impl Site {
     fn new(arguments: &[&str]) -> Result<Self, Stop> {
         let kubelogin = programs::kubelogin()?;
         let up = Up::start(arguments)?;
-        let (pool, client) = tutorial::steps_1_to_5(&up)?;
-        tutorial::step_6(&up, &pool, &client)?;
+        let (pool, client) = tutorial::made(&up)?;
+        tutorial::associated(&up, &pool, &client)?;
         Ok(Self {
             up,
             pool,

@@ -108,7 +108,7 @@ impl Case {
     /// The case as the test runner wants it.
     pub fn into_trial(self, ledger: &Ledger) -> Trial {
         let (ledger, name) = (ledger.clone(), self.name.clone());
-        Trial::ignorable_test(self.name, move || match (self.run)() {
+        Trial::ignorable_test(self.name, move || match timed(&name, self.run) {
             Ok(()) => Ok(Completion::Completed),
             Err(Stop::Fail(text)) => Err(Failed::from(text)),
             Err(Stop::Unable(Missing(reason))) => {
@@ -125,6 +125,29 @@ impl Case {
                 Ok(Completion::ignored_with(reason))
             }
         })
+    }
+}
+
+/// Runs a case; its seconds go to `ROLECALL_TIMES`, where that is set.
+fn timed(name: &str, run: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+    let began = std::time::Instant::now();
+    let outcome = run();
+    if let Some(path) = std::env::var_os("ROLECALL_TIMES") {
+        append(
+            &PathBuf::from(path),
+            &format!("{:.2} {name}\n", began.elapsed().as_secs_f64()),
+        );
+    }
+    outcome
+}
+
+fn append(path: &std::path::Path, text: &str) {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        eprintln!("cannot write {}: {error}", path.display());
     }
 }
 
@@ -155,12 +178,6 @@ impl Ledger {
             .iter()
             .map(|(case, reason)| format!("{case}: {reason}\n"))
             .collect();
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path);
-        if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
-            eprintln!("cannot write {}: {error}", path.display());
-        }
+        append(&path, &text);
     }
 }

@@ -48,8 +48,8 @@ fn members(ran: &Ran, name: &str) -> Result<Vec<Value>, Stop> {
 /// scratch folder: `authn.yaml`, `jwks.json`, `manifests/rbac.yaml`, and a
 /// token, which is returned.
 pub fn files(up: &Up) -> Result<String, Stop> {
-    let (pool, client) = tutorial::steps_1_to_5(up)?;
-    tutorial::step_6(up, &pool, &client)?;
+    let (pool, client) = tutorial::made(up)?;
+    tutorial::associated(up, &pool, &client)?;
     let session = tutorial::log_in(up, &pool, &client)?;
     let issuer = format!("{}/{pool}", up.ready().issuer_base);
     let config = format!(

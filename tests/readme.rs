@@ -16,6 +16,7 @@ pub fn cases() -> Vec<Case> {
         case("readme::the_scenarios", scenarios),
         case("readme::on_a_real_control_plane", control_plane),
         case("readme::on_kind", on_kind),
+        case("readme::on_clusters_that_exist", existing),
         case("readme::without_a_server", offline),
         case("readme::the_two_commands_stand_there", two_commands),
         case("readme::cargo_install_puts_it_on_the_path", install),
@@ -179,6 +180,23 @@ fn on_kind() -> Result<(), Stop> {
         block("kind-by-hand")?.contains("--config kind-config.yaml"),
         || "the README does not name kind-config.yaml".to_owned(),
     )
+}
+
+/// An instance's cluster stands for one of somebody else's.
+fn existing() -> Result<(), Stop> {
+    let up = Up::start(&[])?;
+    let text = under(&up, &block("existing")?)?.ok()?.stdout;
+    for needle in [
+        "0 passed, 0 failed, 1 skipped",
+        "1 passed, 0 failed",
+        "identities by impersonation, as \"kubernetes-admin\" of context \"kubedemy\"",
+        "nothing is left of an earlier run",
+    ] {
+        check(text.contains(needle), || {
+            format!("{needle} is not in: {text}")
+        })?;
+    }
+    Ok(())
 }
 
 fn offline() -> Result<(), Stop> {

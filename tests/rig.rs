@@ -14,7 +14,8 @@ use harness::control::Control;
 use harness::instance::Ready;
 use harness::login::http::HttpLogin;
 use harness::login::{Login as _, Request, Session};
-use serde_json::Value;
+use http::Method;
+use serde_json::{Value, json};
 
 use crate::ledger::Stop;
 use crate::programs;
@@ -341,16 +342,23 @@ impl Up {
 
     /// The status of a provider configuration of the ready cluster.
     pub fn association(&self, config: &str) -> Result<String, Stop> {
-        let described = self.aws(&[
-            "eks",
-            "describe-identity-provider-config",
-            "--cluster-name",
-            &self.ready.cluster_name,
-            "--identity-provider-config",
-            &format!("type=oidc,name={config}"),
-        ])?;
-        let described = described.ok()?.json()?;
+        let name = &self.ready.cluster_name;
+        let path = format!("/clusters/{name}/identity-provider-configs/describe");
+        let which = json!({"identityProviderConfig": {"type": "oidc", "name": config}});
+        let described = self.eks(Method::POST, &path, which)?;
         crate::tutorial::text(&described["identityProviderConfig"]["oidc"]["status"])
+    }
+
+    /// A Cognito operation, by a client of our own.
+    pub fn cognito(&self, operation: &str, input: Value) -> Result<Value, Stop> {
+        let aws = self.ready.aws(self.https()?);
+        block_on(aws.cognito(operation, &input)).map_err(|e| Stop::Fail(e.to_string()))
+    }
+
+    /// An EKS operation, likewise.
+    pub fn eks(&self, method: Method, path: &str, input: Value) -> Result<Value, Stop> {
+        let aws = self.ready.aws(self.https()?);
+        block_on(aws.eks(method, path, &input)).map_err(|e| Stop::Fail(e.to_string()))
     }
 
     /// Ends it with a signal and returns its exit code.

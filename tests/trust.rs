@@ -33,7 +33,7 @@ fn older(minor: &str) -> Result<(), Stop> {
     let up = Up::start_of(&format!("v{minor}"), &arguments, &[])?;
     let runs = up.ready().kubernetes.clone();
     check(runs.starts_with(&format!("v{minor}.")), || runs)?;
-    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    let (pool, client) = tutorial::made(&up)?;
     let session = tutorial::log_in(&up, &pool, &client)?;
     tutorial::associate(&up, &pool, &client)?;
     up.await_active("kubedemy")?;
@@ -51,7 +51,7 @@ fn older(minor: &str) -> Result<(), Stop> {
 
 fn begins_and_ends(kind: Kind) -> Result<(), Stop> {
     let up = Up::start_on(kind, &["--association-delay", "10m"])?;
-    let (pool, client) = tutorial::steps_1_to_5(&up)?;
+    let (pool, client) = tutorial::made(&up)?;
     let session = tutorial::log_in(&up, &pool, &client)?;
     let token = session.id_token.expose();
     let denied = || {

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +89,21 @@ impl ReservedPort {
     /// The address that is kept.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+}
+
+/// This machine's address on the way to others. Nothing is sent to find out: a
+/// datagram's socket is bound to the way, and 192.0.2.1 is nobody (RFC 5737).
+///
+/// # Errors
+/// No way leads there, or one without IPv4.
+#[allow(clippy::disallowed_methods, reason = "this is the place that binds")]
+pub fn outward_address() -> io::Result<Ipv4Addr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+    match socket.local_addr()? {
+        SocketAddr::V4(address) => Ok(*address.ip()),
+        SocketAddr::V6(address) => Err(io::Error::other(format!("{address} is no IPv4 address"))),
     }
 }
 

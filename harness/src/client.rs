@@ -412,7 +412,8 @@ impl KubeClient {
             .bytes()
             .await
             .map_err(|e| Broken::new(&what, chain(&e)))?;
-        if status.is_server_error() {
+        // Who is asked to come again has learnt nothing (API Priority and Fairness).
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             return Err(Broken::new(&what, format!("{status}: {text}")));
         }
@@ -465,8 +466,12 @@ fn changes(method: &Method, path: &str) -> bool {
     }
 }
 
-/// `Impersonate-*` (`staging/src/k8s.io/api/authentication/v1/types.go`).
+/// `Impersonate-*` (`staging/src/k8s.io/api/authentication/v1/types.go`), without
+/// which token it was: that is another right, which hardly anybody is given.
 fn impersonation(user: &kube_authn::User) -> Result<HeaderMap, String> {
+    if user.username.is_empty() {
+        return Err("nobody is impersonated by an empty name".to_owned());
+    }
     let mut headers = HeaderMap::new();
     let mut add = |name: String, value: &str| {
         let header = HeaderName::try_from(name.as_str());
@@ -485,7 +490,8 @@ fn impersonation(user: &kube_authn::User) -> Result<HeaderMap, String> {
     for group in &user.groups {
         add("impersonate-group".to_owned(), group)?;
     }
-    for (key, values) in &user.extra {
+    let extra = user.extra.iter();
+    for (key, values) in extra.filter(|(key, _)| *key != kube_authn::CREDENTIAL_ID_KEY) {
         let key = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC);
         for value in values {
             add(format!("impersonate-extra-{key}"), value)?;
@@ -554,16 +560,26 @@ mod tests {
             username: "ada@example.com".to_owned(),
             uid: "1".to_owned(),
             groups: vec!["oidc:a".to_owned(), "ü".to_owned()],
-            extra: [("a/b".to_owned(), vec!["c".to_owned()])].into(),
+            extra: [
+                ("a/b".to_owned(), vec!["c".to_owned()]),
+                (
+                    kube_authn::CREDENTIAL_ID_KEY.to_owned(),
+                    vec!["JTI=x".to_owned()],
+                ),
+            ]
+            .into(),
         };
         let headers = impersonation(&user).expect("headers");
         let all: Vec<_> = headers.get_all("impersonate-group").iter().collect();
         assert_eq!(all, ["oidc:a".as_bytes(), "ü".as_bytes()]);
         assert_eq!(headers["impersonate-extra-a%2fb"], "c");
-        let wrong = kube_authn::User {
-            username: "a\nb".to_owned(),
-            ..user
-        };
-        assert!(impersonation(&wrong).is_err());
+        assert_eq!(headers.len(), 5);
+        for name in ["a\nb", ""] {
+            let wrong = kube_authn::User {
+                username: name.to_owned(),
+                ..user.clone()
+            };
+            assert!(impersonation(&wrong).is_err(), "{name:?}");
+        }
     }
 }

@@ -37,6 +37,7 @@ use crate::login::{Driver, Login};
 use crate::proxy::{self, Proxy};
 use crate::runner::Bench;
 
+pub use foundation::listen::outward_address;
 pub use mock_apiserver::audit::Policy as AuditPolicy;
 
 /// How a rig is set up; the defaults are what `rolecall up` does.

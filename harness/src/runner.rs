@@ -497,7 +497,7 @@ impl Runner {
     }
 
     async fn disassociate(&mut self, details: &mut Details) -> Result<(), Trouble> {
-        if self.target.cluster.identities() != Identities::Told {
+        if self.is_elsewhere() {
             return Err(Trouble::Skip(
                 "whom a cluster trusts that was there before is not changed".to_owned(),
             ));
@@ -595,11 +595,14 @@ impl Runner {
             .kube
             .request(&As::Admin, Method::POST, &path, Some(&body))
             .await?;
-        if status == StatusCode::CONFLICT && body != *object {
-            return self.is_there(&own_path, object, details).await;
+        if let Writes::Noted(made) = self.target.cluster.writes() {
+            made.answered(&own_path, status == StatusCode::CREATED);
+            if status == StatusCode::CONFLICT {
+                return self.is_there(&own_path, object, details).await;
+            }
         }
         if status != StatusCode::CREATED {
-            return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
+            return Err(self.refused(&Refused::of(status, &answer)));
         }
         self.note_change(&path);
         if let Some(text) = describe_binding(&answer) {
@@ -609,6 +612,21 @@ impl Runner {
             details.push(format!("made {own_path}, which goes at the end"));
         }
         Ok(())
+    }
+
+    /// Whether the cluster was there before us.
+    fn is_elsewhere(&self) -> bool {
+        self.target.cluster.identities() != Identities::Told
+    }
+
+    /// What the refusal of a request of the administrator's is: of a cluster of ours
+    /// a verdict; of another it says what somebody may not do who is not asked about.
+    fn refused(&self, refused: &Refused) -> Trouble {
+        match refused.code {
+            401 if self.is_elsewhere() => Trouble::Broken(refused.to_string()),
+            403 if self.is_elsewhere() => Trouble::Skip(refused.to_string()),
+            _ => Trouble::Fail(refused.to_string()),
+        }
     }
 
     /// Whether an object is in a cluster that is not ours, and grants what the
@@ -631,10 +649,7 @@ impl Runner {
                     "{path} is not in the cluster, and nothing is made there without --allow-writes"
                 )));
             }
-            _ => {
-                let refused = Refused::of(status, &there);
-                return Err(Trouble::Skip(format!("{path} cannot be read: {refused}")));
-            }
+            _ => return Err(self.refused(&Refused::of(status, &there))),
         }
         for member in ["kind", "apiVersion"] {
             there[member] = object[member].clone();
@@ -648,7 +663,10 @@ impl Runner {
                     "{path} is in the cluster, and says something else than the scenario"
                 )));
             }
-            _ => details.push(format!("{path} is there already, and stays as it is")),
+            (Ok(_), Ok(_)) => details.push(format!("{path} is there already, and stays as it is")),
+            _ => details.push(format!(
+                "{path} is there already, and stays as it is; what it says was not compared"
+            )),
         }
         Ok(())
     }
@@ -670,10 +688,19 @@ impl Runner {
             namespace
         };
         let path = resource.object(namespace, name);
-        match self.target.cluster.writes() {
-            Writes::Free => {}
-            Writes::Noted(made) if made.has(&path) => {}
-            Writes::Noted(_) | Writes::Forbidden => {
+        let removed = match self.target.cluster.writes() {
+            Writes::Free => None,
+            Writes::Forbidden => Some(false),
+            Writes::Noted(made) => Some(made.remove_one(&path).await.map_err(Trouble::Broken)?),
+        };
+        match removed {
+            None => {}
+            Some(true) => {
+                self.note_change(&path);
+                details.push(format!("removed {path}"));
+                return Ok(());
+            }
+            Some(false) => {
                 return Err(Trouble::Skip(format!(
                     "{path} was not made here, and only such are deleted in a cluster that was there before"
                 )));
@@ -729,6 +756,7 @@ impl Runner {
         let session = self.session(&e.person, details).await?.clone();
         let mut wrong: Vec<String> = check_claims(&e.claims, &session.id_token);
         if e.asks_the_cluster() {
+            self.target.cluster.meet(&session.id_token).await?;
             let token = match e.token {
                 TokenKind::Id => session.id_token,
                 TokenKind::Access => session.access_token.ok_or_else(|| {
@@ -851,6 +879,14 @@ impl Runner {
             Ok(status) => status["userInfo"].clone(),
         };
         let identity = Identity::of(&user);
+        if let As::Impersonated(user) = &who
+            && !identity.is(user)
+        {
+            return Err(Trouble::Broken(format!(
+                "{} was to be impersonated, and the cluster knows {identity}: something on the way takes Impersonate- headers out",
+                user.username
+            )));
+        }
         details.push(format!("the cluster knows {identity}"));
         if let Some(expected) = &e.is {
             identity.compare(expected, wrong);
@@ -1005,7 +1041,12 @@ impl Runner {
         identity: &Identity,
         question: &Question,
     ) -> Result<Option<String>, Trouble> {
-        let policy = self.policy().await?;
+        let policy = match self.policy().await {
+            Ok(policy) => policy,
+            // Whoever may not read them has no explanation, and an answer all the same.
+            Err(Trouble::Skip(_)) => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
         let (group, resource) = self.resolve(question).await?;
         let asked = question.asked_by(identity.as_user(), &group, &resource);
         Ok(crate::explain::nearest_miss(&policy, &asked))
@@ -1032,10 +1073,11 @@ impl Runner {
             .request(&As::Admin, Method::GET, &path, None);
         let (status, mut list) = asked.await?;
         if !status.is_success() {
-            return Err(Trouble::Broken(format!(
-                "{path}: {}",
-                Refused::of(status, &list)
-            )));
+            let refused = Refused::of(status, &list);
+            if status == StatusCode::FORBIDDEN && self.is_elsewhere() {
+                return Err(Trouble::Skip(refused.to_string()));
+            }
+            return Err(Trouble::Broken(format!("{path}: {refused}")));
         }
         let mut items = list["items"].as_array_mut().map(std::mem::take);
         for item in items.iter_mut().flatten() {
@@ -1093,17 +1135,21 @@ fn grants_the_same(a: &kube_rbac::Object, b: &kube_rbac::Object) -> bool {
         (Object::Role(a), Object::Role(b)) => match (&a.aggregation, &b.aggregation) {
             // Its rules are the controller's to fill in.
             (Some(a), Some(b)) => a == b,
-            (None, None) => a.rules == b.rules,
+            // In whatever order: all of them are asked.
+            (None, None) => has_all(&a.rules, &b.rules) && has_all(&b.rules, &a.rules),
             _ => false,
         },
         (Object::Binding(a), Object::Binding(b)) => {
-            let has = |all: &[kube_rbac::SubjectRef], one| all.contains(one);
             a.role_ref == b.role_ref
-                && a.subjects.iter().all(|one| has(&b.subjects, one))
-                && b.subjects.iter().all(|one| has(&a.subjects, one))
+                && has_all(&a.subjects, &b.subjects)
+                && has_all(&b.subjects, &a.subjects)
         }
         _ => false,
     }
+}
+
+fn has_all<T: PartialEq>(all: &[T], some: &[T]) -> bool {
+    some.iter().all(|one| all.contains(one))
 }
 
 struct Answer {
@@ -1154,6 +1200,15 @@ impl Identity {
             name: &self.username,
             groups: &self.all_groups,
         }
+    }
+
+    /// Whether it is `user`, who may be in groups beside theirs.
+    fn is(&self, user: &kube_authn::User) -> bool {
+        self.username == user.username
+            && user
+                .groups
+                .iter()
+                .all(|group| self.all_groups.contains(group))
     }
 
     fn compare(&self, expected: &v1::Identity, wrong: &mut Vec<String>) {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -490,7 +490,7 @@ pub struct Test {
     /// Let --cluster kubeconfig make what scenarios say, labelled, and remove it at their end; else it is only read.
     #[arg(long)]
     pub allow_writes: bool,
-    /// With --cluster kubeconfig: it is a kind cluster by kind-config.yaml. Take the port and ids that it names, and say in --dir whom it trusts.
+    /// With --cluster kubeconfig: it is a kind cluster by kind-config.yaml. Take the port and ids that it names, and write to --dir whom it trusts, as `up --for-kind` does.
     #[arg(long)]
     pub for_kind: bool,
     /// The folder beside which that kind cluster was made.
@@ -610,7 +610,7 @@ pub struct Up {
     /// The front door's port (Cognito, its pages, EKS, STS); 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
-    /// Also listen on this address of the machine, under which everything is found then; auto takes the one that leads to other machines. Without it nothing listens but on loopback.
+    /// Also listen on this address of the machine, under which the front door, the proxy and an embedded cluster are found then; auto takes the one that leads to other machines.
     #[arg(long, value_name = "ADDRESS", value_parser = own_address)]
     pub listen: Option<Ipv4Addr>,
     /// The API server's port; 0 takes a free one.
@@ -741,24 +741,16 @@ impl Up {
     }
 }
 
-/// An address that others find. Nothing is sent to find out which: a datagram's
-/// socket is bound to the way there, and 192.0.2.1 is nobody (RFC 5737).
+/// An address that others find.
 fn own_address(text: &str) -> Result<Ipv4Addr, String> {
-    if text != "auto" {
-        return match text.parse::<Ipv4Addr>() {
-            Ok(address) if !address.is_unspecified() => Ok(address),
-            _ => Err("name an IPv4 address of this machine, or auto".to_owned()),
-        };
+    if text == "auto" {
+        return harness::rig::outward_address()
+            .map_err(|error| format!("no way leads to other machines: {error}"));
     }
-    let way = || {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    };
-    match way() {
-        Ok(SocketAddr::V4(address)) => Ok(*address.ip()),
-        Ok(other) => Err(format!("{other} is no IPv4 address")),
-        Err(error) => Err(format!("no way leads to other machines: {error}")),
+    match text.parse::<Ipv4Addr>() {
+        Ok(address) if address.is_loopback() => Err("it listens on loopback anyway".to_owned()),
+        Ok(address) if !address.is_unspecified() => Ok(address),
+        _ => Err("name an IPv4 address of this machine, or auto".to_owned()),
     }
 }
 

@@ -60,7 +60,8 @@ impl Target {
     /// cannot be read.
     pub(crate) fn new(kubeconfig: &Kubeconfig, proxy: &Proxy) -> Result<Self, String> {
         let clients = kubeconfig.clients(proxy)?;
-        let admin = match (clients.certified, &kubeconfig.token) {
+        let token = kubeconfig.current_token()?;
+        let admin = match (clients.certified, &token) {
             (Some(http), _) => Ok(Admin { http, token: None }),
             (None, Some(token)) => Ok(Admin {
                 http: clients.bearer.clone(),

@@ -71,6 +71,14 @@ pub trait Cluster: Send + Sync {
         Identities::Told
     }
 
+    /// Takes note of a real ID token, before anything is asked with it or made of it.
+    ///
+    /// # Errors
+    /// [`Broken`]: the cluster does not answer.
+    fn meet<'a>(&'a self, _token: &'a Secret<String>) -> BoxFuture<'a, Result<(), Broken>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// As whom the owner of `token` asks.
     ///
     /// # Errors

@@ -296,6 +296,7 @@ fn exec(more: &[&str]) -> Exec {
             .map(|word| (*word).to_owned())
             .collect(),
         env: Vec::new(),
+        ..Exec::default()
     }
 }
 

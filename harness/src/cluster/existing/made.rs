@@ -18,6 +18,8 @@ const RUN: &str = "rolecall.dev/run";
 /// How long something may take to be gone: a namespace goes last of all that is
 /// in it.
 const GONE: Duration = Duration::from_secs(90);
+/// How long a request may take to have an effect that nobody waited for.
+const LATE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What one run made.
@@ -25,7 +27,15 @@ pub struct Made {
     kube: KubeClient,
     run: String,
     /// In order.
-    paths: Mutex<Vec<String>>,
+    paths: Mutex<Vec<Noted>>,
+}
+
+/// Something that was to be made.
+#[derive(Clone)]
+struct Noted {
+    path: String,
+    /// Whether the cluster has answered; else it may be made yet.
+    answered: bool,
 }
 
 /// What became of what was made.
@@ -55,36 +65,75 @@ impl Made {
         object
     }
 
-    /// Notes what is about to be made. That it was is told by its label, so what
+    /// Notes what is about to be made. Whether it was is told by its labels, so what
     /// comes between does no harm.
     pub fn note(&self, path: &str) {
-        self.paths().push(path.to_owned());
+        self.paths().push(Noted {
+            path: path.to_owned(),
+            answered: false,
+        });
     }
 
-    /// Whether it was noted.
-    pub fn has(&self, path: &str) -> bool {
-        self.paths().iter().any(|one| one == path)
+    /// Notes that the cluster has answered: it was made, or else it is not ours.
+    pub fn answered(&self, path: &str, made: bool) {
+        let mut paths = self.paths();
+        if made {
+            let all = paths.iter_mut();
+            all.filter(|one| one.path == path)
+                .for_each(|one| one.answered = true);
+        } else {
+            paths.retain(|one| one.path != path);
+        }
+    }
+
+    /// Removes one object, if this run made it; whether it did.
+    ///
+    /// # Errors
+    /// Why it is still there.
+    pub async fn remove_one(&self, path: &str) -> Result<bool, String> {
+        if !self.paths().iter().any(|one| one.path == path) {
+            return Ok(false);
+        }
+        let removed = remove(&self.kube, path, Some(&self.run)).await?;
+        self.answered(path, false);
+        Ok(removed)
     }
 
     /// Removes all that was made, the last first, and waits until it is gone.
+    /// Whoever drops the future may ask again.
     pub async fn remove(&self) -> Removed {
         let mut removed = Removed::default();
-        let paths = std::mem::take(&mut *self.paths());
-        for path in paths.into_iter().rev() {
-            match remove(&self.kube, &path, Some(&self.run)).await {
-                Ok(true) => removed.gone.push(path),
-                Ok(false) => {}
-                Err(why) => {
-                    removed.left.push(format!("{path}: {why}"));
-                    // Whoever asks again has another chance.
-                    self.note(&path);
+        let all = self.paths().clone();
+        for one in all.into_iter().rev() {
+            let path = one.path;
+            let outcome = match remove(&self.kube, &path, Some(&self.run)).await {
+                Ok(false) if !one.answered => self.late(&path).await,
+                outcome => outcome,
+            };
+            match outcome {
+                Ok(was_there) => {
+                    self.answered(&path, false);
+                    removed.gone.extend(was_there.then_some(path));
                 }
+                Err(why) => removed.left.push(format!("{path}: {why}")),
             }
         }
         removed
     }
 
-    fn paths(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    /// Looks for what may be made yet: whoever asked for it did not wait.
+    async fn late(&self, path: &str) -> Result<bool, String> {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < LATE {
+            pause(LOOK).await;
+            if remove(&self.kube, path, Some(&self.run)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn paths(&self) -> std::sync::MutexGuard<'_, Vec<Noted>> {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -99,10 +148,16 @@ pub async fn remove_all_of_any_run(kube: &KubeClient) -> Result<Removed, Broken>
     let mut namespaces = Vec::new();
     for resource in resources.removable() {
         let all = resource.everywhere();
-        let selector = format!("{all}?labelSelector={}%3D{}", LABEL.0, LABEL.1);
-        let (status, list) = kube
-            .request(&As::Admin, Method::GET, &selector, None)
-            .await?;
+        let selector = format!("{all}?labelSelector={}%3D{}%2C{RUN}", LABEL.0, LABEL.1);
+        let asked = kube.request(&As::Admin, Method::GET, &selector, None).await;
+        let (status, list) = match asked {
+            Ok(answer) => answer,
+            // An aggregated API may be away without the others being so.
+            Err(broken) => {
+                removed.left.push(broken.to_string());
+                continue;
+            }
+        };
         // What may not be listed was not made by whoever asks.
         if !status.is_success() {
             continue;
@@ -144,7 +199,11 @@ async fn remove(kube: &KubeClient, path: &str, run: Option<&str>) -> Result<bool
         return Err(Refused::of(status, &object).to_string());
     }
     let labels = &object["metadata"]["labels"];
-    let ours = labels[LABEL.0] == LABEL.1 && run.is_none_or(|run| labels[RUN] == run);
+    let of_run = match run {
+        Some(run) => labels[RUN] == run,
+        None => labels[RUN].is_string(),
+    };
+    let ours = labels[LABEL.0] == LABEL.1 && of_run;
     if !ours {
         return Ok(false);
     }

@@ -30,6 +30,7 @@ mod made;
 
 pub use made::{LABEL, Made, Removed, remove_all_of_any_run};
 
+const AUTHENTICATION: &str = "authentication.k8s.io";
 /// An API server looks for its issuers every ten seconds.
 const FOR_KEYS: Duration = Duration::from_secs(25);
 /// A file that it watches, through a mount, and the look after it.
@@ -87,9 +88,13 @@ impl Access {
             )));
         }
         let clients = found.clients(proxy).map_err(of)?;
-        let source: Option<Arc<dyn TokenSource>> = match (&found.token, &found.exec) {
-            (Some(token), _) => Some(Arc::new(token.clone())),
-            (None, Some(exec)) => Some(Arc::new(Plugin::new(exec.clone(), &found))),
+        let token = found.current_token().map_err(of)?;
+        let source: Option<Arc<dyn TokenSource>> = match (token, &found.exec) {
+            (Some(token), _) => Some(Arc::new(token)),
+            (None, Some(exec)) => {
+                let plugin = Plugin::new(exec.clone(), &found.server);
+                Some(Arc::new(plugin.map_err(of)?))
+            }
             (None, None) => None,
         };
         if source.is_none() && clients.certified.is_none() {
@@ -160,28 +165,21 @@ impl Access {
 }
 
 fn find(files: &[PathBuf], context: Option<&str>) -> Result<read::Kubeconfig, String> {
-    let mut names = Vec::new();
-    for file in files {
-        let here = match read::contexts(file) {
-            Ok(here) => here,
-            // KUBECONFIG may list files that are not there yet.
-            Err(_) if files.len() > 1 => continue,
-            Err(why) => return Err(format!("{}: {why}", file.display())),
-        };
-        if let Some(context) = context.filter(|context| here.iter().any(|name| name == context)) {
-            return read::context(file, Some(context))
-                .map_err(|why| format!("{}: {why}", file.display()));
-        }
-        names.extend(here);
-    }
+    let documents = read::Documents::read(files)?;
+    let names = documents.contexts();
     let known = match names.as_slice() {
         [] => "there is none in the kubeconfig".to_owned(),
         names => format!("there is {}", names.join(", ")),
     };
-    Err(match context {
-        None => format!("--cluster kubeconfig: name the context with --context; {known}"),
-        Some(context) => format!("there is no context {context:?}; {known}"),
-    })
+    match context {
+        None => Err(format!(
+            "--cluster kubeconfig: name the context with --context; {known}"
+        )),
+        Some(context) if !names.contains(&context) => {
+            Err(format!("there is no context {context:?}; {known}"))
+        }
+        Some(context) => documents.context(Some(context)),
+    }
 }
 
 /// A cluster that was there before us.
@@ -204,6 +202,8 @@ enum Now {
     Untold,
     /// The cluster trusts the issuer.
     Trusted(String),
+    /// Whether it does could not be asked: the first token shows it.
+    Untried(Arc<Mapping>),
     /// It does not, and its administrator asks for people.
     Mapped(Arc<Mapping>),
 }
@@ -213,6 +213,14 @@ struct Mapping {
     issuer: String,
     authenticator: Authenticator,
     said: String,
+}
+
+/// What a cluster tells of its trust in an issuer.
+enum Told {
+    Trusts,
+    DoesNot,
+    /// Whoever asks may not ask; the refusal.
+    Nothing(String),
 }
 
 /// What an existing cluster is joined to.
@@ -253,9 +261,8 @@ impl Existing {
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Whether the cluster trusts the issuer by itself; else, why people are
-    /// impersonated.
-    async fn trusts(&self, trust: &Trust) -> Result<Result<(), String>, TrustError> {
+    /// Whether the cluster trusts the issuer by itself.
+    async fn trusts(&self, trust: &Trust) -> Result<Told, TrustError> {
         let issuer = &trust.issuer_url;
         let watch = Stopwatch::start();
         let review = json!({
@@ -263,43 +270,56 @@ impl Existing {
             "spec": {"token": reload::junk_token(trust)},
         });
         loop {
-            let asked = self.access.kube.review(
-                &As::Admin,
-                "authentication.k8s.io",
-                "tokenreviews",
-                &review,
-            );
+            let asked =
+                self.access
+                    .kube
+                    .review(&As::Admin, AUTHENTICATION, "tokenreviews", &review);
             let asked = asked.await.map_err(|e| TrustError::Broken(e.to_string()))?;
             let said = match asked {
                 Ok(status) => status["error"].as_str().unwrap_or_default().to_owned(),
-                Err(refused) => {
-                    return Ok(Err(format!(
-                        "whether the cluster trusts {issuer} could not be asked: {refused}"
-                    )));
+                Err(refused) if refused.code == 403 => {
+                    return Ok(Told::Nothing(refused.to_string()));
                 }
+                Err(refused) => return Err(TrustError::Broken(refused.to_string())),
             };
             // Whoever is not responsible for an issuer says nothing of it.
             let responsible = said.contains("oidc:");
-            if responsible && !lacks_keys(&said) {
-                return Ok(Ok(()));
-            }
+            let has_keys = responsible && !lacks_keys(&said);
             let limit = match &self.access.by_hand {
+                // What it trusted before may be the same issuer with another CA.
+                Some(_) if said.contains("failed to verify id token signature") => {
+                    return Ok(Told::Trusts);
+                }
                 Some(_) => FOR_RELOAD,
+                None if has_keys => return Ok(Told::Trusts),
                 None if responsible => FOR_KEYS,
-                None => return Ok(Err(format!("the cluster does not trust {issuer}"))),
+                None => return Ok(Told::DoesNot),
             };
             if watch.elapsed() > limit {
-                return Err(TrustError::IssuerUnreachable(if responsible {
-                    said
+                let why = if responsible {
+                    format!("the cluster trusts {issuer} and cannot use its keys: {said}")
                 } else {
                     format!(
-                        "{} s after it was told, the cluster does not trust {issuer}: {said}",
+                        "the cluster does not trust {issuer}, {} s after its file said so: is it the kind cluster of this --dir?",
                         limit.as_secs()
                     )
-                }));
+                };
+                return Err(TrustError::Broken(why));
             }
             pause(LOOK).await;
         }
+    }
+
+    /// Shows a token; whether the cluster takes it for somebody's.
+    async fn takes(&self, token: &Secret<String>) -> Result<bool, Broken> {
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+        let who = As::Bearer(token.clone());
+        let kube = &self.access.kube;
+        let asked = kube.review(&who, AUTHENTICATION, "selfsubjectreviews", &review);
+        // Whoever may not ask for themselves is somebody all the same.
+        Ok(asked
+            .await?
+            .map_or_else(|refused| refused.code == 403, |_| true))
     }
 
     /// As `rolecall up --for-kind` does.
@@ -390,19 +410,20 @@ impl Cluster for Existing {
                 return Ok(());
             };
             // What no cluster would take is said here, too.
-            let mapping = self.mapping(trust, "")?;
+            let mapping = |why: String| self.mapping(trust, &why).map(Arc::new);
+            mapping(String::new())?;
             if let Some(folder) = &self.access.by_hand {
                 self.write_by_hand(folder, trust)?;
             }
+            let issuer = &trust.issuer_url;
             self.set(match self.trusts(trust).await? {
-                Ok(()) => Now::Trusted(format!(
-                    "by the cluster's own trust in {}, with its own claims and prefixes",
-                    trust.issuer_url
-                )),
-                Err(why) => Now::Mapped(Arc::new(Mapping {
-                    said: self.mapping(trust, &why)?.said,
-                    ..mapping
-                })),
+                Told::Trusts => Now::Trusted(by_its_own(issuer)),
+                Told::DoesNot => {
+                    Now::Mapped(mapping(format!("the cluster does not trust {issuer}"))?)
+                }
+                Told::Nothing(refused) => Now::Untried(mapping(format!(
+                    "the cluster takes no token of {issuer}, and why could not be asked: {refused}"
+                ))?),
             });
             Ok(())
         })
@@ -410,10 +431,25 @@ impl Cluster for Existing {
 
     fn identities(&self) -> Identities {
         match self.now() {
-            Now::Untold => Identities::Told,
+            Now::Untold => Identities::Own("by whatever the cluster trusts".to_owned()),
+            Now::Untried(_) => Identities::Own("by whatever comes of the first token".to_owned()),
             Now::Trusted(said) => Identities::Own(said),
             Now::Mapped(mapping) => Identities::Impersonated(mapping.said.clone()),
         }
+    }
+
+    fn meet<'a>(&'a self, token: &'a Secret<String>) -> BoxFuture<'a, Result<(), Broken>> {
+        Box::pin(async move {
+            if let Now::Untried(mapping) = self.now() {
+                let takes = self.takes(token).await?;
+                self.set(if takes {
+                    Now::Trusted(by_its_own(&mapping.issuer))
+                } else {
+                    Now::Mapped(mapping)
+                });
+            }
+            Ok(())
+        })
     }
 
     fn identify<'a>(
@@ -422,7 +458,7 @@ impl Cluster for Existing {
     ) -> BoxFuture<'a, Result<Identified, Broken>> {
         Box::pin(async move {
             Ok(match self.now() {
-                Now::Untold | Now::Trusted(_) => Ok(As::Bearer(token.clone())),
+                Now::Untold | Now::Untried(_) | Now::Trusted(_) => Ok(As::Bearer(token.clone())),
                 Now::Mapped(mapping) => self.walk(&mapping, token).await?.map(As::Impersonated),
             })
         })
@@ -450,6 +486,10 @@ impl Cluster for Existing {
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+}
+
+fn by_its_own(issuer: &str) -> String {
+    format!("by the cluster's own trust in {issuer}, with its own claims and prefixes")
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod preflight;
 mod remove;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use foundation::clock::{Stopwatch, limit, pause};
+use foundation::listen::ReservedPort;
 use foundation::pki::{self, Ca, Leaf};
 use futures_util::future::BoxFuture;
 use mock_apiserver::audit::{Policy, Unrecorded};
@@ -147,6 +148,11 @@ impl KindCluster {
     /// # Errors
     /// A sentence, with the end of a log: what does not start.
     pub async fn start(tools: &Tools, config: Config) -> Result<Self, String> {
+        // Docker would say so after the node was made.
+        if config.port != 0 {
+            let address = (Ipv4Addr::LOCALHOST, config.port).into();
+            drop(ReservedPort::bind(address).map_err(|error| error.to_string())?);
+        }
         // What a run left that was killed with all that belonged to it.
         for left in remove::left(false) {
             if left.is_of(&tools.docker) {

@@ -1,5 +1,6 @@
 //! One context of a kubeconfig, as somebody else wrote it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -26,6 +27,8 @@ pub struct Kubeconfig {
     pub exec: Option<Exec>,
     /// Its token.
     pub token: Option<Secret<String>>,
+    /// The file with a token that is newer.
+    pub token_file: Option<PathBuf>,
     /// Its client certificate.
     pub certificate: Option<Result<Certificate, String>>,
     /// What stands there that only kubectl goes by, the field's name.
@@ -113,10 +116,16 @@ pub struct Certificate {
 }
 
 /// A program that fetches credentials. Its arguments may hold secrets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Exec {
     /// `client.authentication.k8s.io/…`.
     pub api_version: String,
+    /// Where the kubeconfig is.
+    pub folder: PathBuf,
+    /// Whether it is told of the cluster.
+    pub provide_cluster_info: bool,
+    /// Whether it only runs where somebody types.
+    pub needs_a_terminal: bool,
     /// The program; with a slash in it, relative to the kubeconfig.
     pub command: String,
     /// Its arguments.
@@ -125,7 +134,28 @@ pub struct Exec {
     pub env: Vec<(String, String)>,
 }
 
+/// Which program, without its arguments and environment.
+impl fmt::Debug for Exec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.command)
+    }
+}
+
 impl Kubeconfig {
+    /// The user's token, out of its file where there is one.
+    ///
+    /// # Errors
+    /// Why the file cannot be read.
+    pub fn current_token(&self) -> Result<Option<Secret<String>>, String> {
+        match &self.token_file {
+            None => Ok(self.token.clone()),
+            Some(file) => match std::fs::read_to_string(file) {
+                Ok(text) => Ok(Some(text.trim().to_owned().into())),
+                Err(error) => Err(format!("its tokenFile {}: {error}", file.display())),
+            },
+        }
+    }
+
     /// Clients that go the way that kubectl would: by the kubeconfig's proxy, or
     /// else by `otherwise`.
     ///
@@ -157,18 +187,91 @@ impl Kubeconfig {
 /// # Errors
 /// What is missing, in words without values that could be secret.
 pub fn context(path: &Path, context: Option<&str>) -> Result<Kubeconfig, String> {
-    parse(&document(path)?, path, context)
+    Documents(vec![(path.to_owned(), document(path)?)]).context(context)
 }
 
-/// The names of the contexts in the file at `path`.
-///
-/// # Errors
-/// Why it cannot be read.
-pub fn contexts(path: &Path) -> Result<Vec<String>, String> {
-    let file = document(path)?;
-    let all = file["contexts"].as_array().into_iter().flatten();
-    let names = all.filter_map(|entry| entry["name"].as_str());
-    Ok(names.map(str::to_owned).collect())
+/// Kubeconfig files, merged as kubectl merges those of `KUBECONFIG`: of entries
+/// with one name the first counts.
+pub struct Documents(Vec<(PathBuf, Value)>);
+
+impl Documents {
+    /// Reads `files`; those of several that are not there count as empty.
+    ///
+    /// # Errors
+    /// Why one cannot be read, and which.
+    pub fn read(files: &[PathBuf]) -> Result<Self, String> {
+        let mut all = Vec::new();
+        for path in files {
+            if files.len() > 1 && !path.exists() {
+                continue;
+            }
+            let named = |why: String| format!("{}: {why}", path.display());
+            all.push((path.clone(), document(path).map_err(named)?));
+        }
+        Ok(Self(all))
+    }
+
+    /// The contexts' names.
+    pub fn contexts(&self) -> Vec<&str> {
+        let files = self.0.iter();
+        let all = files.flat_map(|(_, file)| file["contexts"].as_array().into_iter().flatten());
+        all.filter_map(|entry| entry["name"].as_str()).collect()
+    }
+
+    /// One context (by default the current one).
+    ///
+    /// # Errors
+    /// What is missing, in words without values that could be secret.
+    pub fn context(&self, context: Option<&str>) -> Result<Kubeconfig, String> {
+        let mut currents = self.0.iter().map(|(_, file)| &file["current-context"]);
+        let current = currents.find_map(|name| name.as_str().filter(|name| !name.is_empty()));
+        let name = context
+            .or(current)
+            .ok_or("it has no current-context; name one with --context")?;
+        let (path, context) = self.entry("contexts", "context", name)?;
+        let named = |part: &str| {
+            let found = context[part].as_str();
+            found.ok_or_else(|| format!("its context {name:?} names no {part}"))
+        };
+        let (cluster, user) = (named("cluster")?, named("user")?);
+        let (cluster_path, cluster) = self.entry("clusters", "cluster", cluster)?;
+        let (user_path, entries) = self.entry("users", "user", user)?;
+        let (server_folder, folder) = (folder(cluster_path), folder(user_path));
+        let has = |entry: &Value, field: &str| entry.get(field).is_some_and(|v| !v.is_null());
+        let of_user = BEYOND.into_iter().find(|field| has(entries, field));
+        let of_cluster = Some("tls-server-name").filter(|field| has(cluster, field));
+        let (token, token_file) = token(entries, folder);
+        Ok(Kubeconfig {
+            path: path.to_owned(),
+            context: name.to_owned(),
+            beyond: of_user.or(of_cluster),
+            server: server(cluster, server_folder)?,
+            user: user.to_owned(),
+            exec: entries
+                .get("exec")
+                .filter(|exec| exec.is_object())
+                .map(|value| exec(value, folder)),
+            token,
+            token_file,
+            certificate: certificate(entries, folder),
+        })
+    }
+
+    /// The first entry of a name, and the file that it stands in.
+    fn entry(&self, list: &str, part: &str, name: &str) -> Result<(&Path, &Value), String> {
+        for (path, file) in &self.0 {
+            let mut all = file[list].as_array().into_iter().flatten();
+            if let Some(entry) = all.find(|entry| entry["name"] == name) {
+                return Ok((path, &entry[part]));
+            }
+        }
+        Err(format!("there is no {name:?} among its {list}"))
+    }
+}
+
+/// What paths in a file are relative to.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 fn document(path: &Path) -> Result<Value, String> {
@@ -188,47 +291,12 @@ const BEYOND: [&str; 7] = [
     "auth-provider",
 ];
 
-fn parse(file: &Value, path: &Path, context: Option<&str>) -> Result<Kubeconfig, String> {
-    let current = file["current-context"]
-        .as_str()
-        .filter(|name| !name.is_empty());
-    let name = context
-        .or(current)
-        .ok_or("it has no current-context; name one with --context")?;
-    let context = entry(file, "contexts", "context", name)?;
-    let named = |part: &str| {
-        let found = context[part].as_str();
-        found.ok_or_else(|| format!("its context {name:?} names no {part}"))
-    };
-    let (cluster, user) = (named("cluster")?, named("user")?);
-    let cluster = entry(file, "clusters", "cluster", cluster)?;
-    let entries = entry(file, "users", "user", user)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let has = |entry: &Value, field: &&'static str| entry.get(*field).is_some_and(|v| !v.is_null());
-    let of_user = BEYOND.into_iter().find(|field| has(entries, field));
-    let of_cluster = ["tls-server-name"].into_iter();
-    Ok(Kubeconfig {
-        path: path.to_owned(),
-        context: name.to_owned(),
-        beyond: of_user.or_else(|| of_cluster.into_iter().find(|field| has(cluster, field))),
-        server: server(cluster, folder)?,
-        user: user.to_owned(),
-        exec: entries
-            .get("exec")
-            .filter(|exec| exec.is_object())
-            .map(exec),
-        token: token(entries, folder),
-        certificate: certificate(entries, folder),
-    })
-}
-
-/// What stands in `tokenFile` is newer than `token`.
-fn token(user: &Value, folder: &Path) -> Option<Secret<String>> {
+/// The token, and the file that has a newer one, where the user has one.
+fn token(user: &Value, folder: &Path) -> (Option<Secret<String>>, Option<PathBuf>) {
     let file = user["tokenFile"].as_str().filter(|file| !file.is_empty());
-    let read = file.and_then(|file| std::fs::read_to_string(folder.join(file)).ok());
-    let read = read.map(|text| text.trim().to_owned());
-    let token = read.or_else(|| user["token"].as_str().map(str::to_owned))?;
-    Some(token.into())
+    let token = user["token"].as_str().filter(|token| !token.is_empty());
+    let token = token.map(|token| token.to_owned().into());
+    (token, file.map(|file| folder.join(file)))
 }
 
 /// Why one cannot be read is for who needs it.
@@ -264,13 +332,6 @@ fn pem(entry: &Value, name: &str, folder: &Path) -> Result<Option<String>, Strin
     }
 }
 
-fn entry<'a>(file: &'a Value, list: &str, part: &str, name: &str) -> Result<&'a Value, String> {
-    let mut all = file[list].as_array().into_iter().flatten();
-    all.find(|entry| entry["name"] == name)
-        .map(|entry| &entry[part])
-        .ok_or_else(|| format!("there is no {name:?} among its {list}"))
-}
-
 fn server(cluster: &Value, folder: &Path) -> Result<Server, String> {
     Ok(Server {
         url: cluster["server"].as_str().unwrap_or_default().to_owned(),
@@ -283,7 +344,7 @@ fn server(cluster: &Value, folder: &Path) -> Result<Server, String> {
     })
 }
 
-fn exec(value: &Value) -> Exec {
+fn exec(value: &Value, folder: &Path) -> Exec {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -292,6 +353,9 @@ fn exec(value: &Value) -> Exec {
     let list = |name: &str| value[name].as_array().into_iter().flatten();
     Exec {
         api_version: text(&value["apiVersion"]),
+        folder: folder.to_owned(),
+        provide_cluster_info: value["provideClusterInfo"] == true,
+        needs_a_terminal: value["interactiveMode"] == "Always",
         command: text(&value["command"]),
         args: list("args").map(text).collect(),
         env: list("env")
@@ -317,10 +381,41 @@ users:
     #[test]
     fn a_context_is_found() {
         let file = serde_saphyr::from_str(FILE).expect("YAML");
-        let found = parse(&file, Path::new("/x/config"), None).expect("a context");
+        let files = Documents(vec![("/x/config".into(), file)]);
+        let found = files.context(None).expect("a context");
         assert_eq!(found.server.ca_pem.as_deref(), Some("PEM"));
         assert_eq!(found.exec.expect("exec").args, ["oidc-login", "get-token"]);
-        let missing = parse(&file, Path::new("config"), Some("b")).expect_err("no user");
+        let missing = files.context(Some("b")).expect_err("no user");
         assert_eq!(missing, "there is no \"gone\" among its users");
+    }
+
+    /// As kubectl merges them (`ClientConfigLoadingRules`).
+    #[test]
+    fn of_entries_with_one_name_the_first_counts() {
+        let read = |text: &str| serde_saphyr::from_str::<Value>(text).expect("YAML");
+        let second = "
+contexts: [{name: a, context: {cluster: d, user: gone}}, {name: z, context: {cluster: c, user: u}}, {name: b2, context: {cluster: d, user: v}}]
+clusters: [{name: c, cluster: {server: 'https://other'}}, {name: d, cluster: {server: 'https://d'}}]
+users: [{name: v, user: {tokenFile: token}}]
+";
+        let files = Documents(vec![
+            ("/x/config".into(), read(FILE)),
+            ("/y/config".into(), read(second)),
+        ]);
+        assert_eq!(files.contexts(), ["a", "b", "a", "z", "b2"]);
+        let server = |name| files.context(Some(name)).expect("a context").server.url;
+        assert_eq!(server("a"), "https://c");
+        assert_eq!(server("z"), "https://c");
+        let found = files.context(Some("b2")).expect("a context");
+        assert_eq!(found.server.url, "https://d");
+        assert_eq!(found.token_file.expect("a file"), Path::new("/y/token"));
+    }
+
+    #[test]
+    fn what_a_program_is_called_with_is_not_shown() {
+        let file = serde_saphyr::from_str(FILE).expect("YAML");
+        let found = Documents(vec![("/x/config".into(), file)]).context(None);
+        let shown = format!("{:?}", found.expect("a context"));
+        assert!(!shown.contains("oidc-login"), "{shown}");
     }
 }
