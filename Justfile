@@ -37,6 +37,11 @@ bench:
     cargo run --release -p kube-rbac --example bench_rbac
     cargo run --release -p kube-authn --example bench_authn
 
+# What each kind of cluster costs: the figures of the README's table
+clusters: (kubernetes "etcd") (kubernetes "v1.37" "kube-apiserver" "kube-controller-manager") (kubernetes "kind")
+    cargo build --release -p rolecall
+    cargo run --release -p e2e --example clusters
+
 # Kubernetes' own programs and the oracles; needs Go, the first time ten minutes
 kubernetes *WHAT:
     kubernetes/build {{ WHAT }}
