@@ -225,6 +225,14 @@ fn only_read(kind: Kind) -> Result<(), Stop> {
     check(written.len() == bound, || format!("{written:?}"))?;
     let after = std::fs::read(&stranger.kubeconfig).map_err(|e| e.to_string())?;
     check(before == after, || "the kubeconfig was written".to_owned())?;
+    // Beside a cluster of ours: whether somebody's own has drifted.
+    let mut beside = Command::new(programs::rolecall());
+    beside
+        .args(["test", "--json", "--cluster", "embedded,kubeconfig"])
+        .args(["--context", "kubedemy", TUTORIAL, "--kubeconfig"])
+        .arg(&stranger.kubeconfig)
+        .current_dir(programs::root());
+    ran(beside)?.ok()?.says("\"differences\":0")?;
     // As people see it.
     let mut command = Command::new(programs::rolecall());
     command

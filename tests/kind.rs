@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::cluster::Kind;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
@@ -237,16 +238,28 @@ fn home_of_process(pid: u32) -> Option<PathBuf> {
     })
 }
 
-/// At moments of a start, in the middle of what kind does.
+/// At moments of a start, in the middle of what kind does; at as many of a seed as
+/// `ROLECALL_MOMENTS` says (docs/fidelity.md has when it was fifty).
 fn interrupted() -> Result<(), Stop> {
     let path = path_with(&[programs::kind()?])?;
-    for (signal, moment) in [
+    let mut moments = vec![
         ("INT", 500),
         ("TERM", 1500),
         ("INT", 4000),
         ("KILL", 6000),
         ("HUP", 9000),
-    ] {
+    ];
+    let asked = std::env::var("ROLECALL_MOMENTS").ok();
+    if let Some(count) = asked.and_then(|text| text.parse::<usize>().ok()) {
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+        moments = (0..count)
+            .map(|_| {
+                let signal = ["INT", "TERM", "HUP", "KILL"][random.random_range(0..4)];
+                (signal, random.random_range(0..12_000))
+            })
+            .collect();
+    }
+    for (signal, moment) in moments {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut child: Child = Command::new(programs::rolecall())
             .args(["up", "--cluster", "kind", "--dir"])
@@ -325,9 +338,14 @@ fn two() -> Result<(), Stop> {
     let two = two?;
     check(node_of(&one)? != node_of(&two)?, || "one node".to_owned())?;
     for up in [&one, &two] {
-        up.kubectl("v1.37", &["get", "nodes", "-o", "name"])?
+        let node = node_of(up)?;
+        let label = format!(
+            "rolecall.dev/cluster={}",
+            node.trim_end_matches("-control-plane")
+        );
+        up.kubectl("v1.37", &["get", "nodes", "-l", &label, "-o", "name"])?
             .ok()?
-            .says(&node_of(up)?)?;
+            .says(&node)?;
     }
     let kept = std::fs::read_to_string(&kubeconfig).unwrap_or_default();
     check(kept == "theirs" && lock.exists(), || {

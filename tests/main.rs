@@ -21,6 +21,7 @@ mod control_plane;
 mod docs;
 mod doctor;
 mod existing;
+mod faults;
 mod foreign_issuer;
 mod iam_tokens;
 mod idp_aws;
@@ -69,6 +70,7 @@ fn main() -> std::process::ExitCode {
         kind::cases(),
         doctor::cases(),
         existing::cases(),
+        faults::cases(),
         foreign_issuer::cases(),
         kubelogin::cases(),
         browser::cases(),

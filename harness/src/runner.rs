@@ -654,6 +654,7 @@ impl Runner {
         for member in ["kind", "apiVersion"] {
             there[member] = object[member].clone();
         }
+        details.extend(describe_binding(&there));
         match (
             kube_rbac::parse_object(object),
             kube_rbac::parse_object(&there),

@@ -3,8 +3,8 @@
 //! What cannot be the same is taken out of both before: the run's own
 //! addresses, the time, the place of a fault in a token that has an address in
 //! it, which of several bindings that allow something is named (Go's maps have
-//! no order), and which algorithms are allowed (a configuration file has no word
-//! for them).
+//! no order), which algorithms are allowed (a configuration file has no word
+//! for them), and what is only said of clusters that were there before.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -30,6 +30,13 @@ static UNEQUAL: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
     ]
     .map(|(pattern, name)| (Regex::new(pattern).expect("a valid pattern"), name))
 });
+
+/// How a cluster of somebody else's is dealt with is no answer of it.
+fn is_of_the_way(line: &str) -> bool {
+    let begins = ["identities ", "made ", "removed "];
+    begins.iter().any(|word| line.starts_with(word))
+        || line.contains(" is there already, and stays as it is")
+}
 
 /// What one cluster made of a scenario.
 #[derive(Clone, Debug)]
@@ -105,7 +112,11 @@ impl Side {
             self.steps.push(Step {
                 title: title.clone(),
                 verdict: verdict.clone(),
-                answers: details.iter().map(common).collect(),
+                answers: details
+                    .iter()
+                    .filter(|line| !is_of_the_way(line))
+                    .map(common)
+                    .collect(),
             });
         }
     }
@@ -230,6 +241,37 @@ mod tests {
             let real = side("control-plane", 2, Verdict::Pass, theirs);
             assert_eq!(differences(&[embedded, real]), [], "{ours}");
         }
+    }
+
+    #[test]
+    fn how_a_strangers_cluster_is_dealt_with_is_no_difference() {
+        let told = |cluster, details: &[&str]| {
+            let mut side = Side::new(cluster);
+            side.listen(
+                &Event::StepFinished {
+                    number: 1,
+                    title: "a".to_owned(),
+                    verdict: Verdict::Pass,
+                    details: details.iter().map(|line| (*line).to_owned()).collect(),
+                    seconds: 0.0,
+                },
+                &[],
+            );
+            side
+        };
+        let embedded = told("embedded", &["p is ACTIVE"]);
+        let theirs = [
+            "p is ACTIVE",
+            "identities by impersonation, as …",
+            "made /api/v1/…, which goes at the end",
+            "/apis/… is there already, and stays as it is",
+        ];
+        assert_eq!(
+            differences(&[embedded.clone(), told("kubeconfig", &theirs)]),
+            []
+        );
+        let more = told("kubeconfig", &["p is ACTIVE", "get pods: denied"]);
+        assert_eq!(differences(&[embedded, more]).len(), 1);
     }
 
     #[test]

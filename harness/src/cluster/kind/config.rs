@@ -19,6 +19,10 @@ pub const AUTHENTICATION: &str = "authentication.json";
 /// Where a node has the issuer's CA: below a folder that kubeadm mounts.
 const CA: &str = "/etc/kubernetes/pki/rolecall-issuer.crt";
 
+/// The label of our nodes; its value is the cluster's name, which their containers
+/// have in kind's own label.
+pub const LABEL: &str = "rolecall.dev/cluster";
+
 /// How a kind cluster is described.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeConfig {
@@ -129,6 +133,10 @@ impl NodeConfig {
         if let Some(image) = &self.image {
             let _ = writeln!(text, "  image: {}", quoted(image));
         }
+        // The kubelet refuses labels of Kubernetes' own domains.
+        if let Some(name) = &self.name {
+            let _ = writeln!(text, "  labels:\n    {LABEL}: {}", quoted(name));
+        }
         if !self.mounts.is_empty() {
             text += "  extraMounts:\n";
         }
@@ -218,6 +226,19 @@ mod tests {
             patch["apiServer"]["extraVolumes"],
             json!([{"name": "rolecall-0", "hostPath": FOLDER, "mountPath": FOLDER, "readOnly": true, "pathType": "Directory"}])
         );
+    }
+
+    #[test]
+    fn our_own_nodes_are_labelled() {
+        let labels = |name: Option<&str>| {
+            let config = NodeConfig {
+                name: name.map(str::to_owned),
+                ..NodeConfig::default()
+            };
+            read(&config.render())["nodes"][0]["labels"].clone()
+        };
+        assert_eq!(labels(Some("rolecall-1")), json!({LABEL: "rolecall-1"}));
+        assert_eq!(labels(None), Value::Null);
     }
 
     #[test]
