@@ -309,6 +309,7 @@ fn write(home: &Home, ca: &Ca, config: &Config, cgroup_v1: bool) -> Result<NodeC
 
     reload::trust_nobody(&authentication(home))?;
     let mut told = NodeConfig {
+        name: Some(home.name().to_owned()),
         api_port: (config.port != 0).then_some(config.port),
         names: config.host.iter().cloned().collect(),
         cgroup_v1,
