@@ -1,17 +1,17 @@
 //! Kubernetes' own programs as children: found, started, watched, and gone.
 //! What they answer is in the suites that run on each kind of cluster.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::cluster::Kind;
-use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
 use crate::cli_up::marked;
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Up, check, eventually, program, ran};
+use crate::rig::{Up, check, eventually, moments, program, ran, send};
 
 /// The three, as `/proc/PID/comm` has them.
 const PROGRAMS: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller"];
@@ -138,12 +138,6 @@ fn process(mark: &str, program: &str) -> Result<Option<u32>, Stop> {
     Ok(marked(mark)?.into_iter().find(is))
 }
 
-fn send(signal: &str, pid: u32) -> Result<(), Stop> {
-    let mut kill = Command::new("kill");
-    kill.arg(format!("-{signal}")).arg(pid.to_string());
-    ran(kill)?.ok().map(drop)
-}
-
 fn noticed(program: &str, signal: &str) -> Result<(), Stop> {
     let mut marked = Marked::start()?;
     send(signal, marked.process(program)?)?;
@@ -203,15 +197,22 @@ fn ended_by(signal: &str, arguments: &[&str], program: &str) -> Result<Option<i3
     let status = child.wait().map_err(|error| error.to_string())?;
     let took = since.elapsed();
     check(took < Duration::from_secs(5), || format!("after {took:?}"))?;
-    eventually("nothing is left", || {
-        let mut left = std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?;
+    left_nothing("nothing is left", folder.path())?;
+    Ok(status.code())
+}
+
+/// Of what was started with `folder` as its mark there is no process any more, and
+/// no cluster's folder.
+fn left_nothing(what: &str, folder: &Path) -> Result<(), Stop> {
+    let mark = folder.display().to_string();
+    eventually(what, || {
+        let mut left = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
         let clusters = left.any(|entry| {
             let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
             name.to_string_lossy().starts_with("rolecall-cluster-")
         });
         Ok(marked(&mark)?.is_empty() && !clusters)
-    })?;
-    Ok(status.code())
+    })
 }
 
 fn test_ended(signal: &str) -> Result<(), Stop> {
@@ -241,13 +242,7 @@ fn interrupted() -> Result<(), Stop> {
 /// Moments and signals of a seed, over a start and the scenario after it.
 fn at_fifty_moments() -> Result<(), Stop> {
     const AT_ONCE: usize = 10;
-    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(6);
-    let mut moments: Vec<(&str, u64)> = (0..50)
-        .map(|_| {
-            let signal = ["INT", "TERM", "HUP", "KILL"][random.random_range(0..4)];
-            (signal, random.random_range(0..15_000))
-        })
-        .collect();
+    let mut moments = moments(50, 15_000);
     // As long ones beside each other, as short ones.
     moments.sort_by_key(|(_, moment)| *moment);
     for some in moments.chunks(AT_ONCE) {
@@ -275,23 +270,15 @@ fn at_moment(signal: &str, moment: u64) -> Result<(), Stop> {
         "scenarios/tutorial.yaml",
     ];
     let mut child = started(&mark, &arguments)?;
+    // The moment is what the case is about, whatever is going on then.
     std::thread::sleep(Duration::from_millis(moment));
     // It may have ended by itself on a machine that is fast.
     if child.try_wait().is_ok_and(|ended| ended.is_none()) {
         send(signal, child.id())?;
     }
     child.wait().map_err(|error| error.to_string())?;
-    eventually(
-        &format!("nothing is left of a SIG{signal} after {moment} ms"),
-        || {
-            let mut left = std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?;
-            let clusters = left.any(|entry| {
-                let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
-                name.to_string_lossy().starts_with("rolecall-cluster-")
-            });
-            Ok(marked(&mark)?.is_empty() && !clusters)
-        },
-    )
+    let what = format!("nothing is left of a SIG{signal} after {moment} ms");
+    left_nothing(&what, folder.path())
 }
 
 fn eight_at_once() -> Result<(), Stop> {

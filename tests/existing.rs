@@ -2,7 +2,7 @@
 //! their kubeconfig, their audit log, and nothing to do with the run's issuer.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use harness::client::Proxy;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::ledger::{Case, Stop, case, on_each};
 use crate::programs;
-use crate::rig::{Ran, Up, check, eventually, ran};
+use crate::rig::{Ran, Up, check, eventually, ran, send};
 use crate::tutorial;
 
 /// All of them.
@@ -107,6 +107,15 @@ impl Stranger {
             .env("KUBECONFIG", &self.kubeconfig)
             .current_dir(programs::root());
         command
+    }
+
+    /// The same, begun.
+    fn begun(&self, arguments: &[&str]) -> Result<Child, Stop> {
+        self.test(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| Stop::Fail(error.to_string()))
     }
 
     fn tested(&self, arguments: &[&str]) -> Result<Ran, Stop> {
@@ -306,16 +315,15 @@ fn own_trust(kind: Kind) -> Result<(), Stop> {
         let rig = Rig::start(config).await.map_err(|e| e.to_string())?;
         let bench = rig.bench(Driver::Http).map_err(|e| e.to_string())?;
         let mut sink = |event: Event| {
+            said.push(format!("{event:?}"));
             // Whose cluster it is makes it trust the issuer as soon as there is one.
             if matches!(&event, Event::StepFinished { title, .. } if title.contains("app client")) {
-                said.push(format!("{event:?}"));
                 // Not on a thread that drives the run.
                 let thread = std::thread::scope(|scope| {
                     scope.spawn(|| trust_it(&stranger.up, &said)).join()
                 });
                 told = thread.unwrap_or_else(|_| Err(Stop::Fail("it panicked".to_owned())));
             }
-            said.push(format!("{event:?}"));
         };
         let verdict = runner::run(plan, bench, None, &mut sink).await;
         rig.stop().await;
@@ -342,19 +350,10 @@ fn trust_it(up: &Up, said: &[String]) -> Result<(), Stop> {
     let (Some(issuer), Some(client)) = (after(", issuer "), after("[\"client ")) else {
         return Err(Stop::Fail(said));
     };
-    let oidc = json!({
+    up.associate(json!({
         "identityProviderConfigName": "theirs", "issuerUrl": issuer, "clientId": client,
         "usernameClaim": "email", "groupsClaim": "cognito:groups", "groupsPrefix": "theirs:",
-    });
-    let arguments = [
-        "eks",
-        "associate-identity-provider-config",
-        "--cluster-name",
-        "kubedemy",
-        "--oidc",
-        &oidc.to_string(),
-    ];
-    up.aws(&arguments)?.ok()?;
+    }))?;
     up.await_active("theirs")
 }
 
@@ -522,35 +521,20 @@ expect:"#;
     let expect = expect.replace("can: [list pods -n rolecall-try]", "can: [get /version]");
     let file = stranger.up.scratch().join("held.yaml");
     std::fs::write(&file, format!("{before}rbac:{held}{expect}")).map_err(|e| e.to_string())?;
-    let child = stranger
-        .test(&["--allow-writes", file.to_str().unwrap_or_default()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let deletes = || {
-        Ok(stranger
-            .written()?
-            .iter()
-            .any(|one| one.starts_with("delete ")))
+    let child = stranger.begun(&["--allow-writes", file.to_str().unwrap_or_default()])?;
+    let deletes = |times| {
+        let written = stranger.written()?;
+        let all = written.iter().filter(|one| one.starts_with("delete "));
+        Ok(all.count() >= times)
     };
-    eventually("it tidies up", deletes)?;
-    let mut kill = Command::new("kill");
-    kill.args(["-s", "INT", &child.id().to_string()]);
-    ran(kill)?.ok()?;
+    eventually("it tidies up", || deletes(1))?;
+    send("INT", child.id())?;
     // Whose finalizer it is lets go, and what waits for that goes on.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    eventually("it begins anew", || deletes(2))?;
     let patch = ["patch", "configmap", "held", "--type=merge", "-p"];
     let free = [&patch[..], &[r#"{"metadata":{"finalizers":null}}"#]].concat();
     stranger.up.kubectl("v1.37", &free)?.ok()?;
-    let output = child
-        .wait_with_output()
-        .map_err(|error| error.to_string())?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    check(
-        said.contains("interrupted; what was made in the cluster is removed"),
-        || said.to_string(),
-    )?;
+    ended(child)?.says("interrupted; what was made in the cluster is removed")?;
     let left = stranger.labelled()?;
     check(left.is_empty(), || format!("{left:?} is left"))
 }
@@ -684,31 +668,19 @@ fn long(stranger: &Stranger) -> Result<String, Stop> {
 fn ended_by(stranger: &Stranger, signal: &str) -> Result<Ran, Stop> {
     let file = long(stranger)?;
     let before = stranger.written()?.len();
-    let child = stranger
-        .test(&["--allow-writes", &file])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let pid = child.id().to_string();
+    let child = stranger.begun(&["--allow-writes", &file])?;
     eventually("something is made", || {
         Ok(stranger.written()?.len() > before + 20)
     })?;
-    let mut kill = Command::new("kill");
-    ran({
-        kill.args(["-s", signal, &pid]);
-        kill
-    })?
-    .ok()?;
-    let output = child
-        .wait_with_output()
-        .map_err(|error| error.to_string())?;
-    Ok(Ran {
-        what: "rolecall test".to_owned(),
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    send(signal, child.id())?;
+    ended(child)
+}
+
+/// Waits for the end of what was begun.
+fn ended(child: Child) -> Result<Ran, Stop> {
+    let output = child.wait_with_output();
+    let output = output.map_err(|error| error.to_string())?;
+    Ok(Ran::of("rolecall test".to_owned(), &output))
 }
 
 fn interrupted(kind: Kind) -> Result<(), Stop> {

@@ -152,14 +152,11 @@ fn json_answer(value: &Value) -> ([(http::HeaderName, &'static str); 1], String)
 }
 
 fn associate(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
-    up.aws(&[
-        "eks", "associate-identity-provider-config", "--cluster-name", "kubedemy", "--oidc",
-        &format!(
-            "identityProviderConfigName=corp,issuerUrl={},clientId=kubernetes,usernameClaim=sub,usernamePrefix=corp:,groupsClaim=roles,groupsPrefix=corp:",
-            issuer.url
-        ),
-    ])?
-    .ok()?;
+    up.associate(json!({
+        "identityProviderConfigName": "corp", "issuerUrl": issuer.url, "clientId": "kubernetes",
+        "usernameClaim": "sub", "usernamePrefix": "corp:",
+        "groupsClaim": "roles", "groupsPrefix": "corp:",
+    }))?;
     up.await_active("corp")
 }
 

@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::cluster::Kind;
-use rand::{RngExt as _, SeedableRng as _};
 
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
@@ -251,13 +250,7 @@ fn interrupted() -> Result<(), Stop> {
     ];
     let asked = std::env::var("ROLECALL_MOMENTS").ok();
     if let Some(count) = asked.and_then(|text| text.parse::<usize>().ok()) {
-        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(6);
-        moments = (0..count)
-            .map(|_| {
-                let signal = ["INT", "TERM", "HUP", "KILL"][random.random_range(0..4)];
-                (signal, random.random_range(0..12_000))
-            })
-            .collect();
+        moments = crate::rig::moments(count, 12_000);
     }
     for (signal, moment) in moments {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -281,9 +274,7 @@ fn interrupted() -> Result<(), Stop> {
             .into_owned();
         let node = format!("{name}-control-plane");
         std::thread::sleep(Duration::from_millis(moment));
-        let mut kill = Command::new("kill");
-        kill.args([&format!("-{signal}"), &pid.to_string()]);
-        ran(kill)?.ok()?;
+        crate::rig::send(signal, pid)?;
         let status = child.wait().map_err(|error| error.to_string())?;
         check(status.success() || signal == "KILL", || {
             format!("{signal}: {status}")

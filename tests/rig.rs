@@ -50,6 +50,21 @@ impl fmt::Display for Ran {
 }
 
 impl Ran {
+    /// What a program left that is over; a panic of it is noted.
+    pub fn of(what: String, output: &std::process::Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        if stderr.contains("panicked at") {
+            PANICKED.store(true, Ordering::Relaxed);
+            eprintln!("a program panicked: {what}: {stderr}");
+        }
+        Self {
+            what,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr,
+        }
+    }
+
     /// Its output, where it ended well.
     pub fn ok(self) -> Result<Self, Stop> {
         if self.code == Some(0) {
@@ -349,6 +364,14 @@ impl Up {
         crate::tutorial::text(&described["identityProviderConfig"]["oidc"]["status"])
     }
 
+    /// Tells the ready cluster of an issuer, without the wait.
+    pub fn associate(&self, oidc: Value) -> Result<(), Stop> {
+        let name = &self.ready.cluster_name;
+        let path = format!("/clusters/{name}/identity-provider-configs/associate");
+        self.eks(Method::POST, &path, json!({"oidc": oidc}))
+            .map(drop)
+    }
+
     /// A Cognito operation, by a client of our own.
     pub fn cognito(&self, operation: &str, input: Value) -> Result<Value, Stop> {
         let aws = self.ready.aws(self.https()?);
@@ -369,10 +392,7 @@ impl Up {
 
     /// Sends it a signal.
     pub fn send(&self, signal: &str) -> Result<(), Stop> {
-        let mut kill = Command::new("kill");
-        kill.arg(format!("-{signal}"))
-            .arg(self.child.id().to_string());
-        ran(kill)?.ok().map(drop)
+        send(signal, self.child.id())
     }
 
     /// Waits for its end and returns its exit code.
@@ -462,17 +482,26 @@ pub fn fed(mut command: Command, input: &str) -> Result<Ran, Stop> {
         })
         .map_err(wrong)?
     };
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    if stderr.contains("panicked at") {
-        PANICKED.store(true, Ordering::Relaxed);
-        eprintln!("a program panicked: {what}: {stderr}");
-    }
-    Ok(Ran {
-        what,
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr,
-    })
+    Ok(Ran::of(what, &output))
+}
+
+/// Sends a process a signal.
+pub fn send(signal: &str, pid: u32) -> Result<(), Stop> {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{signal}")).arg(pid.to_string());
+    ran(kill)?.ok().map(drop)
+}
+
+/// Signals and moments in milliseconds, drawn from a seed.
+pub fn moments(count: usize, before: u64) -> Vec<(&'static str, u64)> {
+    use rand::{RngExt as _, SeedableRng as _};
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+    (0..count)
+        .map(|_| {
+            let signal = ["INT", "TERM", "HUP", "KILL"][random.random_range(0..4)];
+            (signal, random.random_range(0..before))
+        })
+        .collect()
 }
 
 /// The `rolecall` just built, to its end.

@@ -2,7 +2,6 @@
 
 use harness::cluster::Kind;
 use harness::login::Session;
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::ledger::{Case, Stop, case};
@@ -326,12 +325,10 @@ pub fn made(up: &Up) -> Result<(String, String), Stop> {
 /// Step 6 in the same way, without the wait.
 pub fn associate(up: &Up, pool: &str, client: &str) -> Result<(), Stop> {
     let issuer = format!("{}/{pool}", up.ready().issuer_base);
-    let oidc = json!({
+    up.associate(json!({
         "identityProviderConfigName": "kubedemy", "issuerUrl": issuer, "clientId": client,
         "usernameClaim": "email", "groupsClaim": "cognito:groups", "groupsPrefix": "oidc:",
-    });
-    let path = "/clusters/kubedemy/identity-provider-configs/associate";
-    up.eks(Method::POST, path, json!({"oidc": oidc})).map(drop)
+    }))
 }
 
 /// Step 6 in the same way, and the wait.

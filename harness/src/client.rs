@@ -12,7 +12,7 @@ use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use mock_idp::address;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::aws::keys::AccessKey;
@@ -420,6 +420,29 @@ impl KubeClient {
         let answer = serde_json::from_slice(&bytes)
             .map_err(|e| Broken::new(&what, format!("{status}, not JSON: {e}")))?;
         Ok((status, answer))
+    }
+
+    /// Whom the cluster takes `who` for (SelfSubjectReview v1).
+    ///
+    /// # Errors
+    /// [`Broken`] when there is no answer.
+    pub async fn who_is(&self, who: &As) -> Result<Result<Value, Refused>, Broken> {
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+        self.review(who, "authentication.k8s.io", "selfsubjectreviews", &review)
+            .await
+    }
+
+    /// What the cluster says of a token, asked by the administrator (TokenReview v1).
+    ///
+    /// # Errors
+    /// [`Broken`] when there is no answer.
+    pub async fn review_token(&self, token: &str) -> Result<Result<Value, Refused>, Broken> {
+        let review = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+            "spec": {"token": token},
+        });
+        self.review(&As::Admin, "authentication.k8s.io", "tokenreviews", &review)
+            .await
     }
 
     /// Creates a review and returns its `status`, or the refusal.

@@ -40,7 +40,6 @@ use crate::verdict::Verdict;
 const NEW_PASSWORD: &str = "Rolecall-1!changed";
 /// How long an association may take: kube-apiserver gives a reload a minute.
 const UPDATE_LIMIT: Duration = Duration::from_secs(150);
-const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
 /// What a runner works on: the two APIs, the pages, and the clock.
@@ -582,20 +581,22 @@ impl Runner {
         let path = resource.collection(namespace);
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let own_path = resource.object(namespace, name);
-        let body = match self.target.cluster.writes() {
-            Writes::Free => object.clone(),
+        let made = match self.target.cluster.writes() {
+            Writes::Free => None,
             Writes::Forbidden => return self.is_there(&own_path, object, details).await,
-            Writes::Noted(made) => {
-                made.note(&own_path);
-                made.label(object)
-            }
+            Writes::Noted(made) => Some(made),
         };
+        let labelled = made.as_ref().map(|made| {
+            made.note(&own_path);
+            made.label(object)
+        });
+        let body = labelled.as_ref().unwrap_or(object);
         let (status, answer) = self
             .target
             .kube
-            .request(&As::Admin, Method::POST, &path, Some(&body))
+            .request(&As::Admin, Method::POST, &path, Some(body))
             .await?;
-        if let Writes::Noted(made) = self.target.cluster.writes() {
+        if let Some(made) = &made {
             made.answered(&own_path, status == StatusCode::CREATED);
             if status == StatusCode::CONFLICT {
                 return self.is_there(&own_path, object, details).await;
@@ -608,7 +609,7 @@ impl Runner {
         if let Some(text) = describe_binding(&answer) {
             details.push(text);
         }
-        if body != *object {
+        if made.is_some() {
             details.push(format!("made {own_path}, which goes at the end"));
         }
         Ok(())
@@ -689,33 +690,31 @@ impl Runner {
             namespace
         };
         let path = resource.object(namespace, name);
-        let removed = match self.target.cluster.writes() {
-            Writes::Free => None,
-            Writes::Forbidden => Some(false),
-            Writes::Noted(made) => Some(made.remove_one(&path).await.map_err(Trouble::Broken)?),
+        let ours = match self.target.cluster.writes() {
+            Writes::Free => return self.delete_freely(&path, details).await,
+            Writes::Forbidden => false,
+            Writes::Noted(made) => made.remove_one(&path).await.map_err(Trouble::Broken)?,
         };
-        match removed {
-            None => {}
-            Some(true) => {
-                self.note_change(&path);
-                details.push(format!("removed {path}"));
-                return Ok(());
-            }
-            Some(false) => {
-                return Err(Trouble::Skip(format!(
-                    "{path} was not made here, and only such are deleted in a cluster that was there before"
-                )));
-            }
+        if !ours {
+            return Err(Trouble::Skip(format!(
+                "{path} was not made here, and only such are deleted in a cluster that was there before"
+            )));
         }
+        self.note_change(&path);
+        details.push(format!("removed {path}"));
+        Ok(())
+    }
+
+    async fn delete_freely(&mut self, path: &str, details: &mut Details) -> Result<(), Trouble> {
         let (status, answer) = self
             .target
             .kube
-            .request(&As::Admin, Method::DELETE, &path, None)
+            .request(&As::Admin, Method::DELETE, path, None)
             .await?;
         if !status.is_success() {
             return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
         }
-        self.note_change(&path);
+        self.note_change(path);
         details.push(format!("{status}").to_lowercase());
         Ok(())
     }
@@ -846,12 +845,7 @@ impl Runner {
                 return Ok(());
             }
         };
-        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-        let answer = self
-            .target
-            .kube
-            .review(&who, AUTHENTICATION, "selfsubjectreviews", &review)
-            .await?;
+        let answer = self.target.kube.who_is(&who).await?;
         let user = match answer {
             Err(refused) if impersonated => {
                 let text = format!("identities are by impersonation, and {refused}");
@@ -932,14 +926,10 @@ impl Runner {
     /// What the log of the API server would say: TokenReview, asked by the
     /// administrator, carries it to the outside.
     async fn why_unauthenticated(&self, token: &Secret<String>) -> Result<String, Trouble> {
-        let review = json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-            "spec": {"token": token.expose()},
-        });
         let answer = self
             .target
             .kube
-            .review(&As::Admin, AUTHENTICATION, "tokenreviews", &review)
+            .review_token(token.expose())
             .await?
             .map_err(|refused| Trouble::Broken(format!("TokenReview: {refused}")))?;
         let reason = answer["error"].as_str().unwrap_or("no reason given");

@@ -83,13 +83,9 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
         None => running.await,
         Some(made) => {
             let mut signals = Signals::new().map_err(Stop::rig)?;
-            let tally = tokio::select! {
-                tally = running => Some(tally),
-                () = signals.next() => None,
-            };
-            match tally {
-                Some(tally) => tally,
-                None => return Err(interrupted(made, &mut signals).await),
+            tokio::select! {
+                tally = running => tally,
+                () = signals.next() => return Err(interrupted(made, &mut signals).await),
             }
         }
     };

@@ -210,15 +210,11 @@ impl Reload {
     /// else is right with it: older minors look at the claims first.
     async fn knows_keys(&self, trust: &Trust) -> Result<(), TrustError> {
         let token = junk_token(trust);
-        let review = json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-            "spec": {"token": token},
-        });
         let watch = Stopwatch::start();
         loop {
             let answer = self
                 .kube
-                .review(&As::Admin, "authentication.k8s.io", "tokenreviews", &review)
+                .review_token(&token)
                 .await
                 .map_err(|broken| TrustError::Broken(broken.to_string()))?
                 .map_err(|refused| TrustError::Broken(refused.to_string()))?;

@@ -12,7 +12,7 @@ use crate::client::{As, Broken, KubeClient, Refused};
 use crate::resources::Resources;
 
 /// Has whatever any run made (`app.kubernetes.io/managed-by`).
-pub const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "rolecall");
+const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "rolecall");
 /// Which run made it.
 const RUN: &str = "rolecall.dev/run";
 /// How long something may take to be gone: a namespace goes last of all that is
@@ -45,6 +45,17 @@ pub struct Removed {
     pub gone: Vec<String>,
     /// What is still there, and why.
     pub left: Vec<String>,
+}
+
+impl Removed {
+    /// Takes in what became of one: whether it was there and ours, or why it stays.
+    fn note(&mut self, path: String, outcome: Result<bool, String>) {
+        match outcome {
+            Ok(true) => self.gone.push(path),
+            Ok(false) => {}
+            Err(why) => self.left.push(format!("{path}: {why}")),
+        }
+    }
 }
 
 impl Made {
@@ -110,13 +121,10 @@ impl Made {
                 Ok(false) if !one.answered => self.late(&path).await,
                 outcome => outcome,
             };
-            match outcome {
-                Ok(was_there) => {
-                    self.answered(&path, false);
-                    removed.gone.extend(was_there.then_some(path));
-                }
-                Err(why) => removed.left.push(format!("{path}: {why}")),
+            if outcome.is_ok() {
+                self.answered(&path, false);
             }
+            removed.note(path, outcome);
         }
         removed
     }
@@ -168,23 +176,17 @@ pub async fn remove_all_of_any_run(kube: &KubeClient) -> Result<Removed, Broken>
             if resource.plural == "namespaces" {
                 namespaces.push(path);
             } else {
-                take(kube, path, &mut removed).await;
+                let outcome = remove(kube, &path, None).await;
+                removed.note(path, outcome);
             }
         }
     }
     // They take along what is in them.
     for path in namespaces {
-        take(kube, path, &mut removed).await;
+        let outcome = remove(kube, &path, None).await;
+        removed.note(path, outcome);
     }
     Ok(removed)
-}
-
-async fn take(kube: &KubeClient, path: String, removed: &mut Removed) {
-    match remove(kube, &path, None).await {
-        Ok(true) => removed.gone.push(path),
-        Ok(false) => {}
-        Err(why) => removed.left.push(format!("{path}: {why}")),
-    }
 }
 
 /// Removes one object if it is ours, of `run` where one is named; whether it was.

@@ -17,7 +17,6 @@ use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
 use http::Method;
 use kube_authn::{Authenticator, KeySet, KeyState, Outcome};
-use serde_json::json;
 
 use super::authn::{self, Trust};
 use super::kind::by_hand;
@@ -28,9 +27,8 @@ use crate::client::{As, Broken, KubeClient, Proxy, TokenSource, chain, lacks_key
 
 mod made;
 
-pub use made::{LABEL, Made, Removed, remove_all_of_any_run};
+pub use made::{Made, Removed, remove_all_of_any_run};
 
-const AUTHENTICATION: &str = "authentication.k8s.io";
 /// An API server looks for its issuers every ten seconds.
 const FOR_KEYS: Duration = Duration::from_secs(25);
 /// A file that it watches, through a mount, and the look after it.
@@ -265,15 +263,9 @@ impl Existing {
     async fn trusts(&self, trust: &Trust) -> Result<Told, TrustError> {
         let issuer = &trust.issuer_url;
         let watch = Stopwatch::start();
-        let review = json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-            "spec": {"token": reload::junk_token(trust)},
-        });
+        let token = reload::junk_token(trust);
         loop {
-            let asked =
-                self.access
-                    .kube
-                    .review(&As::Admin, AUTHENTICATION, "tokenreviews", &review);
+            let asked = self.access.kube.review_token(&token);
             let asked = asked.await.map_err(|e| TrustError::Broken(e.to_string()))?;
             let said = match asked {
                 Ok(status) => status["error"].as_str().unwrap_or_default().to_owned(),
@@ -312,14 +304,9 @@ impl Existing {
 
     /// Shows a token; whether the cluster takes it for somebody's.
     async fn takes(&self, token: &Secret<String>) -> Result<bool, Broken> {
-        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-        let who = As::Bearer(token.clone());
-        let kube = &self.access.kube;
-        let asked = kube.review(&who, AUTHENTICATION, "selfsubjectreviews", &review);
+        let asked = self.access.kube.who_is(&As::Bearer(token.clone())).await?;
         // Whoever may not ask for themselves is somebody all the same.
-        Ok(asked
-            .await?
-            .map_or_else(|refused| refused.code == 403, |_| true))
+        Ok(asked.map_or_else(|refused| refused.code == 403, |_| true))
     }
 
     /// As `rolecall up --for-kind` does.
@@ -330,22 +317,13 @@ impl Existing {
         by_hand::write(folder, &trust, Some(&self.edge_pem)).map_err(TrustError::Invalid)
     }
 
-    fn mapping(&self, trust: &Trust, why: &str) -> Result<Mapping, TrustError> {
-        let rendered = authn::render(trust).map_err(TrustError::Invalid)?;
-        let invalid = |error: kube_authn::ConfigError| TrustError::Invalid(error.to_string());
-        let [jwt] = rendered.configuration.jwt.as_slice() else {
-            return Err(TrustError::Invalid("a trust has one issuer".to_owned()));
-        };
-        let algorithms = rendered.signing_algs.as_deref();
-        Ok(Mapping {
-            issuer: trust.issuer_url.clone(),
-            authenticator: Authenticator::new(jwt, algorithms).map_err(invalid)?,
-            said: format!(
-                "by impersonation, as {:?} of context {:?} asks for them: {why}",
-                self.access.kubeconfig.user,
-                self.access.context()
-            ),
-        })
+    /// What reports say where people are impersonated.
+    fn by_impersonation(&self, why: &str) -> String {
+        format!(
+            "by impersonation, as {:?} of context {:?} asks for them: {why}",
+            self.access.kubeconfig.user,
+            self.access.context()
+        )
     }
 
     /// Whom `token` makes somebody; or the refusal.
@@ -410,20 +388,26 @@ impl Cluster for Existing {
                 return Ok(());
             };
             // What no cluster would take is said here, too.
-            let mapping = |why: String| self.mapping(trust, &why).map(Arc::new);
-            mapping(String::new())?;
+            let authenticator = authenticator(trust)?;
             if let Some(folder) = &self.access.by_hand {
                 self.write_by_hand(folder, trust)?;
             }
             let issuer = &trust.issuer_url;
+            let mapped = |why: String| {
+                Arc::new(Mapping {
+                    issuer: issuer.clone(),
+                    authenticator,
+                    said: self.by_impersonation(&why),
+                })
+            };
             self.set(match self.trusts(trust).await? {
                 Told::Trusts => Now::Trusted(by_its_own(issuer)),
                 Told::DoesNot => {
-                    Now::Mapped(mapping(format!("the cluster does not trust {issuer}"))?)
+                    Now::Mapped(mapped(format!("the cluster does not trust {issuer}")))
                 }
-                Told::Nothing(refused) => Now::Untried(mapping(format!(
+                Told::Nothing(refused) => Now::Untried(mapped(format!(
                     "the cluster takes no token of {issuer}, and why could not be asked: {refused}"
-                ))?),
+                ))),
             });
             Ok(())
         })
@@ -486,6 +470,16 @@ impl Cluster for Existing {
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+}
+
+/// Who judges tokens by `trust` in the cluster's place.
+fn authenticator(trust: &Trust) -> Result<Authenticator, TrustError> {
+    let rendered = authn::render(trust).map_err(TrustError::Invalid)?;
+    let [jwt] = rendered.configuration.jwt.as_slice() else {
+        return Err(TrustError::Invalid("a trust has one issuer".to_owned()));
+    };
+    Authenticator::new(jwt, rendered.signing_algs.as_deref())
+        .map_err(|error| TrustError::Invalid(error.to_string()))
 }
 
 fn by_its_own(issuer: &str) -> String {
