@@ -122,7 +122,8 @@ fn fresh_ones_get_its_verdicts(oracle: &Oracle, version: Version) -> Result<(), 
         .map(|(name, case)| (Some(name.to_owned()), case));
     let drawn = generator::sketches(500, 1);
     let drawn = drawn.iter().map(|sketch: &Sketch| (None, sketch.case()));
-    let comparison = compare(oracle, version, named.chain(drawn).collect())?;
+    let cases: Vec<_> = named.chain(drawn).collect();
+    let comparison = compare(oracle, version, &cases)?;
     if let Some((_, first)) = comparison.differing.first() {
         return Err(first.clone());
     }

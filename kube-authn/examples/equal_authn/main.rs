@@ -3,14 +3,15 @@
 //!
 //!     cargo run --release -p kube-authn --example equal_authn --
 //!         [COUNT] [--kubernetes-version MINOR] [--oracle PROGRAM] [--seed N] [--write]
-//!     cargo run --release -p kube-authn --example equal_authn -- --prove CASES [--seed N] [..]
+//!     cargo run --release -p kube-authn --example equal_authn --
+//!         --prove CASES [--kubernetes-version MINOR[,MINOR]..] [--seed N]
 //!
 //! With a COUNT of 0 only the hand-made tokens and Kubernetes' own tables are
 //! asked, and written. Another seed draws other cases. `--prove` draws as many
 //! as asked, seed after seed from the one named on, and prints of what the
-//! answers differ on the smallest that still shows it. Of an older minor, `--write`
-//! keeps what the newest answers otherwise. The exit code is 1 where an answer
-//! differs.
+//! answers differ on the smallest that still shows it; of several minors each is
+//! asked every case. Of an older minor, `--write` keeps what the newest answers
+//! otherwise. The exit code is 1 where an answer differs.
 
 #![allow(
     clippy::disallowed_methods,
@@ -30,8 +31,9 @@ use std::time::Instant;
 
 use kube_authn::Version;
 use oracle::Oracle;
-use proof::case::Verdicts;
-use proof::equal::{Comparison, Judged, compare};
+use proof::case::{Verdict, Verdicts};
+use proof::equal::{Comparison, Named, compare};
+use proof::sketch::Sketch;
 use proof::{corpus, documents, generator, hand_made, upstream, validation};
 use write::Kept;
 
@@ -43,7 +45,7 @@ const PRINTED: usize = 20;
 const OLDER_TOKENS: usize = 300;
 
 struct Options {
-    version: Version,
+    versions: Vec<Version>,
     oracle: Option<Oracle>,
     count: usize,
     seed: u64,
@@ -59,20 +61,18 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let oracle = match &options.oracle {
-        Some(oracle) => oracle.clone(),
-        None => match Oracle::find("oracle-authn", &options.version.to_string()) {
-            Ok(oracle) => oracle,
-            Err(why) => {
-                eprintln!("{why}");
-                return ExitCode::from(3);
-            }
-        },
+    let asked = |version| Asked::new(version, options.oracle.as_ref());
+    let asked: Vec<Asked> = match options.versions.iter().copied().map(asked).collect() {
+        Ok(asked) => asked,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(3);
+        }
     };
-    let equal = if options.prove {
-        prove(&oracle, &options)
-    } else {
-        compare_corpus(&oracle, &options)
+    let equal = match &asked[..] {
+        _ if options.prove => prove(asked, &options),
+        [one] => compare_corpus(&one.oracle, one.version, &options),
+        _ => Err("several minors are asked by --prove alone".to_owned()),
     };
     match equal {
         Ok(equal) => ExitCode::from(u8::from(!equal)),
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
 impl Options {
     fn parse() -> Result<Self, String> {
         let mut options = Options {
-            version: Version::default(),
+            versions: vec![Version::default()],
             oracle: None,
             count: 10_000,
             seed: 0,
@@ -98,7 +98,11 @@ impl Options {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
-                "--kubernetes-version" => options.version = value()?.parse()?,
+                "--kubernetes-version" => {
+                    let minors = value()?;
+                    let minors = minors.split(',').map(str::parse);
+                    options.versions = minors.collect::<Result<_, _>>()?;
+                }
                 "--oracle" => options.oracle = Some(Oracle::at(value()?.into())),
                 "--write" => options.write = true,
                 "--prove" => {
@@ -117,8 +121,7 @@ impl Options {
 }
 
 /// The tables, the hand-made tokens and as many drawn ones as asked.
-fn compare_corpus(oracle: &Oracle, options: &Options) -> Result<bool, String> {
-    let version = options.version;
+fn compare_corpus(oracle: &Oracle, version: Version, options: &Options) -> Result<bool, String> {
     let newest = version == Version::default();
     let configurations = differing_configurations(oracle, version)?;
 
@@ -137,13 +140,13 @@ fn compare_corpus(oracle: &Oracle, options: &Options) -> Result<bool, String> {
     );
 
     let (named, kept) = hand_made_tokens(newest);
-    let hand_made = compare(oracle, version, named)?;
+    let hand_made = compare(oracle, version, &named)?;
     report("hand-made tokens", &hand_made);
 
     let started = Instant::now();
     let sketches = generator::sketches(options.count, options.seed);
-    let drawn = sketches.iter().map(|sketch| (None, sketch.case()));
-    let generated = compare(oracle, version, drawn.collect())?;
+    let drawn = cases(&sketches);
+    let generated = compare(oracle, version, &drawn)?;
     println!(
         "{} cases drawn, signed and asked in {:.1} s",
         sketches.len(),
@@ -157,24 +160,35 @@ fn compare_corpus(oracle: &Oracle, options: &Options) -> Result<bool, String> {
         && hand_made.differing.is_empty()
         && generated.differing.is_empty();
     if options.write && equal {
-        let hand_made = kept.into_iter().zip(hand_made.judged);
-        let hand_made = hand_made.map(|(mut verdicts, (name, case, now))| {
+        let hand_made = kept.into_iter().zip(hand_made.theirs).zip(named);
+        let hand_made = hand_made.map(|((mut verdicts, now), (name, case))| {
             verdicts.answered(version, now);
             (name, case, verdicts)
         });
+        let most = match version == Version::default() {
+            true => options.count,
+            false => OLDER_TOKENS,
+        };
         write_corpus(
-            options,
+            version,
             &tables,
             &hand_made.collect::<Vec<_>>(),
-            generated.judged,
+            drawn.into_iter().zip(generated.theirs),
+            most,
         );
     }
     Ok(equal)
 }
 
+/// The tokens of sketches, signed.
+fn cases(sketches: &[Sketch]) -> Vec<Named> {
+    let signed = sketches.iter().map(|sketch| (None, sketch.case()));
+    signed.collect()
+}
+
 /// The tokens made by hand, signed anew, or as they are kept; and what is kept of
 /// Kubernetes' verdicts on them.
-fn hand_made_tokens(anew: bool) -> (Vec<(Option<String>, proof::case::Case)>, Vec<Verdicts>) {
+fn hand_made_tokens(anew: bool) -> (Vec<Named>, Vec<Verdicts>) {
     let kept = corpus::read("hand-made.jsonl");
     if !anew {
         let split = kept
@@ -195,16 +209,18 @@ fn hand_made_tokens(anew: bool) -> (Vec<(Option<String>, proof::case::Case)>, Ve
 /// What stands until Kubernetes is asked.
 fn no_verdicts() -> Verdicts {
     Verdicts {
-        newest: proof::case::Verdict::NotMine,
+        newest: Verdict::NotMine,
         older: BTreeMap::new(),
     }
 }
 
+/// At `most` so many of the drawn ones, with Kubernetes' verdicts.
 fn write_corpus(
-    options: &Options,
+    version: Version,
     tables: &[upstream::Row],
     hand_made: &[Kept],
-    drawn: Vec<Judged>,
+    drawn: impl Iterator<Item = (Named, Verdict)>,
+    most: usize,
 ) {
     write::write("hand-made.jsonl", write::lines(hand_made));
     write::write(
@@ -214,16 +230,15 @@ fn write_corpus(
             (anew::members(row), asked)
         }),
     );
-    let newest = options.version == Version::default();
-    let differs = |(_, case, now): &Judged| {
+    let newest = version == Version::default();
+    let differs = |((_, case), now): &(Named, Verdict)| {
         let before = case.judge(Version::default());
         !case.agrees(Version::default(), &before, now)
     };
-    let drawn = drawn.into_iter().filter(|judged| newest || differs(judged));
-    let most = if newest { options.count } else { OLDER_TOKENS };
     let kept: Vec<Kept> = drawn
+        .filter(|judged| newest || differs(judged))
         .take(most)
-        .map(|(name, case, now)| {
+        .map(|((name, case), now)| {
             let verdicts = Verdicts {
                 newest: now,
                 ..no_verdicts()
@@ -234,57 +249,100 @@ fn write_corpus(
     if !kept.is_empty() {
         let name = match newest {
             true => "cases.jsonl".to_owned(),
-            false => format!("cases-v{}.jsonl", options.version),
+            false => format!("cases-v{version}.jsonl"),
         };
         write::write(&name, write::lines(&kept));
     }
     println!("the corpus is written");
 }
 
-/// As many cases as asked, with what was disagreed on and how they fell.
-fn prove(oracle: &Oracle, options: &Options) -> Result<bool, String> {
-    let version = options.version;
-    let (mut asked, mut differing) = (0, 0);
-    let mut fell: BTreeMap<String, usize> = BTreeMap::new();
-    let mut steps: BTreeMap<String, usize> = BTreeMap::new();
+/// A minor that is asked, and what came of it so far.
+struct Asked {
+    version: Version,
+    oracle: Oracle,
+    differing: usize,
+    /// How configuration documents fell.
+    fell: BTreeMap<String, usize>,
+    /// What decided about tokens.
+    steps: BTreeMap<String, usize>,
+}
+
+impl Asked {
+    /// Nothing has been asked yet. Without an oracle, the one that is built.
+    fn new(version: Version, oracle: Option<&Oracle>) -> Result<Self, String> {
+        let found = || Oracle::find("oracle-authn", &version.to_string());
+        Ok(Self {
+            version,
+            oracle: oracle.cloned().map_or_else(found, Ok)?,
+            differing: 0,
+            fell: BTreeMap::new(),
+            steps: BTreeMap::new(),
+        })
+    }
+
+    /// Asks Kubernetes about signed tokens, which came of these sketches.
+    fn tokens(&mut self, cases: &[Named], sketches: &[Sketch]) -> Result<(), String> {
+        let tokens = compare(&self.oracle, self.version, cases)?;
+        self.differing += tokens.differing.len();
+        add(&mut self.steps, &tokens.steps);
+        print_differing(&tokens.differing);
+        shrink::tokens(&self.oracle, self.version, &tokens, sketches)
+    }
+
+    /// Asks it about configuration documents.
+    fn documents(&mut self, files: &[validation::File]) -> Result<(), String> {
+        let judged = validation::compare(&self.oracle, self.version, files)?;
+        self.differing += judged.differing.len();
+        add(&mut self.fell, &judged.counts);
+        print_differing(&judged.differing);
+        shrink::documents(&self.oracle, self.version, &judged, files)
+    }
+
+    fn report(&self, asked: usize) {
+        println!("Kubernetes {}; configuration documents", self.version);
+        for (what, count) in &self.fell {
+            println!("  {count:>8}  {what}");
+        }
+        println!("tokens decided by");
+        for (step, count) in &self.steps {
+            println!("  {count:>8}  {step}");
+        }
+        println!("{asked} cases, {} disagreements", self.differing);
+    }
+}
+
+fn add(all: &mut BTreeMap<String, usize>, more: &BTreeMap<String, usize>) {
+    for (what, count) in more {
+        *all.entry(what.clone()).or_default() += count;
+    }
+}
+
+/// As many cases as asked of each minor, with what was disagreed on and how they
+/// fell. Drawing and signing are done once for all minors.
+fn prove(mut minors: Vec<Asked>, options: &Options) -> Result<bool, String> {
+    let mut asked = 0;
     let started = Instant::now();
     for seed in options.seed.. {
         if asked >= options.count {
             break;
         }
         let sketches = generator::sketches(BATCH.min(options.count - asked), seed);
-        let drawn = sketches.iter().map(|sketch| (None, sketch.case()));
-        let tokens = compare(oracle, version, drawn.collect())?;
+        let cases = cases(&sketches);
         let files = documents::files(BATCH / 4, seed);
-        let judged = validation::compare(oracle, version, &files)?;
-        asked += tokens.judged.len() + files.len();
-        differing += tokens.differing.len() + judged.differing.len();
-        for (step, count) in &tokens.steps {
-            *steps.entry(step.clone()).or_default() += count;
+        for minor in &mut minors {
+            minor.tokens(&cases, &sketches)?;
+            minor.documents(&files)?;
         }
-        for (what, count) in &judged.counts {
-            *fell.entry(what.clone()).or_default() += count;
-        }
+        asked += cases.len() + files.len();
+        let differing: usize = minors.iter().map(|minor| minor.differing).sum();
         println!(
             "seed {seed}: {asked} of {} cases, {differing} disagreements, {:.0} s",
             options.count,
             started.elapsed().as_secs_f64()
         );
-        print_differing(&tokens.differing);
-        shrink::tokens(oracle, version, &tokens, &sketches)?;
-        print_differing(&judged.differing);
-        shrink::documents(oracle, version, &judged, &files)?;
     }
-    println!("Kubernetes {version}; configuration documents");
-    for (what, count) in &fell {
-        println!("  {count:>8}  {what}");
-    }
-    println!("tokens decided by");
-    for (step, count) in &steps {
-        println!("  {count:>8}  {step}");
-    }
-    println!("{asked} cases, {differing} disagreements");
-    Ok(differing == 0)
+    minors.iter().for_each(|minor| minor.report(asked));
+    Ok(minors.iter().all(|minor| minor.differing == 0))
 }
 
 fn print_differing(differing: &[(usize, String)]) {
@@ -295,7 +353,7 @@ fn print_differing(differing: &[(usize, String)]) {
 
 fn report(what: &str, comparison: &Comparison) {
     print_differing(&comparison.differing);
-    let (all, differing) = (comparison.judged.len(), comparison.differing.len());
+    let (all, differing) = (comparison.theirs.len(), comparison.differing.len());
     println!("{what}: {} of {all} agree; decided by", all - differing);
     for (step, count) in &comparison.steps {
         println!("  {count:>6}  {step}");

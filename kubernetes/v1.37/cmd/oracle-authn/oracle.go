@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
-	"runtime"
 	"strings"
 	"time"
 	"unsafe"
@@ -108,16 +107,22 @@ func (a *authenticator) answer(token string) (*kubeauthenticator.Response, bool,
 			a.waits = true
 			return response, ok, err
 		}
-		runtime.Gosched()
+		pause()
 	}
 }
+
+// pause is between two looks at what goes on beside. Without it the looks would
+// take more of the processor than what is waited for.
+func pause() { time.Sleep(20 * time.Microsecond) }
 
 type oracle struct {
 	compiler       authenticationcel.Compiler
 	authenticators map[[sha256.Size]byte]*authenticator
+	// What flags come to; to find it out compiles all of CEL's library.
+	flags map[string]fromFlags
 }
 
-// More authenticators than this are not kept.
+// More authenticators than this are not kept, nor flags.
 const keep = 4096
 
 func newOracle() *oracle {
@@ -125,6 +130,7 @@ func newOracle() *oracle {
 	return &oracle{
 		compiler:       authenticationcel.NewDefaultCompiler(),
 		authenticators: map[[sha256.Size]byte]*authenticator{},
+		flags:          map[string]fromFlags{},
 	}
 }
 
@@ -199,8 +205,28 @@ func (o *oracle) configuration(data []byte, disallowedIssuers []string) (*apiser
 	return config, nil
 }
 
-// fromFlags is the server's own way from its --oidc-* flags.
-func fromFlags(data json.RawMessage) (*apiserver.AuthenticationConfiguration, []string, error) {
+// fromFlags is what --oidc-* flags come to: a configuration with its algorithms,
+// or an error.
+type fromFlags struct {
+	config *apiserver.AuthenticationConfiguration
+	algs   []string
+	err    error
+}
+
+func (o *oracle) fromFlags(data json.RawMessage) (*apiserver.AuthenticationConfiguration, []string, error) {
+	found, ok := o.flags[string(data)]
+	if !ok {
+		if len(o.flags) >= keep {
+			clear(o.flags)
+		}
+		found.config, found.algs, found.err = readFlags(data)
+		o.flags[string(data)] = found
+	}
+	return found.config, found.algs, found.err
+}
+
+// readFlags is the server's own way from its --oidc-* flags.
+func readFlags(data json.RawMessage) (*apiserver.AuthenticationConfiguration, []string, error) {
 	var f flags
 	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, nil, err
@@ -273,7 +299,7 @@ func (o *oracle) newAuthenticator(c *testCase) *authenticator {
 	var err error
 	algs := oidc.AllValidSigningAlgorithms()
 	if c.Flags != nil {
-		config, algs, err = fromFlags(c.Flags)
+		config, algs, err = o.fromFlags(c.Flags)
 	} else {
 		config, err = o.configuration([]byte(`{"apiVersion":"apiserver.config.k8s.io/v1","kind":"AuthenticationConfiguration","jwt":[`+string(c.JWT)+`]}`), nil)
 	}
@@ -313,7 +339,7 @@ func (o *oracle) newAuthenticator(c *testCase) *authenticator {
 		if err == nil || !strings.HasSuffix(err.Error(), " is not initialized") {
 			return a
 		}
-		runtime.Gosched()
+		pause()
 	}
 }
 
