@@ -1,10 +1,7 @@
 //! `TestSyncClusterRole` of Kubernetes' cluster role aggregation controller
 //! (`pkg/controller/clusterroleaggregation/clusterroleaggregation_controller_test.go`).
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod build;
-
-use build::{role, words};
+use crate::build::{role, words};
 use kube_rbac::{LabelSelector, Policy, PolicyRule, Role, aggregation};
 use rstest::rstest;
 

@@ -6,7 +6,7 @@
     reason = "tests measure and wait by the machine's clock"
 )]
 
-use build::rule;
+use crate::build::rule;
 use kube_rbac::{
     Attributes, Policy, Role, Target, User, Version, aggregation, bootstrap, decide, escalation,
     parse_object, to_json,
@@ -15,9 +15,6 @@ use rstest::rstest;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Instant;
-
-#[allow(dead_code, reason = "each test file uses its part")]
-mod build;
 
 #[test]
 fn every_default_object_survives_the_way_through_the_domain() {

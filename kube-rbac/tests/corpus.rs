@@ -1,12 +1,7 @@
 //! The verdicts of Kubernetes' own code, replayed without it.
 
-#[allow(dead_code, reason = "the example writes what is only read here")]
-mod generator;
-#[allow(dead_code, reason = "the example asks the oracle, too")]
-mod question;
-
-use generator::cases::{PolicyCases, list, long_rules, our_missing};
-use generator::forms;
+use crate::generator::cases::{PolicyCases, list, long_rules, our_missing};
+use crate::generator::forms;
 use kube_rbac::Version;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -60,7 +55,7 @@ fn faults_of_objects_equal_kubernetes(
     assert!(cases.len() >= least, "{}", cases.len());
     for case in cases {
         let old = Some(&case[1]).filter(|old| !old.is_null());
-        let ours = match question::faults(version, &case[0], old) {
+        let ours = match crate::question::faults(version, &case[0], old) {
             Ok(faults) => json!(faults),
             Err(error) => json!(error),
         };

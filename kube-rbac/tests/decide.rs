@@ -2,10 +2,7 @@
 //! of its own unit tests (`plugin/pkg/auth/authorizer/rbac`,
 //! `pkg/registry/rbac/validation`) and of what those leave open.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod build;
-
-use build::{ask, binding, named, role, rule, urls, user, words};
+use crate::build::{ask, binding, named, role, rule, urls, user, words};
 use kube_rbac::{
     Decision, Policy, PolicyRule, RoleRef, SubjectRef, Version, authorize, decide, resolve, rules,
     rules_for,

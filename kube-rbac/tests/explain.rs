@@ -1,9 +1,6 @@
 //! The way of an allowed request, and the nearest miss of one that is not.
 
-#[allow(dead_code, reason = "the cases of the corpus are not used here")]
-mod generator;
-
-use generator::{Made, made, request, runner};
+use crate::generator::{Made, made, request, runner};
 use kube_rbac::explain::{BindingEdit, BindingName, RequestEdit, Via};
 use kube_rbac::{
     Attributes, Binding, Edit, Object, OwnedAttributes, Policy, PolicyRule, Role, RoleRef,

@@ -4,10 +4,7 @@
 //! in the request, without a thought whether they could help; each is applied
 //! and decided.
 
-#[allow(dead_code, reason = "the cases of the corpus are not used here")]
-mod generator;
-
-use generator::{Made, made, request, runner};
+use crate::generator::{Made, made, request, runner};
 use kube_rbac::explain::{BindingEdit, BindingName, RequestEdit};
 use kube_rbac::{
     Attributes, Binding, Edit, OwnedAttributes, OwnedTarget, OwnedUser, Policy, PolicyRule, Role,

@@ -1,10 +1,7 @@
 //! Whatever was put in and taken out in which order, and whoever shares it: a
 //! policy decides as one that was made of the same objects at once.
 
-#[allow(dead_code, reason = "only its draws are used here")]
-mod generator;
-
-use generator::{draw, runner};
+use crate::generator::{draw, runner};
 use kube_rbac::{
     Attributes, Binding, Object, Policy, PolicyRule, Role, RoleRef, SubjectRef, Target, User,
     decide, rules_for,

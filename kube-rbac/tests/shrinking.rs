@@ -1,14 +1,9 @@
 //! What the comparison with Kubernetes does with a question on which the answers
 //! differ, shown with answers that are deliberately wrong.
 
-#[allow(dead_code, reason = "the corpus reads the rest")]
-mod generator;
-#[allow(dead_code, reason = "the example asks the oracle, too")]
-mod question;
-
-use generator::{draw, made, objects, request, runner};
+use crate::generator::{draw, made, objects, request, runner};
+use crate::question::Question;
 use kube_rbac::{OwnedTarget, Version};
-use question::Question;
 use serde_json::{Value, json};
 
 /// Gives every question its right answer, in Kubernetes' place.

@@ -3,26 +3,19 @@
 //! `pkg/apis/rbac/validation` and `component-helpers/auth/rbac/validation`.
 //! The requests of the integration's TestRBAC are in `mock-apiserver/tests`.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod build;
-#[allow(dead_code, reason = "the example writes what is only read here")]
-mod named;
-#[allow(dead_code, reason = "the example asks the oracle, too")]
-mod question;
-
 use std::collections::BTreeMap;
 
-use build::{binding, named, role, rule, user};
+use crate::build::{binding, named, role, rule, user};
+use crate::named::Line;
 use kube_rbac::escalation::{Refusal, RoleWrite, compact, covers, role_write};
 use kube_rbac::{Policy, PolicyRule, RoleRef, SubjectRef, Version};
-use named::Line;
 use rstest::rstest;
 
 #[test]
 fn every_case_of_kubernetes_own_tests_gets_its_answer() {
-    let lines = named::read();
+    let lines = crate::named::read();
     for version in Version::ALL {
-        let differing = named::differing(&lines, version);
+        let differing = crate::named::differing(&lines, version);
         assert!(differing.is_empty(), "{}", differing.join("\n"));
     }
 

@@ -3,10 +3,7 @@
 //! tests (`component-helpers/auth/rbac/validation`, `pkg/registry/rbac`,
 //! `pkg/controller/clusterroleaggregation`) and of what those leave open.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod build;
-
-use build::{binding, named, role, rule, urls, user, words};
+use crate::build::{binding, named, role, rule, urls, user, words};
 use kube_rbac::escalation::{
     Refusal, RoleWrite, binding_write, compact, compact_string, confirm_no_escalation, covers,
     role_write,

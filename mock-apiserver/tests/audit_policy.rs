@@ -2,17 +2,14 @@
 //! of these requests were given to a kube-apiserver v1.37.2, which wrote the
 //! same events.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{Ask, Cluster, cluster_of};
 use kube_rbac::Version;
 use mock_apiserver::audit::Policy;
 use mock_apiserver::authn::{Review, TokenWebhook};
 use mock_apiserver::{Config, Timing};
 use serde_json::{Value, json};
-use support::{Ask, Cluster, cluster_of};
 
 const POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1

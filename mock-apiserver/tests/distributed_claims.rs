@@ -2,16 +2,13 @@
 //! fetched with each request, and verified by whoever has signed them. What is
 //! made of them is proven in kube-authn.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Cluster, Issuer, Key, cluster, refusal, settle};
 use foundation::clock::pause;
 use mock_apiserver::Timing;
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use support::{Cluster, Issuer, Key, cluster, refusal, settle};
 
 const EXPANDING: &str = "oidc: could not expand distributed claims";
 

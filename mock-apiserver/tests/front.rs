@@ -1,12 +1,10 @@
 //! The front half from outside: requests in, answers and audit events out,
 //! with an issuer on a real HTTPS listener where tokens are judged.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::support::{Cluster, Issuer, Key, cluster, configuration, refusal};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kube_authn::User;
@@ -15,7 +13,6 @@ use mock_apiserver::authn::{Progress, Review, TokenWebhook};
 use mock_apiserver::{Timing, wire};
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{Cluster, Issuer, Key, cluster, configuration, refusal};
 
 const UNAUTHORIZED: &str = "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"Unauthorized\",\"reason\":\"Unauthorized\",\"code\":401}\n";
 const WHOAMI: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
@@ -24,7 +21,7 @@ const RULES: &str = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
 const SAR: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 const LOCAL: &str = "/apis/authorization.k8s.io/v1/namespaces/dev/localsubjectaccessreviews";
 
-async fn whoami(cluster: &Cluster, token: &str) -> support::Answer {
+async fn whoami(cluster: &Cluster, token: &str) -> crate::support::Answer {
     cluster.post(WHOAMI, &json!({})).bearer(token).send().await
 }
 
@@ -276,7 +273,7 @@ mod authentication {
         let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Kubernetes));
         cluster.trust(&issuer).await;
         let mut claims = issuer.claims("jane", &[]);
-        let start: jiff::Timestamp = support::START.parse().expect("a time");
+        let start: jiff::Timestamp = crate::support::START.parse().expect("a time");
         claims["exp"] = json!(start.as_second() + 1);
         let token = issuer.key.sign(&claims);
         assert_eq!(whoami(&cluster, &token).await.code, 201);

@@ -2,16 +2,13 @@
 //! when all its issuers are healthy, looked at every ten seconds for a minute,
 //! and again at every poll.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
 use std::sync::atomic::Ordering;
 
+use crate::support::{Cluster, Issuer, cluster, cluster_of, settle};
 use kube_authn::config::AuthenticationConfiguration;
 use mock_apiserver::{Config, Timing};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use support::{Cluster, Issuer, cluster, cluster_of, settle};
 
 /// A file with these parts.
 fn file(jwt: &Value, more: &Value) -> AuthenticationConfiguration {

@@ -8,14 +8,11 @@
 //! allows or has no opinion: it never denies, and never fails. So there is no
 //! status here that is `denied`, nor an `evaluationError` but for selectors.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
+use crate::support::{Cluster, cluster_of};
 use kube_rbac::{Binding, Policy, PolicyRule, Role, RoleRef, SubjectRef};
 use mock_apiserver::Config;
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{Cluster, cluster_of};
 
 const SELF: &str = "selfsubjectaccessreviews";
 const ACCESS: &str = "subjectaccessreviews";

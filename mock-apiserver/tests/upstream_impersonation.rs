@@ -6,11 +6,9 @@
 //! The authorizers of those tests are written as RBAC here, whose refusals have
 //! no reason of their own. What is cached for ten seconds is left out.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{Cluster, cluster_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kube_authn::User;
@@ -19,7 +17,6 @@ use mock_apiserver::Config;
 use mock_apiserver::authn::{Review, TokenWebhook};
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{Cluster, cluster_of};
 use tokio::task::JoinSet;
 
 const CASES: &str = include_str!("upstream_impersonation.jsonl");

@@ -6,9 +6,7 @@
 //! CEL that only joins a prefix to a claim, or compares one, is written without
 //! it here. Metrics are not served, so none are looked at.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
+use crate::support::{Cluster, Issuer, Key, START, cluster};
 use foundation::listen::ReservedPort;
 use kube_authn::config::AuthenticationConfiguration;
 use mock_apiserver::Timing;
@@ -16,7 +14,6 @@ use mock_apiserver::authn::Progress;
 use rstest::rstest;
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use support::{Cluster, Issuer, Key, START, cluster};
 
 const CLIENT: &str = "f403b682-603f-4ec9-b3e4-cf111ef36f7c";
 const WHOAMI: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";

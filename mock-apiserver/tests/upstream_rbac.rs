@@ -6,13 +6,10 @@
 //! the requests are sent a second time about a resource that is stored and of
 //! which the same holds. Server-side apply is not there yet.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
+use crate::support::{Answer, Ask, Cluster, cluster};
 use mock_apiserver::Timing;
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{Answer, Ask, Cluster, cluster};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const SUPERUSER: &str = "superuser";

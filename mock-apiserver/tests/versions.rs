@@ -1,14 +1,11 @@
 //! What the front of an API server says otherwise as an older minor. The rest of
 //! the differences are kube-authn's and kube-rbac's, and proven there.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod support;
-
+use crate::support::{Cluster, Issuer, cluster_of, refusal};
 use kube_rbac::Version;
 use mock_apiserver::Config;
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{Cluster, Issuer, cluster_of, refusal};
 
 fn cluster(version: Version) -> Cluster {
     cluster_of(Config {

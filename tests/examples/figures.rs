@@ -1,7 +1,8 @@
 //! Prints the figures, each with how it was measured. They are orders of
 //! magnitude on the machine at hand; nothing asserts them.
 //!
-//! `cargo build --release -p rolecall && cargo run --release -p e2e --example figures`;
+//! `cargo build --release -p rolecall && cargo run --release
+//! --config profile.release.package.e2e.opt-level=2 -p e2e --example figures`;
 //! with `-- sign-ins` those of signing in alone.
 
 #![allow(

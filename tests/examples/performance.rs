@@ -2,7 +2,8 @@
 //! how much of the processor, in how much memory. Ratios count; what takes how
 //! long is an order of magnitude.
 //!
-//! `cargo build --release -p rolecall && cargo run --release -p e2e --example performance`
+//! `cargo build --release -p rolecall && cargo run --release
+//! --config profile.release.package.e2e.opt-level=2 -p e2e --example performance`
 
 #![allow(
     clippy::disallowed_methods,
