@@ -4,14 +4,21 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use harness::cluster::Kind;
 
-use crate::ledger::{Case, Stop, case, on_each};
+use crate::ledger::{Case, Stop, case};
 use crate::programs;
 use crate::rig::{Up, check, ran, rolecall};
+use crate::table::Row;
 use crate::tutorial;
 
-/// All of them.
+/// What holds of an instance with any kind of cluster.
+pub const ROWS: [Row; 2] = [
+    ("cli::status_outbox_and_audit", words),
+    ("cli::each_created_cluster_is_another_one", clusters),
+];
+
+/// All of them but for the rows.
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![
+    vec![
         case("cli::the_binary_is_the_one_just_built", fingerprint),
         case("cli::demo_ends_in_the_identity_and_what_it_may_do", demo),
         case("cli::demo_as_json_is_one_event_a_line", demo_json),
@@ -87,13 +94,7 @@ pub fn cases() -> Vec<Case> {
                 .says("_rolecall")
                 .map(drop)
         }),
-    ];
-    cases.extend(on_each("cli::status_outbox_and_audit", words));
-    cases.extend(on_each(
-        "cli::each_created_cluster_is_another_one",
-        clusters,
-    ));
-    cases
+    ]
 }
 
 fn fingerprint() -> Result<(), Stop> {
@@ -509,8 +510,7 @@ fn env() -> Result<(), Stop> {
         .map(drop)
 }
 
-fn words(kind: Kind) -> Result<(), Stop> {
-    let up = Up::start_on(kind, &[])?;
+fn words(up: &Up) -> Result<(), Stop> {
     let dir = up.dir().display().to_string();
     let word = |name: &str, json: bool| {
         let mut arguments = vec![name, "--dir", dir.as_str()];
@@ -522,9 +522,10 @@ fn words(kind: Kind) -> Result<(), Stop> {
     word("outbox", false)?.ok()?.says("nothing was sent")?;
     let status = word("status", false)?.ok()?.says("trusts no issuer yet")?;
     let limited = status.stdout.contains("its clock does not follow ours");
-    check(limited == (kind != Kind::Embedded), || status.to_string())?;
-    let (pool, client) = tutorial::made(&up)?;
-    tutorial::associated(&up, &pool, &client)?;
+    let embedded = up.ready().cluster_kind == Kind::Embedded.name();
+    check(limited != embedded, || status.to_string())?;
+    let (pool, client) = tutorial::made(up)?;
+    tutorial::associated(up, &pool, &client)?;
     word("outbox", false)?
         .ok()?
         .says("by email to test@kubedemy.io")?;
@@ -656,8 +657,7 @@ fn control() -> Result<(), Stop> {
     })
 }
 
-fn clusters(kind: Kind) -> Result<(), Stop> {
-    let up = Up::start_on(kind, &[])?;
+fn clusters(up: &Up) -> Result<(), Stop> {
     let describe = |name: &str| -> Result<serde_json::Value, Stop> {
         Ok(up
             .aws(&["eks", "describe-cluster", "--name", name])?

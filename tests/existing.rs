@@ -19,18 +19,18 @@ use serde_json::{Value, json};
 use crate::ledger::{Case, Stop, case, on_each};
 use crate::programs;
 use crate::rig::{Ran, Up, check, eventually, ran, send};
+use crate::table::Row;
 use crate::tutorial;
 
-/// All of them.
+/// What holds of any cluster, whatever was asked of it before.
+pub const ROWS: [Row; 2] = [
+    ("existing::it_is_only_read", only_read),
+    ("existing::what_is_made_is_labelled_and_removed", writes),
+];
+
+/// All of them but for the rows.
 pub fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [
-        on_each("existing::it_is_only_read", only_read),
-        on_each("existing::what_is_made_is_labelled_and_removed", writes),
-        on_each("existing::by_the_clusters_own_trust", own_trust),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut cases: Vec<Case> = on_each("existing::by_the_clusters_own_trust", own_trust).into();
     cases.extend([
         case(
             "existing::no_context_is_used_that_was_not_named",
@@ -71,18 +71,16 @@ pub fn cases() -> Vec<Case> {
 const TUTORIAL: &str = "scenarios/tutorial.yaml";
 
 /// Somebody else's cluster.
-struct Stranger {
-    up: Up,
+struct Stranger<'a> {
+    up: &'a Up,
     /// A kubeconfig with contexts of theirs beside the one that leads there.
     kubeconfig: PathBuf,
+    /// How often something was written to it before.
+    before: usize,
 }
 
-impl Stranger {
-    fn on(kind: Kind) -> Result<Self, Stop> {
-        Self::of(Up::start_on(kind, &[])?)
-    }
-
-    fn of(up: Up) -> Result<Self, Stop> {
+impl<'a> Stranger<'a> {
+    fn of(up: &'a Up) -> Result<Self, Stop> {
         let text = std::fs::read_to_string(up.dir().join("admin.kubeconfig"));
         let text = text.map_err(|error| error.to_string())?;
         // Whoever takes the current context is led astray.
@@ -94,7 +92,13 @@ impl Stranger {
             );
         let kubeconfig = up.scratch().join("theirs.kubeconfig");
         std::fs::write(&kubeconfig, text).map_err(|error| error.to_string())?;
-        Ok(Self { up, kubeconfig })
+        let mut stranger = Self {
+            up,
+            kubeconfig,
+            before: 0,
+        };
+        stranger.before = stranger.written()?.len();
+        Ok(stranger)
     }
 
     /// `rolecall test` on it.
@@ -138,7 +142,7 @@ impl Stranger {
                 written.push(format!("{verb} {uri}"));
             }
         }
-        Ok(written)
+        Ok(written.split_off(self.before))
     }
 
     /// A kubeconfig in which the user of `kubedemy` has this token.
@@ -163,6 +167,11 @@ impl Stranger {
             "--clusterrole=cluster-admin",
             &group,
         ];
+        self.up.kubectl("v1.37", &arguments)?.ok().map(drop)
+    }
+
+    fn unbind(&self) -> Result<(), Stop> {
+        let arguments = ["delete", "clusterrolebinding", "oidc:admins"];
         self.up.kubectl("v1.37", &arguments)?.ok().map(drop)
     }
 
@@ -201,8 +210,8 @@ fn came_out(run: &Ran, verdict: &str) -> Result<Value, Stop> {
     Ok(finished)
 }
 
-fn only_read(kind: Kind) -> Result<(), Stop> {
-    let stranger = Stranger::on(kind)?;
+fn only_read(up: &Up) -> Result<(), Stop> {
+    let stranger = Stranger::of(up)?;
     let before = std::fs::read(&stranger.kubeconfig).map_err(|e| e.to_string())?;
     let run = stranger.tested(&[TUTORIAL])?;
     came_out(&run, "skip")?;
@@ -249,14 +258,12 @@ fn only_read(kind: Kind) -> Result<(), Stop> {
         .args([TUTORIAL, "--kubeconfig"])
         .arg(&stranger.kubeconfig)
         .current_dir(programs::root());
-    ran(command)?
-        .ok()?
-        .says("  identities by impersonation")
-        .map(drop)
+    ran(command)?.ok()?.says("  identities by impersonation")?;
+    stranger.unbind()
 }
 
-fn writes(kind: Kind) -> Result<(), Stop> {
-    let stranger = Stranger::on(kind)?;
+fn writes(up: &Up) -> Result<(), Stop> {
+    let stranger = Stranger::of(up)?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("namespaced.yaml");
     std::fs::write(&file, NAMESPACED).map_err(|error| error.to_string())?;
@@ -278,9 +285,8 @@ fn writes(kind: Kind) -> Result<(), Stop> {
     stranger.bind("oidc:admins")?;
     let run = stranger.tested(&["--allow-writes", TUTORIAL])?.ok()?;
     run.says("is there already, and stays as it is")?;
-    let arguments = ["get", "clusterrolebinding", "oidc:admins"];
-    stranger.up.kubectl("v1.37", &arguments)?.ok()?;
-    stranger.tested(&["--allow-writes", &file])?.ok().map(drop)
+    stranger.tested(&["--allow-writes", &file])?.ok()?;
+    stranger.unbind()
 }
 
 /// A cluster that trusts the very issuer of the run, by claims and prefixes of its
@@ -290,7 +296,8 @@ fn own_trust(kind: Kind) -> Result<(), Stop> {
     let roots = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
     std::fs::write(roots.path(), edge.pem()).map_err(|error| error.to_string())?;
     let roots = [("SSL_CERT_FILE", roots.path().to_str().unwrap_or_default())];
-    let stranger = Stranger::of(Up::start_on_with(kind, &[], &roots)?)?;
+    let up = Up::start_on_with(kind, &[], &roots)?;
+    let stranger = Stranger::of(&up)?;
     let files = [stranger.kubeconfig.clone()];
     let access = Access::find(&files, Some("kubedemy"), false, &Proxy::default());
     let config = Config {
@@ -319,9 +326,8 @@ fn own_trust(kind: Kind) -> Result<(), Stop> {
             // Whose cluster it is makes it trust the issuer as soon as there is one.
             if matches!(&event, Event::StepFinished { title, .. } if title.contains("app client")) {
                 // Not on a thread that drives the run.
-                let thread = std::thread::scope(|scope| {
-                    scope.spawn(|| trust_it(&stranger.up, &said)).join()
-                });
+                let thread =
+                    std::thread::scope(|scope| scope.spawn(|| trust_it(&up, &said)).join());
                 told = thread.unwrap_or_else(|_| Err(Stop::Fail("it panicked".to_owned())));
             }
         };
@@ -404,7 +410,8 @@ expect:
 "#;
 
 fn no_context() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
     let test = |arguments: &[&str]| {
         let mut command = Command::new(programs::rolecall());
         command
@@ -441,7 +448,8 @@ fn no_context() -> Result<(), Stop> {
 }
 
 fn drift() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
     stranger.bind("admins")?;
     for arguments in [&[TUTORIAL][..], &[TUTORIAL, "--allow-writes"]] {
         let run = stranger.tested(arguments)?.refused()?;
@@ -458,7 +466,8 @@ fn drift() -> Result<(), Stop> {
 
 /// A scenario that takes a binding away, on a cluster that has it already.
 fn never_deleted() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
     let gone = "scenarios/negatives/binding-gone.yaml";
     let run = stranger.tested(&["--allow-writes", gone])?.ok()?;
     came_out(&run, "pass")?;
@@ -481,8 +490,8 @@ fn never_deleted() -> Result<(), Stop> {
 /// Rights that administrators give: to ask for users and groups, to read RBAC, and
 /// to ask about tokens. Nothing of theirs is `system:masters`.
 fn users_and_groups() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::ControlPlane)?;
-    let up = &stranger.up;
+    let up = Up::start_on(Kind::ControlPlane, &[])?;
+    let stranger = Stranger::of(&up)?;
     let rights = json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "tester", "namespace": "default"}},
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "tester"}, "rules": [
@@ -507,7 +516,8 @@ fn users_and_groups() -> Result<(), Stop> {
 
 /// A finalizer keeps what was made, and the signal comes while that is waited for.
 fn while_tidying() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
     let held = r#"
   - apiVersion: v1
     kind: ConfigMap
@@ -541,12 +551,12 @@ expect:"#;
 
 /// A kubeconfig with a token of somebody who may look at everything and no more.
 fn may_not_impersonate() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
-    let up = &stranger.up;
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
     stranger.bind("oidc:admins")?;
-    let (pool, client) = tutorial::made(up)?;
-    let session = tutorial::log_in(up, &pool, &client)?;
-    tutorial::associated(up, &pool, &client)?;
+    let (pool, client) = tutorial::made(&up)?;
+    let session = tutorial::log_in(&up, &pool, &client)?;
+    tutorial::associated(&up, &pool, &client)?;
     up.kubectl("v1.37", &["delete", "clusterrolebinding", "oidc:admins"])?
         .ok()?;
     let view = [
@@ -578,8 +588,7 @@ fn may_not_impersonate() -> Result<(), Stop> {
 
 /// As people have it on EKS: a program brings the token.
 fn by_aws_eks() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
-    let up = &stranger.up;
+    let up = Up::start_on(Kind::Embedded, &[])?;
     let file = up.scratch().join("eks.kubeconfig").display().to_string();
     let arguments = [
         "eks",
@@ -627,7 +636,8 @@ fn by_aws_eks() -> Result<(), Stop> {
 
 /// A refusal is the business of a cluster that knows the issuer.
 fn unseen() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
     for (file, why) in [
         (
             "scenarios/negatives/email-not-verified.yaml",
@@ -684,7 +694,8 @@ fn ended(child: Child) -> Result<Ran, Stop> {
 }
 
 fn interrupted(kind: Kind) -> Result<(), Stop> {
-    let stranger = Stranger::on(kind)?;
+    let up = Up::start_on(kind, &[])?;
+    let stranger = Stranger::of(&up)?;
     for signal in ["INT", "TERM"] {
         let run = ended_by(&stranger, signal)?;
         check(run.code == Some(3), || run.stderr.clone())?;
@@ -696,7 +707,8 @@ fn interrupted(kind: Kind) -> Result<(), Stop> {
 }
 
 fn cleaned() -> Result<(), Stop> {
-    let stranger = Stranger::on(Kind::Embedded)?;
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
     let mine = ["create", "configmap", "mine"];
     stranger.up.kubectl("v1.37", &mine)?.ok()?;
     ended_by(&stranger, "KILL")?;

@@ -1,51 +1,36 @@
 //! `aws eks update-kubeconfig` and the tokens of its `aws eks get-token`.
 
-use harness::cluster::Kind;
-
-use crate::ledger::{Case, Stop, case, on_each};
+use crate::ledger::{Case, Stop, case};
 use crate::programs;
 use crate::rig::{Up, check, eventually};
+use crate::table::Row;
 
 /// What holds of a cluster's tokens, whatever was asked before.
-type Row = (&'static str, fn(&Up) -> Result<(), Stop>);
-const ROWS: [Row; 5] = [
-    ("the_creator_is_the_clusters_admin", creator),
-    ("another_identity_gets_401", |up| stranger(up, true)),
-    ("an_unknown_key_gets_401", |up| stranger(up, false)),
-    ("a_token_for_another_cluster_gets_401", other_cluster),
-    ("an_old_or_tampered_token_gets_401", old_or_tampered),
-];
-
-/// All of them: the rows each on an embedded cluster of its own, and all on one of
-/// each other kind, which take longer to start than to ask.
-pub fn cases() -> Vec<Case> {
-    let mut all: Vec<Case> = on_each(
+pub const ROWS: [Row; 6] = [
+    ("iam_tokens::the_creator_is_the_clusters_admin", creator),
+    ("iam_tokens::another_identity_gets_401", |up| {
+        stranger(up, true)
+    }),
+    ("iam_tokens::an_unknown_key_gets_401", |up| {
+        stranger(up, false)
+    }),
+    (
+        "iam_tokens::a_token_for_another_cluster_gets_401",
+        other_cluster,
+    ),
+    (
+        "iam_tokens::an_old_or_tampered_token_gets_401",
+        old_or_tampered,
+    ),
+    (
         "iam_tokens::who_creates_another_cluster_is_the_admin_of_that_one",
         other_creator,
-    )
-    .into();
-    all.extend(
-        ROWS.map(|(name, row)| case(format!("iam_tokens::{name}"), move || row(&Up::start(&[])?))),
-    );
-    for (kind, place) in [
-        (Kind::ControlPlane, "on a real control plane"),
-        (Kind::Kind, "on kind"),
-    ] {
-        all.push(case(
-            format!("iam_tokens::every_row_of_the_table {place}"),
-            move || {
-                let up = Up::start_on(kind, &[])?;
-                ROWS.iter().try_for_each(|(name, row)| {
-                    row(&up).map_err(|stop| match stop {
-                        Stop::Fail(text) => Stop::Fail(format!("{name}: {text}")),
-                        other => other,
-                    })
-                })
-            },
-        ));
-    }
-    all.push(case("iam_tokens::sts_knows_our_keys_and_no_other", sts));
-    all
+    ),
+];
+
+/// All of them but for the rows.
+pub fn cases() -> Vec<Case> {
+    vec![case("iam_tokens::sts_knows_our_keys_and_no_other", sts)]
 }
 
 const DENIED: &str = "You must be logged in to the server";
@@ -82,8 +67,7 @@ pub fn create_cluster(up: &Up, name: &str, env: &[(&str, &str)]) -> Result<(), S
 }
 
 /// Each of the two keys is let in where it created the cluster, and there alone.
-fn other_creator(kind: Kind) -> Result<(), Stop> {
-    let up = Up::start_on(kind, &[])?;
+fn other_creator(up: &Up) -> Result<(), Stop> {
     let ready = up.ready();
     let other = [
         ("AWS_ACCESS_KEY_ID", ready.other_access_key_id.as_str()),
@@ -92,7 +76,7 @@ fn other_creator(kind: Kind) -> Result<(), Stop> {
             ready.other_secret_access_key.as_str(),
         ),
     ];
-    create_cluster(&up, "second", &other)?;
+    create_cluster(up, "second", &other)?;
     let kubectl = programs::kubectl("v1.37")?;
     for (cluster, theirs) in [("second", true), ("kubedemy", false)] {
         up.aws(&["eks", "update-kubeconfig", "--name", cluster])?

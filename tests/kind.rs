@@ -14,19 +14,22 @@ use crate::tutorial;
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![
+    vec![
         case("kind::without_docker_it_says_how_to_get_it", no_docker),
         case("kind::a_daemon_that_is_not_there_is_named", no_daemon),
         case("kind::a_daemon_that_never_answers_is_given_up", hung_daemon),
         case("kind::an_image_that_cannot_be_had_is_named", no_image),
         case("kind::a_start_can_be_interrupted", interrupted),
         case(
-            "kind::a_proxy_that_leads_nowhere_is_in_nobodys_way",
+            "kind::a_proxy_that_leads_nowhere_is_in_nobodys_way_and_a_frozen_node_is_noticed_within_5_s",
             black_hole,
         ),
-        case("kind::two_at_once_have_nothing_in_common", two),
         case(
-            "kind::a_token_beside_a_certificate_would_be_noticed",
+            "kind::two_at_once_have_nothing_in_common_and_leave_nothing_after_sigterm_and_sigkill",
+            two,
+        ),
+        case(
+            "kind::a_token_beside_a_certificate_would_be_noticed_and_a_killed_node_is_within_5_s",
             certificate_wins,
         ),
         case("kind::by_hand_with_the_file_in_the_repository", by_hand),
@@ -36,22 +39,7 @@ pub fn cases() -> Vec<Case> {
         ),
         case("kind::a_kept_cluster_is_taken_again", kept),
         case("kind::a_port_that_is_taken_is_named", taken_port),
-    ];
-    cases.extend(
-        [("killed", "kill"), ("frozen", "pause")].map(|(word, how)| {
-            case(
-                format!("kind::a_node_that_is_{word}_is_noticed_within_5_s"),
-                move || noticed(how),
-            )
-        }),
-    );
-    cases.extend(["TERM", "KILL"].map(|signal| {
-        case(
-            format!("kind::nothing_is_left_after_sig{}", signal.to_lowercase()),
-            move || nothing_is_left(signal),
-        )
-    }));
-    cases
+    ]
 }
 
 /// `rolecall up --cluster kind` in an environment of its own; it is to fail.
@@ -199,8 +187,8 @@ fn homes() -> PathBuf {
     cache.join("rolecall/kind")
 }
 
-fn noticed(how: &str) -> Result<(), Stop> {
-    let mut up = Up::start_on(Kind::Kind, &[])?;
+/// What becomes of an instance whose node docker kills, or freezes.
+fn noticed(mut up: Up, how: &str) -> Result<(), Stop> {
     let node = node_of(&up)?;
     docker(&[how, &node])?;
     let began = Instant::now();
@@ -217,8 +205,8 @@ fn noticed(how: &str) -> Result<(), Stop> {
     })
 }
 
-fn nothing_is_left(signal: &str) -> Result<(), Stop> {
-    let mut up = Up::start_on(Kind::Kind, &[])?;
+/// What is left of an instance after a signal.
+fn nothing_is_left(mut up: Up, signal: &str) -> Result<(), Stop> {
     let node = node_of(&up)?;
     check(exists(&node)? && home_of(&node).exists(), || {
         format!("no {node}")
@@ -307,8 +295,8 @@ fn black_hole() -> Result<(), Stop> {
     let session = tutorial::log_in(&up, &pool, &client)?;
     up.kubectl_as("v1.37", session.id_token.expose(), &["auth", "whoami"])?
         .ok()?
-        .says("test@kubedemy.io")
-        .map(drop)
+        .says("test@kubedemy.io")?;
+    noticed(up, "pause")
 }
 
 /// Nor is anybody's own kubeconfig touched.
@@ -341,7 +329,9 @@ fn two() -> Result<(), Stop> {
     let kept = std::fs::read_to_string(&kubeconfig).unwrap_or_default();
     check(kept == "theirs" && lock.exists(), || {
         format!("KUBECONFIG has {kept}")
-    })
+    })?;
+    nothing_is_left(one, "TERM")?;
+    nothing_is_left(two, "KILL")
 }
 
 /// A kubeconfig's certificate comes before `--token`: whoever tests like that
@@ -353,8 +343,8 @@ fn certificate_wins() -> Result<(), Stop> {
         .says("kubernetes-admin")?;
     up.kubectl_as("v1.37", "nonsense", &["auth", "whoami"])?
         .refused()?
-        .says("You must be logged in to the server")
-        .map(drop)
+        .says("You must be logged in to the server")?;
+    noticed(up, "kill")
 }
 
 /// A node that kind makes by a file, beside an instance; gone with the value.

@@ -33,6 +33,7 @@ mod programs;
 mod readme;
 mod rig;
 mod scenarios;
+mod table;
 mod trust;
 mod tutorial;
 mod tutorial_unedited;
@@ -50,6 +51,8 @@ fn main() -> std::process::ExitCode {
     arguments.test_threads.get_or_insert(3);
     let ledger = ledger::Ledger::new();
     let cases: Vec<Trial> = [
+        // The longest cases first.
+        table::cases(),
         cli::cases(),
         cli_test::cases(),
         cli_up::cases(),
