@@ -5,7 +5,7 @@ use crate::programs;
 use crate::rig::{Up, check, eventually};
 use crate::table::Row;
 
-/// What holds of a cluster's tokens, whatever was asked before.
+/// What holds of a cluster's tokens, whatever was asked before; in turn.
 pub const ROWS: [Row; 6] = [
     ("iam_tokens::the_creator_is_the_clusters_admin", creator),
     ("iam_tokens::another_identity_gets_401", |up| {
@@ -19,12 +19,13 @@ pub const ROWS: [Row; 6] = [
         other_cluster,
     ),
     (
-        "iam_tokens::an_old_or_tampered_token_gets_401",
-        old_or_tampered,
-    ),
-    (
         "iam_tokens::who_creates_another_cluster_is_the_admin_of_that_one",
         other_creator,
+    ),
+    // The last, since the time is another one after it.
+    (
+        "iam_tokens::an_old_or_tampered_token_gets_401",
+        old_or_tampered,
     ),
 ];
 

@@ -17,6 +17,22 @@ const LOCK: &str = "lock";
 /// In a folder: that the cluster is to outlive its owner.
 const KEPT: &str = "kept";
 
+/// Waits until no other run makes what all of them share, as Docker's network;
+/// that is so until the file is dropped.
+///
+/// # Errors
+/// The operating system's.
+pub fn alone() -> io::Result<File> {
+    let folder = all();
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)?;
+    let lock = open_lock(&folder)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
 /// A folder that we hold.
 #[derive(Debug)]
 pub struct Home {

@@ -10,6 +10,7 @@ use kube_rbac::Version;
 use serde_json::Value;
 
 use super::docker::{Docker, Trouble};
+use super::home;
 use crate::cluster::control_plane::assets;
 use crate::process::on_path;
 
@@ -110,17 +111,7 @@ async fn gateway_by(docker: &Docker) -> Result<Ipv4Addr, Missing> {
     let inspect = ["network", "inspect", NETWORK];
     let mut found = docker.run(&inspect).await;
     if found.is_err() {
-        // As kind makes it; where there is no IPv6, without.
-        let create = ["network", "create", "--driver=bridge"];
-        let masquerade = "--opt=com.docker.network.bridge.enable_ip_masquerade=true";
-        let ipv6 = ["--ipv6", "--subnet", IPV6_SUBNET];
-        let both = [&create[..], &[masquerade], &ipv6, &[NETWORK]].concat();
-        if docker.run(&both).await.is_err() {
-            let one = [&create[..], &[masquerade, NETWORK]].concat();
-            // Somebody else may have made it meanwhile.
-            let _ = docker.run(&one).await;
-        }
-        found = docker.run(&inspect).await;
+        found = made_network(docker, &inspect).await;
     }
     let text = found.map_err(|why| {
         Missing::new(
@@ -143,6 +134,33 @@ async fn gateway_by(docker: &Docker) -> Result<Ipv4Addr, Missing> {
             "Use an engine that runs here, as root, and not in a virtual machine or elsewhere (DOCKER_HOST, docker context)",
         )),
     }
+}
+
+/// Makes the network as kind does, where there is no IPv6 without, and inspects it.
+///
+/// Docker lets two have one name, and then takes neither by it: of runs that begin
+/// at once on a new engine one makes it.
+async fn made_network(docker: &Docker, inspect: &[&str]) -> Result<String, Trouble> {
+    // Without the lock it is as it would be without other runs.
+    let _alone = tokio::task::spawn_blocking(home::alone).await;
+    if let Ok(found) = docker.run(inspect).await {
+        return Ok(found);
+    }
+    let create = [
+        "network",
+        "create",
+        "--driver=bridge",
+        "--opt=com.docker.network.bridge.enable_ip_masquerade=true",
+    ];
+    let ipv6 = ["--ipv6", "--subnet", IPV6_SUBNET, NETWORK];
+    if docker.run(&[&create[..], &ipv6].concat()).await.is_err() {
+        // kind may have made it meanwhile, whose subnet that is.
+        if let Ok(found) = docker.run(inspect).await {
+            return Ok(found);
+        }
+        let _ = docker.run(&[&create[..], &[NETWORK]].concat()).await;
+    }
+    docker.run(inspect).await
 }
 
 /// The gateway in what `docker network inspect` says; the order of its entries
