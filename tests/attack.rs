@@ -1,7 +1,7 @@
 //! `rolecall attack`: on clusters that let nobody in, and on servers that let in
 //! whoever comes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,10 @@ pub fn cases() -> Vec<Case> {
             oracle,
         ),
     ];
+    all.push(case(
+        "attack::a_word_changes_what_it_says_and_nothing_else",
+        only_that,
+    ));
     all.extend(on_each(
         "attack::nothing_is_let_in_and_a_whole_chain_has_no_problem",
         sound,
@@ -479,6 +483,140 @@ fn oracle() -> Result<(), Stop> {
     }
     Ok(())
 }
+
+/// Holds what is forged against the token that it was made of.
+fn only_that() -> Result<(), Stop> {
+    let chain = Chain::new(&Setup::default())?;
+    let (id, access) = chain.tokens()?;
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = CHANGES
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(word, changes)| (word, changes.split(", ").collect()))
+        .collect();
+    for word in Forgery::ALL {
+        let order = json!({"word": word.word(), "token": id, "access_token": access});
+        let Ok(answer) = chain.up.control("POST", "forge", &order) else {
+            continue;
+        };
+        let tokens = answer["tokens"].as_array().into_iter().flatten();
+        let tokens: Vec<&str> = tokens.filter_map(|one| one["token"].as_str()).collect();
+        for token in &tokens {
+            let changes = changes(&id, token);
+            // A bit anywhere.
+            let right = match allowed.get(word.word()) {
+                None => *word == Forgery::Tampered && changes.len() < 3,
+                Some(allowed) => changes.iter().all(|one| allowed.contains(one.as_str())),
+            };
+            check(right && !changes.is_empty(), || {
+                format!("{word} changes {changes:?}")
+            })?;
+        }
+        check(!tokens.is_empty(), || format!("{word} makes no token"))?;
+    }
+    Ok(())
+}
+
+/// In what a token differs from another: claims, members of the header, the
+/// signature where nothing else does, or the way it is spelt.
+fn changes(original: &str, token: &str) -> Vec<String> {
+    let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+    let (old, new) = (parts(original), parts(token));
+    let [old_header, old_claims, old_signature] = &old[..] else {
+        return vec!["no JWT".to_owned()];
+    };
+    let [new_header, new_claims, new_signature] = &new[..] else {
+        return vec!["parts".to_owned()];
+    };
+    let mut changes = Vec::new();
+    for (what, old, new) in [
+        ("header", old_header, new_header),
+        ("claim", old_claims, new_claims),
+    ] {
+        match (object(old), object(new)) {
+            (Some(old), Some(new)) => {
+                let names = old.keys().chain(new.keys());
+                let differing = names.filter(|name| old.get(*name) != new.get(*name));
+                changes.extend(differing.map(|name| format!("{what} {name}")));
+            }
+            _ => changes.push(format!("{what} text")),
+        }
+        if changes.is_empty() && old != new {
+            changes.push(format!("{what} text"));
+        }
+    }
+    if changes.is_empty() && old_signature != new_signature {
+        changes.push("signature".to_owned());
+    }
+    if changes.is_empty() && original != token {
+        changes.push("parts".to_owned());
+    }
+    changes
+}
+
+fn object(part: &str) -> Option<serde_json::Map<String, Value>> {
+    let bytes = URL_SAFE_NO_PAD.decode(part);
+    serde_json::from_slice(&bytes.ok()?).ok()
+}
+
+/// What each word changes at most, and something of it for sure: how a token can be
+/// spelt otherwise depends on its length.
+const CHANGES: &str = "\
+expired: claim exp
+not-yet-valid: claim nbf
+nearly-valid: claim nbf
+wrong-audience: claim aud
+several-audiences: claim aud
+wrong-issuer: claim iss
+missing-exp: claim exp
+bad-exp: claim exp, claim text
+exp-as-string: claim exp
+fractional-exp: claim exp
+bad-nbf: claim nbf
+bad-iat: claim iat
+odd-iat: claim iat
+missing-username: claim email
+bad-username: claim email
+empty-username: claim email
+long-username: claim email
+email-unverified: claim email_verified
+bad-groups: claim cognito:groups
+groups-as-string: claim cognito:groups
+many-groups: claim cognito:groups
+duplicate-claim: claim cognito:groups, claim email, claim text
+claim-case: claim AUD, claim EXP, claim ISS, claim aud, claim exp, claim iss
+not-an-object: claim text
+byte-order-mark: claim text, header text
+not-utf8: claim text, header text
+duplicate-header: header text
+unknown-kid: header kid
+no-kid: header kid
+unknown-critical: header crit, header exp, header rolecall
+empty-critical: header crit
+unencoded: header b64, header crit
+other-algorithm: header alg
+other-digest: header alg, signature
+other-pool: claim iss, header kid
+retired-key: header kid
+alg-none: header alg
+relabelled-algorithm: header alg
+zero-signature: header alg, signature
+tampered-signature: signature
+truncated-signature: signature
+wrong-part-count: header text, parts
+encrypted: parts
+json-serialised: parts
+padded: claim text, header text, signature
+standard-alphabet: claim text, header text, signature
+spare-bits: claim text, header text, signature
+white-space: claim text, signature
+hmac-with-public-key: header alg
+unknown-key: header kid
+wrong-key: header kid, signature
+hostile-kid: header alg, header kid
+remote-key: header jku, header kid, header x5u
+embedded-key: header jwk, header kid, header x5c
+access-token: claim at_hash, claim aud, claim client_id, claim cognito:username, claim email, claim jti, claim nonce, claim scope, claim token_use, claim username, claim version, header kid
+";
 
 /// An error text without Go's `m=+0.1`.
 fn without_monotonic(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! Kubernetes' own programs as children: found, started, watched, and gone.
 //! What they answer is in the suites that run on each kind of cluster.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,7 +26,7 @@ pub const PANICS: &str = "ROLECALL_TEST_PANICS";
 pub fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     for program in PROGRAMS {
-        for (signal, word) in [("KILL", "killed"), ("STOP", "hung")] {
+        for (signal, word) in [("KILL", "killed"), ("STOP", "hung"), ("ABRT", "crashed")] {
             all.push(case(
                 format!("control_plane::{program}_{word}_is_noticed_within_5_s"),
                 move || noticed(program, signal),
@@ -83,6 +85,7 @@ pub fn cases() -> Vec<Case> {
             builds,
         ),
         case("control_plane::it_listens_on_loopback_alone", loopback),
+        case("control_plane::it_takes_no_root", no_root),
     ]);
     all
 }
@@ -149,6 +152,8 @@ fn noticed(program: &str, signal: &str) -> Result<(), Stop> {
     check(took < Duration::from_secs(5), || format!("after {took:?}"))?;
     let said = match signal {
         "KILL" => "ended (signal: 9 (SIGKILL)); the end of its log:",
+        // What Go makes of it, as of a panic.
+        "ABRT" => "ended (exit status: 2); the end of its log:",
         _ => "does not answer: ",
     };
     let named = format!("the cluster broke: {program}");
@@ -569,4 +574,38 @@ fn loopback() -> Result<(), Stop> {
     check(strangers.is_empty(), || format!("{strangers:?}"))?;
     // The API server's and the controllers'; etcd has none.
     check(ports == 2, || format!("{ports} ports"))
+}
+
+/// As nobody, who may read copies of the programs and write into a folder.
+fn no_root() -> Result<(), Stop> {
+    const NOBODY: u32 = 65_534;
+    let assets = programs::control_plane("v1.37")?;
+    let broken = |error: std::io::Error| Stop::Fail(error.to_string());
+    let folder = tempfile::tempdir().map_err(broken)?;
+    let place = folder.path();
+    std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755)).map_err(broken)?;
+    let tutorial = programs::root().join("scenarios/tutorial.yaml");
+    let needed = ["etcd", "kube-apiserver", "kube-controller-manager"];
+    let needed = needed.map(|program| assets.join(program));
+    for file in needed.iter().chain([&programs::rolecall(), &tutorial]) {
+        let name = file.file_name().unwrap_or_default();
+        std::fs::copy(file, place.join(name)).map_err(broken)?;
+    }
+    let home = place.join("home");
+    std::fs::create_dir(&home).map_err(broken)?;
+    let mut command = Command::new(place.join("rolecall"));
+    command
+        .args(["test", "--cluster", "control-plane", "../tutorial.yaml"])
+        .current_dir(&home)
+        .env("KUBEBUILDER_ASSETS", place)
+        .env("HOME", &home)
+        .env("TMPDIR", &home)
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("XDG_RUNTIME_DIR");
+    // Whoever is not root runs every case without it.
+    if std::fs::metadata("/proc/self").map_err(broken)?.uid() == 0 {
+        std::os::unix::fs::chown(&home, Some(NOBODY), Some(NOBODY)).map_err(broken)?;
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    ran(command)?.ok().map(drop)
 }

@@ -627,6 +627,21 @@ fn by_aws_eks() -> Result<(), Stop> {
     let run = up.run_with(&programs::rolecall(), &test, &[("PATH", &path)])?;
     let run = run.ok()?;
     run.says("of context \"eks\"")?;
+    // A token that the cluster refuses is fetched anew, as kubectl has it.
+    let first = up.scratch().join("first");
+    std::fs::create_dir(&first).map_err(|error| error.to_string())?;
+    let stale = first.join("aws");
+    let script = format!(
+        "if [ -e $0.ran ]; then exec {aws} \"$@\"; fi\ntouch $0.ran\n{aws} \"$@\" | sed 's/k8s-aws-v1[.][^\"]*/k8s-aws-v1.stale/'\n",
+        aws = aws.display()
+    );
+    crate::rig::program(&stale, &script)?;
+    let stale_path = format!("{}:{path}", first.display());
+    let run = up.run_with(&programs::rolecall(), &test, &[("PATH", &stale_path)])?;
+    run.ok()?;
+    check(first.join("aws.ran").exists(), || {
+        "the stale token was never fetched".to_owned()
+    })?;
     // Without the program it is said which.
     let run = up.run_with(&programs::rolecall(), &test, &[("PATH", "/nowhere")])?;
     let run = run.refused()?;

@@ -416,7 +416,10 @@ fn by_hand() -> Result<(), Stop> {
     let place = tempfile::tempdir().map_err(|error| error.to_string())?;
     std::os::unix::fs::symlink(up.dir(), place.path().join(".rolecall"))
         .map_err(|error| error.to_string())?;
+    // Nobody listens at the issuer's address when the API server starts.
+    up.signal("TERM")?;
     let hand = ByHand::create(&programs::root().join("kind-config.yaml"), place.path())?;
+    up.again(&["--for-kind"])?;
     let (pool, client) = tutorial::made(&up)?;
     check(
         pool == "eu-west-2_rolecall1" && client == "1rolecallclientforkind0000",
@@ -450,8 +453,7 @@ fn by_hand() -> Result<(), Stop> {
             .arg(format!("--token={token}"));
         ran(command)
     };
-    // The issuer came first, but its pool only now: the API server asks anew
-    // every ten seconds.
+    // The API server asks for the issuer anew every ten seconds.
     eventually("the token is taken", || {
         Ok(as_person(session.id_token.expose())?.code == Some(0))
     })?;

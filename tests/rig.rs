@@ -142,33 +142,18 @@ impl Up {
     /// As [`Up::start`], with additions to the environment.
     pub fn start_with(arguments: &[&str], env: &[(&str, &str)]) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let dir = folder.path().join("rolecall");
-        let log = std::fs::File::create(folder.path().join("up.log"))
-            .map_err(|error| error.to_string())?;
-        let said = std::fs::File::create(folder.path().join("up.out"))
-            .map_err(|error| error.to_string())?;
-        let mut child = Command::new(programs::rolecall())
-            .arg("up")
-            .arg("--dir")
-            .arg(&dir)
-            .args(arguments)
-            .envs(env.iter().copied())
-            .env("RUST_LOG", "trace")
-            .stdin(Stdio::null())
-            .stdout(said)
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("cannot start rolecall: {error}"))?;
-        let ready = await_ready(&mut child, &dir, folder.path());
-        if ready.is_err() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let (child, ready) = started(folder.path(), arguments, env)?;
         Ok(Self {
             child,
             folder,
-            ready: ready?,
+            ready,
         })
+    }
+
+    /// Starts another one in its folder, after its end.
+    pub fn again(&mut self, arguments: &[&str]) -> Result<(), Stop> {
+        (self.child, self.ready) = started(self.folder.path(), arguments, &[])?;
+        Ok(())
     }
 
     /// What its `ready.json` says.
@@ -407,6 +392,38 @@ impl Up {
 }
 
 static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// `rolecall up` with a folder of its own in `folder`, once it answers.
+fn started(
+    folder: &Path,
+    arguments: &[&str],
+    env: &[(&str, &str)],
+) -> Result<(Child, Ready), Stop> {
+    let dir = folder.join("rolecall");
+    let file = |name: &str| {
+        std::fs::File::create(folder.join(name)).map_err(|error| Stop::Fail(error.to_string()))
+    };
+    let mut child = Command::new(programs::rolecall())
+        .arg("up")
+        .arg("--dir")
+        .arg(&dir)
+        .args(arguments)
+        .envs(env.iter().copied())
+        .env("RUST_LOG", "trace")
+        .stdin(Stdio::null())
+        .stdout(file("up.out")?)
+        .stderr(file("up.log")?)
+        .spawn()
+        .map_err(|error| format!("cannot start rolecall: {error}"))?;
+    match await_ready(&mut child, &dir, folder) {
+        Ok(ready) => Ok((child, ready)),
+        Err(stop) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(stop)
+        }
+    }
+}
 
 /// Whether any instance of this run panicked, in whatever case.
 pub fn panicked() -> bool {

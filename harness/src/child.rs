@@ -10,8 +10,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Kills the group, and removes its folder.
-const WATCH: &str = r#"kill -s KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2""#;
+/// Kills the group, and removes its folder: again where what is about to die, or
+/// another group that has the same folder, wrote into it meanwhile.
+const WATCH: &str = r#"kill -s KILL -- "-$1"; [ -n "$2" ] || exit 0; n=0
+until rm -rf -- "$2" || [ "$n" -ge 50 ]; do n=$((n + 1)); sleep 0.1; done"#;
 
 /// A small script that runs when the value goes, or we do.
 #[derive(Debug)]

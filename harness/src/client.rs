@@ -325,6 +325,11 @@ pub enum As {
 pub trait TokenSource: Send + Sync {
     /// The token.
     fn token(&self) -> BoxFuture<'_, Result<Secret<String>, Broken>>;
+
+    /// Whether there may be another one, now that the cluster refuses this.
+    fn refused(&self, _token: &Secret<String>) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
 }
 
 /// A token that stays.
@@ -382,17 +387,46 @@ impl KubeClient {
         path: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), Broken> {
-        let what = format!("{method} {path}");
         if self.read_only && changes(&method, path) {
+            let what = format!("{method} {path}");
             return Err(Broken::new(what, "this cluster is only read"));
         }
+        let source = match who {
+            As::Admin | As::Impersonated(_) => self.admin_token.as_ref(),
+            As::Bearer(_) => None,
+        };
+        let Some(source) = source else {
+            return self.send(who, None, &method, path, body).await;
+        };
+        let token = source.token().await?;
+        let answer = self.send(who, Some(&token), &method, path, body).await?;
+        if answer.0 != StatusCode::UNAUTHORIZED || !source.refused(&token).await {
+            return Ok(answer);
+        }
+        let token = source.token().await?;
+        self.send(who, Some(&token), &method, path, body).await
+    }
+
+    /// One request, with the administrator's token where there is one.
+    async fn send(
+        &self,
+        who: &As,
+        admin_token: Option<&Secret<String>>,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), Broken> {
+        let what = format!("{method} {path}");
         let url = format!("{}{path}", self.endpoint);
         let mut request = match who {
-            As::Admin | As::Impersonated(_) => self.admin.request(method, url),
-            As::Bearer(token) => self.bearer.request(method, url).bearer_auth(token.expose()),
+            As::Admin | As::Impersonated(_) => self.admin.request(method.clone(), url),
+            As::Bearer(token) => {
+                let request = self.bearer.request(method.clone(), url);
+                request.bearer_auth(token.expose())
+            }
         };
-        if let (As::Admin | As::Impersonated(_), Some(source)) = (who, &self.admin_token) {
-            request = request.bearer_auth(source.token().await?.expose());
+        if let Some(token) = admin_token {
+            request = request.bearer_auth(token.expose());
         }
         if let As::Impersonated(user) = who {
             request = request.headers(impersonation(user).map_err(|e| Broken::new(&what, e))?);

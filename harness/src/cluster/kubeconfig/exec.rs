@@ -147,6 +147,16 @@ impl TokenSource for Plugin {
             Ok(held.insert(fresh).token.clone())
         })
     }
+
+    fn refused(&self, token: &Secret<String>) -> BoxFuture<'_, bool> {
+        let token = token.clone();
+        Box::pin(async move {
+            let mut held = self.held.lock().await;
+            // Another request may have had a fresh one fetched already.
+            held.take_if(|held| held.token.expose() == token.expose());
+            true
+        })
+    }
 }
 
 #[cfg(test)]
@@ -193,11 +203,20 @@ mod tests {
             assert_eq!(lasting.token().await.expect("a token").expose(), "hello");
         }
         assert_eq!(times(), 1);
+        // But for one that the cluster refuses.
+        let refused = lasting.token().await.expect("a token");
+        assert!(lasting.refused(&refused).await);
+        lasting.token().await.expect("a token");
+        assert_eq!(times(), 2);
+        let other = Secret::new("another".to_owned());
+        assert!(lasting.refused(&other).await);
+        lasting.token().await.expect("a token");
+        assert_eq!(times(), 2);
         let over = until(2000);
         for _ in 0..2 {
             over.token().await.expect("a token");
         }
-        assert_eq!(times(), 3);
+        assert_eq!(times(), 4);
     }
 
     #[tokio::test]
