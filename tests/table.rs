@@ -1,5 +1,5 @@
 //! The table of what holds on any kind of cluster, whatever was asked of it
-//! before: a row leaves nothing behind that another would see.
+//! before: a row leaves nothing behind that one after it would see.
 
 use harness::cluster::Kind;
 

@@ -23,14 +23,7 @@ const KEPT: &str = "kept";
 /// # Errors
 /// The operating system's.
 pub fn alone() -> io::Result<File> {
-    let folder = all();
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)?;
-    let lock = open_lock(&folder)?;
-    lock.lock()?;
-    Ok(lock)
+    hold(&all())
 }
 
 /// A folder that we hold.
@@ -52,12 +45,7 @@ impl Home {
         let make = || -> io::Result<File> {
             // Nobody is to find it before it is held.
             let hidden = all().join(format!(".{name}"));
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&hidden)?;
-            let lock = open_lock(&hidden)?;
-            lock.lock()?;
+            let lock = hold(&hidden)?;
             // For people who look who holds it.
             (&lock).write_all(format!("{}\n", std::process::id()).as_bytes())?;
             std::fs::rename(&hidden, &folder)?;
@@ -140,6 +128,17 @@ impl Home {
 /// Where the folders are.
 pub fn all() -> PathBuf {
     crate::cache_folder("kind").unwrap_or_else(|| std::env::temp_dir().join("rolecall-kind"))
+}
+
+/// Makes a folder for us alone where there is none, and waits for its lock.
+fn hold(folder: &Path) -> io::Result<File> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let lock = open_lock(folder)?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 fn open_lock(folder: &Path) -> io::Result<File> {
