@@ -9,7 +9,7 @@ use crate::client::chain;
 /// Between two looks.
 pub const PERIOD: Duration = Duration::from_secs(1);
 /// How long an answer may take; with the period less than five seconds.
-const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
 /// What is wrong with the answer to a health check; nothing for `ok`.
 pub async fn trouble(http: &reqwest::Client, url: String) -> Option<String> {

@@ -2,10 +2,15 @@
 
 use std::net::SocketAddr;
 
-use foundation::clock::pause;
+use std::time::Duration;
+
+use foundation::clock::{Stopwatch, pause};
 
 use super::Processes;
-use crate::cluster::health::{PERIOD, trouble};
+use crate::cluster::health::{ANSWER_LIMIT, PERIOD, trouble};
+
+/// Between two looks at a process that may be about to end.
+const SOON: Duration = Duration::from_millis(50);
 
 /// Looks at the three until one does not work any more, and says why, with the
 /// end of its log.
@@ -19,13 +24,21 @@ pub(super) async fn watch(
         if let Some(why) = processes.ended() {
             return why;
         }
+        let looked = Stopwatch::start();
         let (livez, healthz) = tokio::join!(
             trouble(http, format!("https://{api_server}/livez")),
             trouble(http, format!("https://{controllers}/healthz"))
         );
-        // Who is gone answers nothing, but that it is gone says more.
-        if let Some(why) = processes.ended() {
-            return why;
+        // Who is gone answers nothing, but that it is gone says more. Who crashes
+        // resets its connections first, and may have much to write before its end.
+        while livez.is_some() || healthz.is_some() {
+            if let Some(why) = processes.ended() {
+                return why;
+            }
+            if looked.elapsed() >= ANSWER_LIMIT {
+                break;
+            }
+            pause(SOON).await;
         }
         if let Some(why) = livez {
             // Its own check waits for etcd two seconds.
