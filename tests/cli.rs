@@ -13,7 +13,9 @@ use crate::tutorial;
 /// What holds of an instance with any kind of cluster.
 pub const ROWS: [Row; 2] = [
     ("cli::status_outbox_and_audit", words),
-    ("cli::each_created_cluster_is_another_one", clusters),
+    ("cli::each_created_cluster_is_another_one", |up| {
+        up.keeps_kubeconfig(|| clusters(up))
+    }),
 ];
 
 /// All of them but for the rows.
@@ -542,7 +544,8 @@ fn words(up: &Up) -> Result<(), Stop> {
     )?;
     up.kubectl("v1.37", &["auth", "whoami"])?.ok()?;
     word("audit", false)?.ok()?.says("kubernetes-admin")?;
-    word("audit", true)?.ok()?.says("audit.k8s.io/v1").map(drop)
+    word("audit", true)?.ok()?.says("audit.k8s.io/v1")?;
+    tutorial::unmade(up, &pool)
 }
 
 fn pins() -> Result<(), Stop> {

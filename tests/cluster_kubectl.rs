@@ -1,6 +1,7 @@
 //! The cluster through both pinned kubectls: what people type at a cluster,
 //! and kubectl's own words for what it answers.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,8 +24,8 @@ const OF_THE_EMBEDDED_ONE: [&str; 2] = [
     "server_side_apply_is_said_to_be_missing",
 ];
 
-/// All of them, with both kubectls on the embedded cluster and with the newer
-/// one on a real control plane.
+/// All of them: with both kubectls, each on an embedded cluster of its own, and with
+/// the newer one in turn on one real control plane, which is wiped in between.
 pub fn cases() -> Vec<Case> {
     let all: [(&str, Run); 31] = [
         ("creates_every_kind_it_can", creates),
@@ -59,7 +60,20 @@ pub fn cases() -> Vec<Case> {
         ("client_certificates_are_users", certificates),
         ("every_namespace_has_the_clusters_ca", cluster_ca),
     ];
-    let mut cases = Vec::new();
+    let mut cases = vec![case(
+        "cluster_kubectl::control_plane::each_in_turn",
+        move || {
+            let kubectl = Kubectl::start(Kind::ControlPlane, "v1.37")?;
+            let as_new = kubectl.as_new()?;
+            for (name, run) in all {
+                if !OF_THE_EMBEDDED_ONE.contains(&name) {
+                    run(&kubectl).map_err(|stop| stop.of(name))?;
+                    kubectl.wipe(&as_new).map_err(|stop| stop.of(name))?;
+                }
+            }
+            Ok(())
+        },
+    )];
     for version in programs::KUBECTLS {
         for (name, run) in all {
             cases.push(case(
@@ -68,19 +82,13 @@ pub fn cases() -> Vec<Case> {
             ));
         }
     }
-    for (name, run) in all {
-        if OF_THE_EMBEDDED_ONE.contains(&name) {
-            continue;
-        }
-        cases.push(case(
-            format!("cluster_kubectl::control_plane::{name}"),
-            move || run(&Kubectl::start(Kind::ControlPlane, "v1.37")?),
-        ));
-    }
     cases
 }
 
-/// A cluster of its own and one kubectl, the administrator's.
+/// An object of a cluster: its kind, namespace and name.
+type Object = [String; 3];
+
+/// A cluster and one kubectl, the administrator's.
 struct Kubectl {
     up: Up,
     version: &'static str,
@@ -93,6 +101,71 @@ impl Kubectl {
             up: Up::start_on(kind, &[])?,
             version,
         })
+    }
+
+    /// What is in a cluster that just started, once its controllers have made it.
+    fn as_new(&self) -> Result<BTreeSet<Object>, Stop> {
+        let own = [
+            ["Namespace", "", "kube-node-lease"],
+            ["Namespace", "", "kube-public"],
+            ["Namespace", "", "kube-system"],
+            ["ConfigMap", "default", "kube-root-ca.crt"],
+            ["Service", "default", "kubernetes"],
+            ["ServiceAccount", "default", "default"],
+        ];
+        let own = own.map(|object| object.map(str::to_owned));
+        let mut objects = BTreeSet::new();
+        eventually("the cluster has what is its own", || {
+            objects = self.objects()?;
+            Ok(own.iter().all(|object| objects.contains(object)))
+        })?;
+        Ok(objects)
+    }
+
+    /// What is in the cluster, of all kinds of which a case makes some, but for the
+    /// content of its own namespaces, where none does.
+    fn objects(&self) -> Result<BTreeSet<Object>, Stop> {
+        let listed = self.up.kubectl(
+            self.version,
+            &[
+                "get",
+                "namespaces,nodes,clusterroles,clusterrolebindings,roles,rolebindings,configmaps,secrets,services,serviceaccounts,deployments,pods",
+                "--all-namespaces",
+                "--output=jsonpath={range .items[*]}{.kind} {.metadata.namespace} {.metadata.name}{'\\n'}{end}",
+            ],
+        )?;
+        let objects = listed.ok()?.stdout;
+        let object = |line: &str| {
+            let mut words = line.split(' ').map(str::to_owned);
+            std::array::from_fn(|_| words.next().unwrap_or_default())
+        };
+        let objects = objects.lines().map(object);
+        let its_own = |[_, namespace, _]: &Object| namespace.starts_with("kube-");
+        Ok(objects.filter(|object| !its_own(object)).collect())
+    }
+
+    /// Takes away what a case has left, and what kubectl has kept of it.
+    fn wipe(&self, as_new: &BTreeSet<Object>) -> Result<(), Stop> {
+        let is_namespace = |[kind, ..]: &&Object| kind == "Namespace";
+        for namespaces in [true, false] {
+            let left = self.objects()?;
+            let left = left.difference(as_new);
+            let left: Vec<String> = left
+                .filter(|object| is_namespace(object) == namespaces)
+                .map(|[kind, _, name]| format!("{kind}/{name}"))
+                .collect();
+            if !left.is_empty() {
+                self.ok(&format!("delete --namespace default {}", left.join(" ")))?;
+            }
+        }
+        let now = self.objects()?;
+        check(now == *as_new, || format!("it leaves {now:?}"))?;
+        match std::fs::remove_dir_all(self.up.scratch().join(".kube/cache")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Stop::Fail(error.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs a line, its words separated by white space.
@@ -1513,11 +1586,14 @@ fn forbidden(kubectl: &Kubectl) -> Result<(), Stop> {
     let denied = audit
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find(|event| event["verb"] == "list" && event["objectRef"]["resource"] == "nodes")
-        .ok_or_else(|| "no event for nodes".to_owned())?;
+        .find(|event| {
+            event["verb"] == "list"
+                && event["objectRef"]["resource"] == "nodes"
+                && event["impersonatedUser"]["username"] == "bob"
+        })
+        .ok_or_else(|| "no event for bob and nodes".to_owned())?;
     check(
         denied["user"]["username"] == "kubernetes-admin"
-            && denied["impersonatedUser"]["username"] == "bob"
             && denied["responseStatus"]["code"] == 403
             && denied["annotations"]["authorization.k8s.io/decision"] == "forbid",
         || denied.to_string(),

@@ -1,9 +1,9 @@
 //! `rolecall doctor`: a chain that is whole, and each way in which it breaks.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::cluster::Kind;
 use harness::doctor::cache::Key;
 use harness::instance::Running;
 use http::Method;
@@ -17,6 +17,8 @@ use crate::rig::{Ran, Up, block_on, check, eventually, fed, pause, program, role
 /// Who is in the pool, and what they sign in with.
 pub const USER: &str = "ada@example.com";
 pub const PASSWORD: &str = "H3lloW@rlD";
+/// What the chain's association is called.
+pub const CONFIG: &str = "doctors";
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -46,15 +48,14 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// An instance, a pool with a person in a group, and a cluster that trusts it.
-pub struct Chain {
-    pub up: Up,
+pub struct Chain<U = Box<Up>> {
+    pub up: U,
     pub pool: String,
     pub client: String,
 }
 
 /// How a chain differs from the tutorial's.
 pub struct Setup {
-    pub kind: Kind,
     pub arguments: &'static [&'static str],
     pub domain: bool,
     pub readable: &'static [&'static str],
@@ -64,7 +65,6 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            kind: Kind::default(),
             arguments: &[],
             domain: true,
             readable: &["email"],
@@ -74,8 +74,15 @@ impl Default for Setup {
 }
 
 impl Chain {
+    /// An embedded one.
     pub fn new(setup: &Setup) -> Result<Self, Stop> {
-        let up = Up::start_on(setup.kind, setup.arguments)?;
+        Self::on(Box::new(Up::start(setup.arguments)?), setup)
+    }
+}
+
+impl<U: Deref<Target = Up>> Chain<U> {
+    /// On an instance that runs; its arguments are what they are.
+    pub fn on(up: U, setup: &Setup) -> Result<Self, Stop> {
         let (pool, client) = block_on(make(&up, setup))?;
         Ok(Self { up, pool, client })
     }
@@ -240,7 +247,7 @@ async fn make(up: &Up, setup: &Setup) -> Result<(String, String), Stop> {
         json!({"UserPoolId": pool, "Username": USER, "Password": PASSWORD, "Permanent": true});
     call("AdminSetUserPassword", password).await?;
     let oidc = json!({"oidc": {
-        "identityProviderConfigName": "doctors",
+        "identityProviderConfigName": CONFIG,
         "issuerUrl": format!("{}/{pool}", up.ready().issuer_base), "clientId": client,
         "usernameClaim": "email", "groupsClaim": "cognito:groups", "groupsPrefix": "oidc:",
     }});

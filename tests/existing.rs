@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use foundation::pki::Ca;
 use harness::client::Proxy;
 use harness::cluster::Kind;
 use harness::cluster::existing::Access;
@@ -16,7 +17,7 @@ use harness::scenario::{load, plan};
 use harness::verdict::Verdict;
 use serde_json::{Value, json};
 
-use crate::ledger::{Case, Stop, case, on_each};
+use crate::ledger::{Case, Stop, case};
 use crate::programs;
 use crate::rig::{Ran, Up, check, eventually, ran, send};
 use crate::table::Row;
@@ -30,8 +31,7 @@ pub const ROWS: [Row; 2] = [
 
 /// All of them but for the rows.
 pub fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = on_each("existing::by_the_clusters_own_trust", own_trust).into();
-    cases.extend([
+    vec![
         case(
             "existing::no_context_is_used_that_was_not_named",
             no_context,
@@ -64,8 +64,7 @@ pub fn cases() -> Vec<Case> {
         ),
         case("existing::clean_removes_what_a_kill_left", cleaned),
         case("existing::up_says_what_it_is_for", up),
-    ]);
-    cases
+    ]
 }
 
 const TUTORIAL: &str = "scenarios/tutorial.yaml";
@@ -290,21 +289,21 @@ fn writes(up: &Up) -> Result<(), Stop> {
 }
 
 /// A cluster that trusts the very issuer of the run, by claims and prefixes of its
-/// own: people show it their tokens.
-fn own_trust(kind: Kind) -> Result<(), Stop> {
-    let edge = harness::rig::edge_ca().map_err(|error| error.to_string())?;
-    let roots = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    std::fs::write(roots.path(), edge.pem()).map_err(|error| error.to_string())?;
-    let roots = [("SSL_CERT_FILE", roots.path().to_str().unwrap_or_default())];
-    let up = Up::start_on_with(kind, &[], &roots)?;
-    let stranger = Stranger::of(&up)?;
+/// own: people show it their tokens. Of an instance that was started with `edge` as
+/// its machine's own, and records what the administrator writes.
+pub fn own_trust(up: &Up, edge: &Arc<Ca>) -> Result<(), Stop> {
+    let stranger = Stranger::of(up)?;
+    stranger.bind("somebody")?;
+    stranger.unbind()?;
+    let before = stranger.written()?;
+    check(before.len() == 2, || format!("{before:?}"))?;
     let files = [stranger.kubeconfig.clone()];
     let access = Access::find(&files, Some("kubedemy"), false, &Proxy::default());
     let config = Config {
         cluster: Kind::Existing,
         existing: Some(Arc::new(access.map_err(|why| why.to_string())?)),
-        edge: Some(Arc::new(edge)),
-        for_kind: kind == Kind::Kind,
+        edge: Some(Arc::clone(edge)),
+        for_kind: up.ready().cluster_kind == Kind::Kind.name(),
         ..Config::default()
     };
     let file = stranger.up.scratch().join("own.yaml");
@@ -326,8 +325,7 @@ fn own_trust(kind: Kind) -> Result<(), Stop> {
             // Whose cluster it is makes it trust the issuer as soon as there is one.
             if matches!(&event, Event::StepFinished { title, .. } if title.contains("app client")) {
                 // Not on a thread that drives the run.
-                let thread =
-                    std::thread::scope(|scope| scope.spawn(|| trust_it(&up, &said)).join());
+                let thread = std::thread::scope(|scope| scope.spawn(|| trust_it(up, &said)).join());
                 told = thread.unwrap_or_else(|_| Err(Stop::Fail("it panicked".to_owned())));
             }
         };
@@ -343,7 +341,8 @@ fn own_trust(kind: Kind) -> Result<(), Stop> {
         || said.clone(),
     )?;
     let written = stranger.written()?;
-    check(written.is_empty(), || format!("{written:?}"))
+    check(written == before, || format!("{written:?}"))?;
+    up.disassociate("theirs")
 }
 
 /// Associates the issuer and client that a run told of.

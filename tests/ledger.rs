@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use harness::cluster::Kind;
 use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::rig::{check, ran};
@@ -61,6 +60,16 @@ pub enum Stop {
     Fail(String),
 }
 
+impl Stop {
+    /// As the end of a part that has a name.
+    pub fn of(self, name: &str) -> Self {
+        match self {
+            Self::Fail(text) => Self::Fail(format!("{name}: {text}")),
+            other => other,
+        }
+    }
+}
+
 impl From<Missing> for Stop {
     fn from(missing: Missing) -> Self {
         Self::Skip(missing)
@@ -88,20 +97,6 @@ pub fn case(
         name: name.into(),
         run: Box::new(run),
     }
-}
-
-/// The same on each kind of cluster; the embedded one's has the bare name.
-pub fn on_each(name: &'static str, run: fn(Kind) -> Result<(), Stop>) -> [Case; Kind::ALL.len()] {
-    Kind::ALL.map(|kind| {
-        let name = match kind {
-            Kind::Embedded => name.to_owned(),
-            Kind::ControlPlane => format!("{name} on a real control plane"),
-            Kind::Kind => format!("{name} on kind"),
-            // None of those that are made here.
-            Kind::Existing => format!("{name} on one that exists"),
-        };
-        case(name, move || run(kind))
-    })
 }
 
 impl Case {

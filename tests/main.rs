@@ -53,6 +53,7 @@ fn main() -> std::process::ExitCode {
     let cases: Vec<Trial> = [
         // The longest cases first.
         table::cases(),
+        cluster_kubectl::cases(),
         cli::cases(),
         cli_test::cases(),
         cli_up::cases(),
@@ -68,7 +69,6 @@ fn main() -> std::process::ExitCode {
         scenarios::cases(),
         idp_aws::cases(),
         iam_tokens::cases(),
-        cluster_kubectl::cases(),
         control_plane::cases(),
         kind::cases(),
         doctor::cases(),

@@ -357,6 +357,26 @@ impl Up {
             .map(drop)
     }
 
+    /// Lets something be done to the working kubeconfig, which is then as before.
+    pub fn keeps_kubeconfig(&self, run: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+        let working = &self.ready.paths.kubeconfig;
+        let before = std::fs::read(working).map_err(|error| error.to_string())?;
+        run()?;
+        std::fs::write(working, before).map_err(|error| Stop::Fail(error.to_string()))
+    }
+
+    /// Ends a trust, and waits until it has ended.
+    pub fn disassociate(&self, config: &str) -> Result<(), Stop> {
+        let name = &self.ready.cluster_name;
+        let path = format!("/clusters/{name}/identity-provider-configs");
+        let which = json!({"identityProviderConfig": {"type": "oidc", "name": config}});
+        self.eks(Method::POST, &format!("{path}/disassociate"), which)?;
+        eventually(&format!("{config} is gone"), || {
+            let listed = self.eks(Method::GET, &path, Value::Null)?;
+            Ok(listed["identityProviderConfigs"] == json!([]))
+        })
+    }
+
     /// A Cognito operation, by a client of our own.
     pub fn cognito(&self, operation: &str, input: Value) -> Result<Value, Stop> {
         let aws = self.ready.aws(self.https()?);
@@ -609,12 +629,13 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// Looks until something is so, for half a minute.
+/// Looks until something is so, for a minute and a half: who else is at it on the
+/// machine may start eight control planes at once.
 pub fn eventually(what: &str, mut look: impl FnMut() -> Result<bool, Stop>) -> Result<(), Stop> {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(90);
     while !look()? {
         check(Instant::now() < deadline, || {
-            format!("after 30 s it is not so that {what}")
+            format!("after 90 s it is not so that {what}")
         })?;
         pause();
     }

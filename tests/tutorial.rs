@@ -5,48 +5,61 @@ use harness::login::Session;
 use serde_json::{Value, json};
 
 use crate::ledger::{Case, Stop, case};
-use crate::programs::KUBECTLS;
 use crate::rig::{Up, check, eventually};
+use crate::table::Row;
 
 const USER: &str = "test@kubedemy.io";
 const TEMPORARY: &str = "H3lloW@rlD";
 
-/// The whole way, with each kubectl.
+/// The whole way, with the newest kubectl.
+pub const ROWS: [Row; 1] = [("tutorial::steps_1_to_9_with_kubectl_v1.37", |up| {
+    up.keeps_kubeconfig(|| steps(up, "v1.37"))?;
+    up.disassociate("kubedemy")
+})];
+
+/// The whole way under AWS' names, and with the older kubectl, which is a matter of
+/// what is said, not of where.
 pub fn cases() -> Vec<Case> {
-    let modes: [(&str, Kind, &[&str]); 6] = [
-        ("", Kind::Embedded, &[]),
-        ("_under_aws_names", Kind::Embedded, &["--aws-hosts"]),
-        ("_on_a_real_control_plane", Kind::ControlPlane, &[]),
+    let all: [(&str, &str, Kind, &[&str]); 6] = [
+        ("v1.32", "", Kind::Embedded, &[]),
+        ("v1.32", "_on_a_real_control_plane", Kind::ControlPlane, &[]),
         (
+            "v1.32",
+            "_under_aws_names",
+            Kind::Embedded,
+            &["--aws-hosts"],
+        ),
+        (
+            "v1.37",
+            "_under_aws_names",
+            Kind::Embedded,
+            &["--aws-hosts"],
+        ),
+        (
+            "v1.37",
             "_on_a_real_control_plane_under_aws_names",
             Kind::ControlPlane,
             &["--aws-hosts"],
         ),
-        ("_on_kind", Kind::Kind, &[]),
-        ("_on_kind_under_aws_names", Kind::Kind, &["--aws-hosts"]),
+        (
+            "v1.37",
+            "_on_kind_under_aws_names",
+            Kind::Kind,
+            &["--aws-hosts"],
+        ),
     ];
-    // The older one is a matter of what is said, not of where.
-    let newest = KUBECTLS[KUBECTLS.len() - 1];
-    KUBECTLS
-        .iter()
-        .flat_map(|version| modes.map(|mode| (*version, mode)))
-        .filter(|(version, (_, kind, arguments))| {
-            *version == newest || *kind == Kind::Embedded || arguments.is_empty()
-        })
-        .filter(|(version, (_, kind, _))| *version == newest || *kind != Kind::Kind)
-        .map(|(version, (mode, kind, arguments))| {
-            case(
-                format!("tutorial::steps_1_to_9_with_kubectl_{version}{mode}"),
-                move || steps(version, kind, arguments),
-            )
-        })
-        .collect()
+    all.map(|(version, mode, kind, arguments)| {
+        case(
+            format!("tutorial::steps_1_to_9_with_kubectl_{version}{mode}"),
+            move || steps(&Up::start_on(kind, arguments)?, version),
+        )
+    })
+    .into()
 }
 
-fn steps(kubectl: &'static str, kind: Kind, arguments: &[&str]) -> Result<(), Stop> {
-    let up = Up::start_on(kind, arguments)?;
-    let (pool, client) = steps_1_to_5(&up)?;
-    step_6(&up, &pool, &client)?;
+fn steps(up: &Up, kubectl: &'static str) -> Result<(), Stop> {
+    let (pool, client) = steps_1_to_5(up)?;
+    step_6(up, &pool, &client)?;
     up.kubectl(
         kubectl,
         &[
@@ -61,12 +74,12 @@ fn steps(kubectl: &'static str, kind: Kind, arguments: &[&str]) -> Result<(), St
     )?
     .ok()?
     .says("clusterrolebinding.rbac.authorization.k8s.io/oidc:admins created")?;
-    let session = log_in(&up, &pool, &client)?;
+    let session = log_in(up, &pool, &client)?;
     check(session.password_changed, || {
         "no new password was asked for".to_owned()
     })?;
     let token = session.id_token.expose().clone();
-    step_9(&up, kubectl, &token)?;
+    step_9(up, kubectl, &token)?;
 
     let whoami = up
         .kubectl(kubectl, &["auth", "whoami", "-o", "json"])?
@@ -320,6 +333,15 @@ pub fn made(up: &Up) -> Result<(String, String), Stop> {
         }),
     )?;
     Ok((pool, text(&client["UserPoolClient"]["ClientId"])?))
+}
+
+/// Takes back what steps 1 to 6 made.
+pub fn unmade(up: &Up, pool: &str) -> Result<(), Stop> {
+    up.disassociate("kubedemy")?;
+    let domain = json!({"UserPoolId": pool, "Domain": "kubedemyeksoidc"});
+    up.cognito("DeleteUserPoolDomain", domain)?;
+    up.cognito("DeleteUserPool", json!({"UserPoolId": pool}))
+        .map(drop)
 }
 
 /// Step 6 in the same way, without the wait.
