@@ -545,7 +545,8 @@ fn words(up: &Up) -> Result<(), Stop> {
     up.kubectl("v1.37", &["auth", "whoami"])?.ok()?;
     word("audit", false)?.ok()?.says("kubernetes-admin")?;
     word("audit", true)?.ok()?.says("audit.k8s.io/v1")?;
-    tutorial::unmade(up, &pool)
+    up.disassociate("kubedemy")?;
+    tutorial::without_pool(up, &pool)
 }
 
 fn pins() -> Result<(), Stop> {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
 use crate::rig::{Ran, Up, check, eventually, pause};
+use crate::tutorial;
 
 /// What a case does with its cluster.
 type Run = fn(&Kubectl) -> Result<(), Stop>;
@@ -27,7 +28,7 @@ const OF_THE_EMBEDDED_ONE: [&str; 2] = [
 /// All of them: with both kubectls, each on an embedded cluster of its own, and with
 /// the newer one in turn on one real control plane, which is wiped in between.
 pub fn cases() -> Vec<Case> {
-    let all: [(&str, Run); 31] = [
+    let all: [(&str, Run); 32] = [
         ("creates_every_kind_it_can", creates),
         ("is_refused_what_is_there_and_what_is_not", refusals),
         ("applies_all_kinds_then_nothing_then_changes", applies),
@@ -57,6 +58,7 @@ pub fn cases() -> Vec<Case> {
         ("reconciles_roles_and_bindings", reconciles),
         ("anonymous_is_let_in_to_health_and_version_alone", anonymous),
         ("credentials_nobody_knows_get_401", junk),
+        ("who_cannot_refresh_does_not_ask_the_server", refreshing),
         ("client_certificates_are_users", certificates),
         ("every_namespace_has_the_clusters_ca", cluster_ca),
     ];
@@ -1762,6 +1764,50 @@ fn junk(kubectl: &Kubectl) -> Result<(), Stop> {
         .kubectl_as(kubectl.version, "junk", &["get", "namespaces"])?
         .refused()?;
     check(refused.stderr.contains(TEXT), || refused.to_string())
+}
+
+/// The client's own refresh of its token, by Kubernetes' cases of OIDC: wrong client
+/// ID and client has wrong CA, which there are the same with flags and with a file:
+/// TestOIDC/wrong client ID, TestStructuredAuthenticationConfig/wrong client ID,
+/// TestOIDC/client has wrong CA, TestStructuredAuthenticationConfig/client has wrong CA.
+fn refreshing(kubectl: &Kubectl) -> Result<(), Stop> {
+    let (pool, client) = tutorial::made(&kubectl.up)?;
+    let issuer = format!("{}/{pool}", kubectl.up.ready().issuer_base);
+    leaf(kubectl)?;
+    let own = kubectl.up.ready().paths.ca.display().to_string();
+    let asked = || {
+        let log = std::fs::read_to_string(kubectl.up.dir().join("audit.log"));
+        let log = log.map_err(|error| error.to_string())?;
+        let by_kubectl = |line: &&str| line.contains("\"userAgent\":\"kubectl");
+        Ok::<_, Stop>(log.lines().filter(by_kubectl).count())
+    };
+    let before = asked()?;
+    for (client, ca, said) in [
+        (
+            "nobody",
+            own.as_str(),
+            "failed to refresh token: oauth2: \"invalid_client\"",
+        ),
+        (
+            &client,
+            "leaf.crt",
+            "x509: certificate signed by unknown authority",
+        ),
+    ] {
+        kubectl.ok(&format!(
+            "config set-credentials refreshing --auth-provider=oidc --auth-provider-arg=idp-issuer-url={issuer} --auth-provider-arg=client-id={client} --auth-provider-arg=refresh-token=stale --auth-provider-arg=idp-certificate-authority={ca}"
+        ))?;
+        kubectl
+            .run("get pods --user=refreshing")?
+            .refused()?
+            .says(said)?;
+    }
+    check(asked()? == before, || "the server was asked".to_owned())?;
+    kubectl.ok("get pods")?;
+    check(asked()? > before, || {
+        "that is not how it is known".to_owned()
+    })?;
+    tutorial::without_pool(&kubectl.up, &pool)
 }
 
 fn cluster_ca(kubectl: &Kubectl) -> Result<(), Stop> {

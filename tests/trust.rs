@@ -47,7 +47,7 @@ fn older(minor: &str) -> Result<(), Stop> {
 
 /// How long an association takes in [`begins_and_ends`]: longer than to see that
 /// it is not there, and short enough to be waited for.
-pub const DELAY: &str = "15s";
+pub const DELAY: &str = "20s";
 
 /// Of an instance whose associations take [`DELAY`].
 pub fn begins_and_ends(up: &Up) -> Result<(), Stop> {

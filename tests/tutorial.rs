@@ -335,9 +335,8 @@ pub fn made(up: &Up) -> Result<(String, String), Stop> {
     Ok((pool, text(&client["UserPoolClient"]["ClientId"])?))
 }
 
-/// Takes back what steps 1 to 6 made.
-pub fn unmade(up: &Up, pool: &str) -> Result<(), Stop> {
-    up.disassociate("kubedemy")?;
+/// Takes back what steps 1 to 5 made.
+pub fn without_pool(up: &Up, pool: &str) -> Result<(), Stop> {
     let domain = json!({"UserPoolId": pool, "Domain": "kubedemyeksoidc"});
     up.cognito("DeleteUserPoolDomain", domain)?;
     up.cognito("DeleteUserPool", json!({"UserPoolId": pool}))

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::go::json::{self, Kind};
+use crate::go::mime;
 use crate::go::quote::quote;
 use crate::jwt::keys::{KeySet, KeySetError};
 
@@ -135,8 +136,7 @@ fn is_ok(status: &str) -> bool {
 /// `unmarshalResp`'s error.
 fn unmarshal_response(content_type: Option<&str>, error: &str) -> String {
     let content_type = content_type.unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") {
+    if mime::is(content_type, "application/json") {
         format!("got Content-Type = application/json, but could not unmarshal as JSON: {error}")
     } else {
         format!(

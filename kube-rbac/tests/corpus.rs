@@ -44,7 +44,7 @@ fn comparisons_of_rights_equal_kubernetes() {
 #[rstest]
 #[case(Version::V1_34, "validate-v1.34.jsonl", 80)]
 #[case(Version::V1_35, "validate-v1.35.jsonl", 80)]
-#[case(Version::V1_36, "validate-v1.36.jsonl", 80)]
+#[case(Version::V1_36, "validate-v1.35.jsonl", 80)]
 #[case(Version::V1_37, "validate.jsonl", 500)]
 fn faults_of_objects_equal_kubernetes(
     #[case] version: Version,

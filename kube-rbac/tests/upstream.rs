@@ -1,7 +1,10 @@
 //! The cases of Kubernetes' own tests of RBAC, with its verdicts:
 //! `plugin/pkg/auth/authorizer/rbac`, `pkg/registry/rbac`,
 //! `pkg/apis/rbac/validation` and `component-helpers/auth/rbac/validation`.
-//! The requests of the integration's TestRBAC are in `mock-apiserver/tests`.
+//! The requests of the integration's TestRBAC are in `mock-apiserver/tests`. Its
+//! TestRBACContextContamination asks each thing in three Go contexts, which have no
+//! counterpart here; of who may do something, as TestSubjectLocator asks, nobody is
+//! told here, so each is asked whether they may.
 
 use std::collections::BTreeMap;
 
@@ -41,12 +44,15 @@ fn every_case_of_kubernetes_own_tests_gets_its_answer() {
         ("TestValidateRoleBinding", 9),
         ("TestValidateRoleBindingUpdate", 2),
         ("TestValidateRole", 11),
+        ("TestRBACContextContamination", 11),
+        // Its six actions, of each of four subjects: may they, as it lists them?
+        ("TestSubjectLocator", 24),
     ]);
     assert_eq!(counts, expected);
 }
 
-/// `TestEscalation`. Its authorizer is made up and lets Steve do anything; here
-/// he may `escalate`, which is what it is asked about.
+/// `TestEscalation` of roles and of cluster roles. Its authorizer is made up and lets
+/// Steve do anything; here he may `escalate`, which is what it is asked about.
 #[rstest]
 #[case::superuser("superuser", &["system:masters"], Ok(()))]
 #[case::bob("bob", &[], Err("user \"bob\" (groups=[]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}"))]
@@ -57,16 +63,22 @@ fn a_role_is_written_by_who_has_its_rights_or_may_escalate(
     #[case] groups: &[&str],
     #[case] expected: Result<(), &str>,
     #[values("", "myrole")] request_name: &str,
+    #[values(Some("myns"), None)] namespace: Option<&str>,
 ) {
     let mut policy = Policy::new();
-    let escalate = rule("escalate", "rbac.authorization.k8s.io", "roles");
+    let kind = if namespace.is_some() {
+        "roles"
+    } else {
+        "clusterroles"
+    };
+    let escalate = rule("escalate", "rbac.authorization.k8s.io", kind);
     for (who, rules) in [("steve", escalate), ("alice", rule("*", "*", "*"))] {
         policy.put_role(role(None, who, vec![rules]));
         let subjects = vec![SubjectRef::user(who)];
         policy.put_binding(binding(None, who, RoleRef::cluster_role(who), subjects));
     }
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    let new = role(Some("myns"), "myrole", vec![rule("get", "core", "pods")]);
+    let new = role(namespace, "myrole", vec![rule("get", "core", "pods")]);
     let write = RoleWrite {
         user: user(name, &groups),
         request_name,

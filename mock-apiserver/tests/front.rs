@@ -1,18 +1,21 @@
 //! The front half from outside: requests in, answers and audit events out,
 //! with an issuer on a real HTTPS listener where tokens are judged.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use crate::support::{Cluster, Issuer, Key, cluster, configuration, refusal};
+use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use foundation::listen::Listener;
 use kube_authn::User;
 use kube_authn::config::AuthenticationConfiguration;
 use mock_apiserver::authn::{Progress, Review, TokenWebhook};
 use mock_apiserver::{Timing, wire};
 use rstest::rstest;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 const UNAUTHORIZED: &str = "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"Unauthorized\",\"reason\":\"Unauthorized\",\"code\":401}\n";
 const WHOAMI: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
@@ -459,6 +462,93 @@ mod authentication {
                 "oidc: verify token: failed to verify signature: fetching keys unable to read response body: larger than 8388608 bytes"
             )
         );
+    }
+
+    /// Where a server without TLS is, which leads from `/1` to `/2` and so on, from
+    /// `/to/HOST` there, and has `keys` elsewhere; and what it was asked with as a
+    /// bearer.
+    async fn leading(keys: String) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await;
+        let listener = listener.expect("a free port");
+        let host = listener.addr().to_string();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (noted, here) = (Arc::clone(&asked), host.clone());
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let header = request.headers().get("authorization");
+            let bearer = header.map_or("", |value| value.to_str().expect("text"));
+            noted.lock().expect("no panic").push(bearer.to_owned());
+            let path = request.uri().path().trim_start_matches('/');
+            let next = path
+                .parse::<u32>()
+                .ok()
+                .map(|n| format!("{here}/{}", n + 1));
+            let next = next.or(path.strip_prefix("to/").map(str::to_owned));
+            let answer = http::Response::builder();
+            let answer = match next {
+                Some(next) => answer
+                    .status(302)
+                    .header("location", format!("http://{next}")),
+                None => answer,
+            };
+            let answer = answer.body(Body::from(keys.clone()));
+            async { Ok::<_, std::convert::Infallible>(answer.expect("an answer")) }
+        });
+        tokio::spawn(listener.serve_plain(service, CancellationToken::new()));
+        (host, asked)
+    }
+
+    /// Go's client asks wherever it is led, without TLS, too, and gives up instead
+    /// of following a tenth redirect.
+    #[tokio::test]
+    async fn keys_are_fetched_where_discovery_leads() {
+        let issuer = Issuer::start().await;
+        let keys = json!({"keys": [issuer.key.jwk()]}).to_string();
+        let (one, asked) = leading(keys.clone()).await;
+        let (two, _) = leading(keys).await;
+        let token = issuer.token("jane", &[]);
+        let status_by = async |at: String| {
+            *issuer.served.discovery.lock().expect("no panic") =
+                json!({"issuer": issuer.url, "jwks_uri": at});
+            let cluster = cluster(Timing::Instant);
+            cluster.trust(&issuer).await;
+            cluster.token_review(&token).await
+        };
+        let asked = || std::mem::take(&mut *asked.lock().expect("no panic")).len();
+        for path in ["keys".to_owned(), format!("to/{two}/keys")] {
+            let status = status_by(format!("http://{one}/{path}")).await;
+            assert_eq!(status["authenticated"], true, "{status}");
+            assert_eq!(asked(), 1);
+        }
+        let status = status_by(format!("http://{one}/1")).await;
+        let why = format!(
+            "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed Get \"http://{one}/11\": stopped after 10 redirects"
+        );
+        assert_eq!(status["error"], refusal(&why));
+        assert_eq!(asked(), 10);
+    }
+
+    /// A source's access token goes along within a host, whatever the port, and
+    /// nowhere else, nor back from there.
+    #[tokio::test]
+    async fn an_access_token_stays_with_its_host() {
+        let (issuer, cluster) = (Issuer::start().await, cluster(Timing::Instant));
+        cluster.trust(&issuer).await;
+        let (one, asked_one) = leading(String::new()).await;
+        let (two, asked_two) = leading(String::new()).await;
+        let elsewhere = one.replace("127.0.0.1", "localhost");
+        let mut claims = issuer.claims("jane", &[]);
+        claims.as_object_mut().expect("an object").remove("groups");
+        claims["_claim_names"] = json!({"groups": "src"});
+        for at in [
+            format!("http://{one}/to/{two}/groups"),
+            format!("http://{two}/to/{elsewhere}/to/{two}/groups"),
+        ] {
+            claims["_claim_sources"] = json!({"src": {"endpoint": at, "access_token": "secret"}});
+            cluster.token_review(&issuer.key.sign(&claims)).await;
+        }
+        let asked = |asked: &Mutex<Vec<String>>| asked.lock().expect("no panic").clone();
+        assert_eq!(asked(&asked_one), ["Bearer secret", ""]);
+        assert_eq!(asked(&asked_two), ["Bearer secret", "Bearer secret", ""]);
     }
 
     #[tokio::test]

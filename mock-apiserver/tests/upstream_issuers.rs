@@ -6,6 +6,8 @@
 //! CEL that only joins a prefix to a claim, or compares one, is written without
 //! it here. Metrics are not served, so none are looked at.
 
+use std::sync::atomic::Ordering;
+
 use crate::support::{Cluster, Issuer, Key, START, cluster};
 use foundation::listen::ReservedPort;
 use kube_authn::config::AuthenticationConfiguration;
@@ -344,6 +346,36 @@ mod reload {
         set(&cluster, &json!([])).expect("valid");
         cluster.later(ROUND).await;
         assert_eq!(list_pods(&cluster, Some(&token)).await, unauthorized());
+    }
+
+    /// TestJWKSMetricsCleanupOnIssuerRemoval
+    #[tokio::test]
+    async fn of_two_issuers_one_can_be_let_go() {
+        let (first, second, cluster) = (
+            Issuer::start().await,
+            Issuer::start().await,
+            cluster(Timing::Kubernetes),
+        );
+        let mut both = trusting(&first, &first.ca, "k8s-");
+        let parts = both.as_array_mut().expect("a list");
+        parts.push(trusting(&second, &second.ca, "k8s-")[0].take());
+        set(&cluster, &both).expect("a valid configuration");
+        ready(&cluster).await;
+        let tokens = [&first, &second].map(|issuer| issuer.key.sign(&claims(&issuer.url)));
+        for token in &tokens {
+            assert_eq!(whoami(&cluster, token).await, user("k8s-john_doe"));
+        }
+        set(&cluster, &trusting(&first, &first.ca, "k8s-")).expect("a valid configuration");
+        ready(&cluster).await;
+        cluster.later(ROUND).await;
+        let asked = |issuer: &Issuer| issuer.served.fetches.load(Ordering::SeqCst);
+        let before = asked(&second);
+        assert!(before > 0);
+        assert_eq!(whoami(&cluster, &tokens[0]).await, user("k8s-john_doe"));
+        assert_eq!(list_pods(&cluster, Some(&tokens[1])).await, unauthorized());
+        let unknown = Key::new("k1").sign(&claims(&second.url));
+        assert_eq!(list_pods(&cluster, Some(&unknown)).await, unauthorized());
+        assert_eq!(asked(&second), before);
     }
 
     /// TestStructuredAuthenticationConfigReload/old valid config to new valid config with typo (should be ignored)

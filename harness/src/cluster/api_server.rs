@@ -54,8 +54,7 @@ pub fn capabilities(kind: Kind) -> Capabilities {
 /// the environment's.
 pub fn ask_through(command: &mut Command, proxy: &str) {
     command
-        .env("HTTPS_PROXY", proxy)
-        .env("https_proxy", proxy)
+        .envs(["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].map(|name| (name, proxy)))
         .env_remove("NO_PROXY")
         .env_remove("no_proxy");
 }

@@ -55,7 +55,7 @@ pub fn client(roots: RootCertStore, proxy: &Proxy) -> Result<reqwest::Client, Br
     let tls = pki::client_config(roots).map_err(|error| broken(&error))?;
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::limited(10))
+        .redirect(reqwest::redirect::Policy::limited(9))
         .timeout(LIMIT);
     through(client, proxy.url.as_deref(), &proxy.except)
         .and_then(reqwest::ClientBuilder::build)

@@ -144,7 +144,13 @@ fn compare_corpus(oracle: &Oracle, version: Version, options: &Options) -> Resul
     report("hand-made tokens", &hand_made);
 
     let started = Instant::now();
-    let sketches = generator::sketches(options.count, options.seed);
+    // Some are too long for a corpus.
+    let more = if options.write {
+        options.count / 100
+    } else {
+        0
+    };
+    let sketches = generator::sketches(options.count + more, options.seed);
     let drawn = cases(&sketches);
     let generated = compare(oracle, version, &drawn)?;
     println!(
@@ -214,6 +220,9 @@ fn no_verdicts() -> Verdicts {
     }
 }
 
+/// A token of the corpus, in bytes.
+const LONGEST: usize = 1 << 14;
+
 /// At `most` so many of the drawn ones, with Kubernetes' verdicts.
 fn write_corpus(
     version: Version,
@@ -236,6 +245,7 @@ fn write_corpus(
         !case.agrees(Version::default(), &before, now)
     };
     let kept: Vec<Kept> = drawn
+        .filter(|((_, case), _)| case.token.len() <= LONGEST)
         .filter(|judged| newest || differs(judged))
         .take(most)
         .map(|((name, case), now)| {

@@ -21,6 +21,10 @@ pub struct Fetch {
     /// Whether the claim is in the token all the same, and so is not fetched.
     pub stays: bool,
     endpoint: &'static str,
+    /// What the endpoint is called.
+    member: &'static str,
+    /// Of the other issuer's discovery document and keys, where it is another.
+    content_type: Option<&'static str>,
     /// The access token's JSON; empty where there is none.
     access: &'static str,
     /// The Authorization that is wanted at the endpoint, if it is looked at.
@@ -188,26 +192,49 @@ pub fn fetch() -> impl Strategy<Value = Fetch> {
         1 => select(vec!["none", "HS256", "RS256", "ES512"]).prop_map(Signature::Named),
         1 => Just(Signature::Cut),
     ];
+    let member = prop_oneof![
+        20 => Just("endpoint"),
+        1 => select(vec!["ENDPOINT", "endPoint", "end\u{200b}point"]),
+    ];
+    let content_type = proptest::option::weighted(
+        0.2,
+        select(vec![
+            "json",
+            "text/html",
+            "Application/JSON",
+            "application/json;",
+            "application/json; ;",
+            "application/json; charset=utf-8",
+            "application/json; charset",
+            "application/json; a=\"b",
+            "application/json; a=1; A=2",
+            "application/jwk-set+json",
+        ]),
+    );
     (
         proptest::bool::weighted(0.05),
-        endpoint,
+        (endpoint, member, content_type),
         access,
         (answer, status, issuer, claims, signature),
     )
-        .prop_map(|(stays, endpoint, (access, wanted), rest)| {
-            let (answer, status, issuer, claims, signature) = rest;
-            Fetch {
-                stays,
-                endpoint,
-                access,
-                wanted,
-                answer,
-                status,
-                issuer,
-                claims,
-                signature,
-            }
-        })
+        .prop_map(
+            |(stays, (endpoint, member, content_type), (access, wanted), rest)| {
+                let (answer, status, issuer, claims, signature) = rest;
+                Fetch {
+                    stays,
+                    endpoint,
+                    member,
+                    content_type,
+                    access,
+                    wanted,
+                    answer,
+                    status,
+                    issuer,
+                    claims,
+                    signature,
+                }
+            },
+        )
 }
 
 impl Fetch {
@@ -216,7 +243,7 @@ impl Fetch {
         if !self.stays {
             draft.remove(context.claim);
         }
-        let mut source = format!("\"endpoint\":{}", text(self.endpoint));
+        let mut source = format!("{}:{}", text(self.member), text(self.endpoint));
         if !self.access.is_empty() {
             source = format!("{source},\"access_token\":{}", self.access);
         }
@@ -311,6 +338,9 @@ impl Fetch {
             let mut how = Map::new();
             if status != 200 {
                 how.insert("status".into(), status.into());
+            }
+            if let Some(content_type) = self.content_type {
+                how.insert("contentType".into(), content_type.into());
             }
             let body = Token::Text(body);
             Served { url, how, body }

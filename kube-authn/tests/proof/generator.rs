@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::draw::Draw;
 use super::fetched::{self, Fetch};
-use super::signing::{Key, Oddity, Zero, base64};
+use super::signing::{Key, Oddity, Spelling, Zero, base64};
 use super::sketch::{Sketch, Token};
 use super::token::{Draft, text};
 
@@ -120,6 +120,7 @@ fn key_set() -> impl Strategy<Value = KeySetRecipe> {
         r#"{"kty":"AKP"}"#,
         r#"{"kty":"rsa","n":"AQAB","e":"AQAB"}"#,
         r#"{"KTY":"RSA","n":"AQAB","e":"AQAB"}"#,
+        "{\"\u{212a}ty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}",
         r#"{"kty":"RSA","n":"AQAB"}"#,
         r#"{"kty":"RSA","n":"AQA=","e":"AQAB"}"#,
         r#"{"kty":"RSA","n":7,"e":"AQAB"}"#,
@@ -233,7 +234,8 @@ impl KeySetRecipe {
                 jwk["n"] = format!("AAAA{}", jwk["n"].as_str().unwrap_or_default()).into();
             }
             KeySetTwist::WrongAlgAndUse => {
-                jwk["alg"] = "HS256".into();
+                // For some keys it is the right one after all.
+                jwk["alg"] = ["HS256", "RS256", "none", "ES256", ""][index % 5].into();
                 jwk["use"] = "enc".into();
                 jwk["key_ops"] = json!(["sign"]);
             }
@@ -458,7 +460,16 @@ enum Twist {
     OtherKey(usize),
     Sign(Oddity),
     Unencoded(bool),
-    FlipSignature(usize),
+    /// Signed by nobody, under this name of `none`.
+    Unsigned(&'static str),
+    /// An HMAC, by this algorithm and what everybody knows of the key.
+    Hmac(&'static str, Spelling),
+    /// Signed by that key, which is in the header.
+    Embedded(usize),
+    /// Something long, of all that a token can hold.
+    Long(Long),
+    /// A letter of a part becomes another.
+    Flip(usize, usize),
     CutSignature(usize),
     SpareBits(usize),
     Insert(usize, usize, &'static str),
@@ -472,14 +483,22 @@ enum Twist {
 
 impl Twist {
     fn is_header(&self) -> bool {
-        matches!(self, Self::Header(..))
+        matches!(
+            self,
+            Self::Header(..)
+                | Self::Unsigned(_)
+                | Self::Hmac(..)
+                | Self::Embedded(_)
+                | Self::Long(Long::Kid | Long::DeepHeader(_))
+        )
     }
 
     /// Whether it is done to the token when it is signed.
     fn bends(&self) -> bool {
         matches!(
             self,
-            Self::FlipSignature(_)
+            Self::Flip(..)
+                | Self::Unsigned(_)
                 | Self::CutSignature(_)
                 | Self::SpareBits(_)
                 | Self::Insert(..)
@@ -491,7 +510,9 @@ impl Twist {
     fn is_names(&self) -> bool {
         matches!(
             self,
-            Self::Members(_) | Self::Fetched(_) | Self::Again("_claim_names" | "_claim_sources", _)
+            Self::Members(_)
+                | Self::Fetched(_)
+                | Self::Again("_claim_names" | "_CLAIM_NAMES" | "_claim_sources", _)
         )
     }
 }
@@ -501,7 +522,36 @@ enum DateStyle {
     Number,
     Quoted,
     Fraction,
+    QuotedFraction,
     Exponent,
+}
+
+/// What Go reads to some length or depth, or to any.
+#[derive(Debug, Clone, Copy)]
+enum Long {
+    /// A username or key id of a megabyte.
+    Username,
+    Kid,
+    /// That many groups.
+    Groups(usize),
+    /// Lists in lists, that many.
+    DeepHeader(usize),
+    DeepPayload(usize),
+}
+
+fn long() -> impl Strategy<Value = Long> {
+    let depth = || prop_oneof![9_996usize..10_003, Just(20_000)];
+    prop_oneof![
+        1 => Just(Long::Username),
+        1 => Just(Long::Kid),
+        1 => select(vec![1_000usize, 10_000]).prop_map(Long::Groups),
+        2 => depth().prop_map(Long::DeepHeader),
+        3 => depth().prop_map(Long::DeepPayload),
+    ]
+}
+
+fn nested(depth: usize) -> String {
+    format!("{}{}", "[".repeat(depth), "]".repeat(depth))
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
@@ -528,6 +578,8 @@ fn recipe() -> impl Strategy<Value = Recipe> {
             ("Groups", "7"),
             ("EMAIL", "7"),
             ("unknown", r#"{"a":[1,{"b":null}],"a":"\u0041"}"#),
+            ("token_use", "\"access\""),
+            ("client_id", "\"3h4ndr2p\""),
         ],
         0..=4,
     );
@@ -585,12 +637,22 @@ fn twist() -> impl Strategy<Value = Twist> {
     use Twist as T;
     let wrong = || select(WRONG.to_vec());
     let odd = || select(ODD_STRINGS.to_vec());
-    let typed = select(vec!["sub", "nonce", "at_hash", "SUB", "\u{17f}ub"]);
-    let date = || select(vec!["exp", "iat", "nbf", "EXP", "nBf"]);
+    let typed = select(vec![
+        "sub",
+        "nonce",
+        "at_hash",
+        "SUB",
+        "\u{17f}ub",
+        "NONCE",
+        "At_Hash",
+        "at_ha\u{17f}h",
+    ]);
+    let date = || select(vec!["exp", "iat", "nbf", "EXP", "nBf", "IAT"]);
     let date_style = prop_oneof![
         Just(DateStyle::Number),
         Just(DateStyle::Quoted),
         Just(DateStyle::Fraction),
+        Just(DateStyle::QuotedFraction),
         Just(DateStyle::Exponent)
     ];
     let odd_date = select(vec![
@@ -616,6 +678,13 @@ fn twist() -> impl Strategy<Value = Twist> {
         "-62135596801",
         "-1e15",
         "0.999",
+        "-0.5",
+        "-1.5",
+        "-0.999",
+        "\"1.5\"",
+        "\"-1.5\"",
+        "\"1e9\"",
+        "\"1e-1\"",
         "-0",
     ]);
     let offset = prop_oneof![
@@ -647,6 +716,7 @@ fn twist() -> impl Strategy<Value = Twist> {
         r#"{"src":null}"#,
         r#"{"src":7}"#,
         r#"{"src":{"endpoint":7}}"#,
+        r#"{"src":{"ENDPOINT":7}}"#,
         r#"{"src":{"JWT":7}}"#,
         r#"{"src":{"jwt":"a.b.c"}}"#,
         r#"{"src":{"acce\u017f\u017f_token":[]}}"#,
@@ -694,6 +764,10 @@ fn twist() -> impl Strategy<Value = Twist> {
         ("kid", "\"../../dev/null\""),
         ("kid", "\"key-0\""),
         ("kid", "\"shared\""),
+        ("kid", "\"key-0\\u0000\""),
+        ("kid", "\"' OR '1'='1\""),
+        ("kid", "[\"key-0\"]"),
+        ("\u{212a}id", "\"key-0\""),
         ("nonce", "7"),
         ("nonce", "\"n\""),
         ("typ", "\"JWT\""),
@@ -716,6 +790,7 @@ fn twist() -> impl Strategy<Value = Twist> {
         ("jwk", "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}"),
         ("jwk", "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AA\"}"),
         ("jwk", "{\"kty\":\"RSA\",\"kty\":\"RSA\"}"),
+        ("x5u", "\"https://attacker.example/cert\""),
         ("x5c", "[]"),
         ("x5c", "\"MII\""),
         ("x5c", "[\"MII\"]"),
@@ -770,11 +845,14 @@ fn twist() -> impl Strategy<Value = Twist> {
         Just(Oddity::Salt(11)),
         Just(Oddity::Salt(usize::MAX)),
         Just(Oddity::NoNull),
+        Just(Oddity::Trailer),
+        Just(Oddity::Leading),
         Just(Oddity::Der),
         select(vec![Zero::R, Zero::S, Zero::Both]).prop_map(Oddity::Zero),
     ];
     let insert = select(vec![
-        "=", "==", "\n", "\r\n", " ", "\t", "\u{a0}", "+", "/", ".", "A", "*", "é", "{",
+        "=", "==", "\n", "\r\n", "\r", " ", "\t", "\u{b}", "\0", "\u{a0}", "+", "/", ".", "A", "*",
+        "é", "{",
     ]);
     let whole = select(vec![
         "",
@@ -783,6 +861,8 @@ fn twist() -> impl Strategy<Value = Twist> {
         "a.b",
         "...",
         "a.b.c.d",
+        "a.b.c.d.e",
+        "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.AAAA.AAAA.AAAA.AAAA",
         "{\"payload\":\"\"}",
         " {}..",
         "e30.e30.",
@@ -815,15 +895,24 @@ fn twist() -> impl Strategy<Value = Twist> {
         1 => Just(T::Date("exp", -1, DateStyle::Number)),
         2 => Just(T::Date("nbf", 3600, DateStyle::Number)),
         1 => select(vec!["exp", "aud", "sub", "iat"]).prop_map(T::Remove),
-        3 => names.prop_map(|v| T::Again("_claim_names", v)),
+        3 => (prop_oneof![5 => Just("_claim_names"), 1 => Just("_CLAIM_NAMES")], names)
+            .prop_map(|(k, v)| T::Again(k, v)),
         1 => sources.prop_map(|v| T::Again("_claim_sources", v)),
         1 => select(vec!["\"other\"", "[]", "null", "[\"other\",\"another\"]", "7", "[7]", "{}", "[null]"])
             .prop_map(T::Audience),
-        1 => select(vec!["\"other\"", "[\"other\"]", "\"kubernetes\""]).prop_map(|v| T::Again("AUD", v)),
+        1 => (
+            select(vec!["AUD", "aud"]),
+            select(vec!["\"other\"", "[\"other\"]", "\"kubernetes\""]),
+        )
+            .prop_map(|(k, v)| T::Again(k, v)),
     ];
     let issuer = prop_oneof![
-        3 => (0usize..8).prop_map(T::OtherIssuer),
-        1 => select(vec!["7", "null", "\"https://issuer.example\"", "[]"]).prop_map(|v| T::Again("ISS", v)),
+        3 => (0usize..10).prop_map(T::OtherIssuer),
+        1 => (
+            select(vec!["ISS", "iss"]),
+            select(vec!["7", "null", "\"https://issuer.example\"", "[]"]),
+        )
+            .prop_map(|(k, v)| T::Again(k, v)),
         1 => select(vec!["\"https://other.example\"", "\"\""]).prop_map(|v| T::Again("i\u{17f}s", v)),
         1 => Just(T::Remove("iss")),
         1 => select(raw_payload).prop_map(T::RawPayload),
@@ -839,7 +928,15 @@ fn twist() -> impl Strategy<Value = Twist> {
         2 => any::<usize>().prop_map(T::OtherKey),
         4 => oddity.prop_map(T::Sign),
         1 => any::<bool>().prop_map(T::Unencoded),
-        2 => any::<usize>().prop_map(T::FlipSignature),
+        1 => select(vec!["none", "None", "NONE", "nOnE", ""]).prop_map(T::Unsigned),
+        1 => (
+            select(vec!["HS256", "HS384", "HS512", "RS256", "ES256"]),
+            select(vec![Spelling::Jwk, Spelling::Number, Spelling::Text, Spelling::Nothing]),
+        )
+            .prop_map(|(algorithm, spelling)| T::Hmac(algorithm, spelling)),
+        1 => any::<usize>().prop_map(T::Embedded),
+        3 => (prop_oneof![2 => Just(2usize), 1 => 0usize..2], any::<usize>())
+            .prop_map(|(part, at)| T::Flip(part, at)),
         1 => (0usize..300).prop_map(T::CutSignature),
         2 => (0usize..3).prop_map(T::SpareBits),
         1 => Just(T::ForeignPayload),
@@ -847,13 +944,15 @@ fn twist() -> impl Strategy<Value = Twist> {
     let several = distributed.prop_map(T::Members);
     let fetched = fetched::fetch().prop_map(|fetch| T::Fetched(Box::new(fetch)));
     prop_oneof![
-        10 => identity,
-        8 => claims,
-        1 => several,
-        4 => fetched,
-        2 => issuer,
-        4 => jose,
-        3 => signature,
+        200 => identity,
+        160 => claims,
+        20 => several,
+        80 => fetched,
+        40 => issuer,
+        80 => jose,
+        60 => signature,
+        // They take long to ask about.
+        1 => long().prop_map(T::Long),
     ]
 }
 
@@ -883,6 +982,12 @@ impl Recipe {
         }
         for twist in &twists {
             self.twist(twist, configuration, &mut draft, &mut signer);
+        }
+        if twists
+            .iter()
+            .any(|twist| matches!(twist, Twist::Embedded(_)))
+        {
+            draft.head("jwk", &pool.0[signer].jwk().to_string());
         }
         let fetch = twists.iter().find_map(|twist| match twist {
             Twist::Fetched(fetch) => Some(fetch),
@@ -945,6 +1050,7 @@ impl Recipe {
             // A P-256 key may sign with any; the others' r and s do not fit
             // into a shorter signature.
             Key::Ec { curve: "P-256", .. } => name.starts_with("ES"),
+            Key::Ec { curve: "P-384", .. } => ["ES384", "ES512"].contains(name),
             Key::Ec { .. } => **name == key.native(),
         };
         let fitting: Vec<_> = configuration
@@ -1068,6 +1174,7 @@ impl Recipe {
                         DateStyle::Number => seconds.to_string(),
                         DateStyle::Quoted => format!("\"{seconds}\""),
                         DateStyle::Fraction => format!("{seconds}.75"),
+                        DateStyle::QuotedFraction => format!("\"{seconds}.75\""),
                         DateStyle::Exponent => format!("{seconds}0e-1"),
                     },
                 );
@@ -1090,7 +1197,28 @@ impl Recipe {
                 payload.extend_from_slice(bytes);
                 draft.raw_payload = Some(payload);
             }
-            Twist::OtherKey(i) => *signer = i % KEYS,
+            Twist::OtherKey(i) | Twist::Embedded(i) => *signer = i % KEYS,
+            Twist::Unsigned(name) => draft.head("alg", &text(name)),
+            Twist::Hmac(algorithm, spelling) => {
+                draft.head("alg", &text(algorithm));
+                (*algorithm).clone_into(&mut draft.algorithm);
+                draft.oddity = Oddity::Hmac(*spelling);
+            }
+            Twist::Long(long) => {
+                let much = || text(&"a".repeat(1 << 20));
+                match long {
+                    Long::Username => draft.set(configuration.username, &much()),
+                    Long::Kid => draft.head("kid", &much()),
+                    Long::Groups(count) => {
+                        let groups: Vec<String> = (0..*count).map(|i| format!("g{i}")).collect();
+                        if let Some(claim) = configuration.groups {
+                            draft.set(claim, &json!(groups).to_string());
+                        }
+                    }
+                    Long::DeepHeader(depth) => draft.head("deep", &nested(*depth)),
+                    Long::DeepPayload(depth) => draft.set("deep", &nested(*depth)),
+                }
+            }
             Twist::Sign(oddity) => draft.oddity = *oddity,
             Twist::Unencoded(critical) => {
                 draft.unencoded = true;
@@ -1100,7 +1228,7 @@ impl Recipe {
                 }
             }
             Twist::Fetched(_)
-            | Twist::FlipSignature(_)
+            | Twist::Flip(..)
             | Twist::CutSignature(_)
             | Twist::SpareBits(_)
             | Twist::Insert(..)
@@ -1127,6 +1255,8 @@ fn other_issuer(issuer: &str, i: usize) -> String {
         4 => "accounts.google.com".to_owned(),
         5 => format!(" {issuer}"),
         6 => issuer.replacen("://", "://x@", 1),
+        7 => issuer.replacen(".example", ".example:443", 1),
+        8 => issuer.replacen("issuer", "other", 1),
         _ => String::new(),
     }
 }
@@ -1139,16 +1269,20 @@ fn bend(twist: &Twist, token: String, configuration: &Configuration) -> String {
     };
     match twist {
         // Another twist may have put letters of several bytes there.
-        Twist::FlipSignature(_) | Twist::CutSignature(_) if !signature.is_ascii() => {}
-        Twist::FlipSignature(at) if !signature.is_empty() => {
-            let at = at % signature.len();
-            let other = if signature.as_bytes()[at] == b'A' {
-                "B"
-            } else {
-                "A"
-            };
-            signature.replace_range(at..=at, other);
+        Twist::CutSignature(_) if !signature.is_ascii() => {}
+        Twist::Flip(part, at) => {
+            let part = &mut parts[*part];
+            if !part.is_empty() && part.is_ascii() {
+                let at = at % part.len();
+                let other = if part.as_bytes()[at] == b'A' {
+                    "B"
+                } else {
+                    "A"
+                };
+                part.replace_range(at..=at, other);
+            }
         }
+        Twist::Unsigned(_) => signature.clear(),
         Twist::CutSignature(keep) => signature.truncate(*keep),
         Twist::SpareBits(part) => {
             if let Some(last) = parts[*part].pop() {

@@ -2,6 +2,7 @@
 //! key is ever written down.
 
 use aws_lc_rs::digest;
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self as lc, EcdsaKeyPair, KeyPair};
 use rsa::BoxedUint;
@@ -36,6 +37,20 @@ pub enum Oddity {
     Der,
     /// An r of zero, an s, or both.
     Zero(Zero),
+    /// An HMAC with the public key as its secret.
+    Hmac(Spelling),
+}
+
+/// How a public key is a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// Its JWK.
+    Jwk,
+    /// The modulus or the x of a point, as a number and as it stands in the JWK.
+    Number,
+    Text,
+    /// No bytes at all.
+    Nothing,
 }
 
 /// Which of the two numbers of an ECDSA signature.
@@ -117,6 +132,9 @@ impl Key {
             Some("512") => &digest::SHA512,
             _ => &digest::SHA256,
         };
+        if let Oddity::Hmac(spelling) = oddity {
+            return self.hmac(hash, message, spelling);
+        }
         match self {
             Self::Rsa { private, size } => {
                 let hashed = digest::digest(hash, message);
@@ -134,6 +152,35 @@ impl Key {
             }
             Self::Ec { pair, .. } => ecdsa(pair, algorithm, hash, message, oddity),
         }
+    }
+}
+
+impl Key {
+    fn hmac(
+        &self,
+        hash: &'static digest::Algorithm,
+        message: &[u8],
+        spelling: Spelling,
+    ) -> Vec<u8> {
+        let jwk = self.jwk();
+        let number = jwk["n"].as_str().or(jwk["x"].as_str()).unwrap_or_default();
+        let secret = match spelling {
+            Spelling::Jwk => jwk.to_string().into_bytes(),
+            Spelling::Number => {
+                use base64::Engine as _;
+                let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(number);
+                decoded.expect("base64 of our own")
+            }
+            Spelling::Text => number.as_bytes().to_vec(),
+            Spelling::Nothing => Vec::new(),
+        };
+        let algorithm = match hash.output_len() {
+            48 => hmac::HMAC_SHA384,
+            64 => hmac::HMAC_SHA512,
+            _ => hmac::HMAC_SHA256,
+        };
+        let key = hmac::Key::new(algorithm, &secret);
+        hmac::sign(&key, message).as_ref().to_vec()
     }
 }
 
@@ -247,7 +294,7 @@ fn pss(hash: &'static digest::Algorithm, hashed: &[u8], bits: usize, oddity: Odd
     };
     let encoded = [&block, seed.as_ref(), &[trailer]].concat();
     match oddity {
-        Oddity::Leading => [&[1], &encoded[..]].concat(),
+        Oddity::Leading if bits.is_multiple_of(8) => [&[1], &encoded[..]].concat(),
         _ => encoded,
     }
 }

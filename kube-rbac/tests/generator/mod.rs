@@ -47,8 +47,9 @@ const GROUPS: &[&str] = &[
     "system:unauthenticated",
     "system:masters",
     "system:serviceaccounts:dev",
+    "*",
 ];
-const ACCOUNTS: &[&str] = &["builder", "default", "b", "a:b"];
+const ACCOUNTS: &[&str] = &["builder", "default", "b", "a:b", "*"];
 const ACCOUNT_NAMESPACES: &[&str] = &["dev", "prod", "ci", "ci:a"];
 const NAMESPACES: &[&str] = &["dev", "prod", "kube-system"];
 const VERBS: &[&str] = &[
@@ -88,6 +89,8 @@ const PATHS: &[&str] = &[
     "/",
     "/x*",
     "/foobar",
+    "/a/x/b",
+    "*",
 ];
 const URLS: &[&str] = &[
     "/healthz",
@@ -98,7 +101,17 @@ const URLS: &[&str] = &[
     "/",
     "/apis/apps",
 ];
-const URL_PREFIXES: &[&str] = &["/healthz/*", "/apis/*", "/foo*", "/apis/a**", "/*", "/x*"];
+/// With a star, which is one at the end alone.
+const URL_PREFIXES: &[&str] = &[
+    "/healthz/*",
+    "/apis/*",
+    "/foo*",
+    "/apis/a**",
+    "/*",
+    "/x*",
+    "**",
+    "/a/*/b",
+];
 const ROLES: &[&str] = &[
     "reader",
     "writer",
@@ -314,8 +327,9 @@ fn star_or(
     most: usize,
 ) -> impl Strategy<Value = Vec<String>> {
     prop_oneof![
-        weight => Just(vec!["*".to_owned()]),
-        10 - weight => strings(pool, most),
+        4 * weight => Just(vec!["*".to_owned()]),
+        39 - 4 * weight => strings(pool, most),
+        1 => strings(pool, most).prop_map(|list| [list, vec!["*".to_owned()]].concat()),
     ]
 }
 
@@ -428,6 +442,18 @@ fn subject(in_namespace: bool) -> impl Strategy<Value = SubjectRef> {
         if in_namespace { 15 } else { 2 } => own_account,
         2 => (select(&["group", "Robot", ""][..]), select(GROUPS))
             .prop_map(|(kind, name)| SubjectRef { kind: kind.into(), ..SubjectRef::group(name) }),
+        1 => (subject_of_any_group(), select(&["apps", "rbac.authorization.k8s.io"][..]))
+            .prop_map(|(subject, group)| SubjectRef { api_group: group.into(), ..subject }),
+    ]
+}
+
+/// One whose API group may be any, since nobody looks at it.
+fn subject_of_any_group() -> impl Strategy<Value = SubjectRef> {
+    prop_oneof![
+        select(USERS).prop_map(SubjectRef::user),
+        select(GROUPS).prop_map(SubjectRef::group),
+        (select(ACCOUNT_NAMESPACES), select(ACCOUNTS))
+            .prop_map(|(namespace, name)| SubjectRef::service_account(namespace, name)),
     ]
 }
 
@@ -442,11 +468,12 @@ fn binding(namespace: Option<String>) -> impl Strategy<Value = Binding> {
             ("Group", "view"),
             ("role", "reader"),
             ("clusterrole", "view"),
+            ("", "view"),
         ][..],
     );
     let role_ref = match namespace {
         Some(_) => prop_oneof![12 => cluster_role, 8 => role, 1 => other].boxed(),
-        None => prop_oneof![30 => cluster_role, 1 => role].boxed(),
+        None => prop_oneof![60 => cluster_role, 2 => role, 1 => other].boxed(),
     };
     let subjects = prop::collection::vec(subject(namespace.is_some()), 0..4);
     (select(BINDINGS), subjects, role_ref).prop_map(move |(name, subjects, (kind, role))| Binding {
@@ -642,6 +669,8 @@ enum Change {
     Groups(Vec<String>),
     Verb(String),
     Part(u8, OwnedTarget),
+    /// Asks for all groups, all resources, or all of both, as `can-i '*' '*'` does.
+    Star(u8),
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -653,6 +682,7 @@ fn change() -> impl Strategy<Value = Change> {
             .prop_map(|list| Change::Groups(list.into_iter().map(str::to_owned).collect())),
         2 => prop_oneof![2 => select(VERBS), 1 => select(&["GET", "", "*"][..])]
             .prop_map(|verb| Change::Verb(verb.into())),
+        1 => (0..3u8).prop_map(Change::Star),
         6 => (0..6u8, target()).prop_map(|(part, target)| Change::Part(part, target)),
     ]
 }
@@ -665,6 +695,21 @@ impl Change {
             Change::UserName(name) => request.user.name = name,
             Change::Groups(groups) => request.user.groups = groups,
             Change::Verb(verb) => request.verb = verb,
+            Change::Star(part) => {
+                if let OwnedTarget::Resource {
+                    api_group,
+                    resource,
+                    ..
+                } = &mut request.target
+                {
+                    if part != 1 {
+                        "*".clone_into(api_group);
+                    }
+                    if part != 0 {
+                        "*".clone_into(resource);
+                    }
+                }
+            }
             Change::Part(part, from) => match (&mut request.target, from) {
                 (
                     OwnedTarget::Resource {

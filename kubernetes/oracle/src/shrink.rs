@@ -33,8 +33,7 @@ pub fn smallest<T: Smaller, E>(
     }
 }
 
-/// Without a half of its members or elements, without one, or with one of them
-/// made smaller.
+/// As a list of its members or elements.
 impl Smaller for Value {
     fn smaller(&self) -> Vec<Self> {
         match self {
@@ -63,7 +62,12 @@ impl Smaller for Member {
     }
 }
 
-/// Lists that come of a list: a half of it, one thing less, one thing smaller.
+/// Of a longer list nothing is made smaller: with Kubernetes' default policy below it
+/// that would be gigabytes.
+const LONG: usize = 32;
+
+/// Lists that come of a list: without a half of it, a quarter, an eighth, or one
+/// thing; and, where it is not long, with one thing smaller.
 impl<T: Smaller + Clone> Smaller for Vec<T> {
     fn smaller(&self) -> Vec<Self> {
         smaller_list(self)
@@ -72,14 +76,21 @@ impl<T: Smaller + Clone> Smaller for Vec<T> {
 
 fn smaller_list<T: Smaller + Clone>(list: &[T]) -> Vec<Vec<T>> {
     let mut all = Vec::new();
-    if list.len() > 3 {
-        let (first, second) = list.split_at(list.len() / 2);
-        all.extend([first.to_vec(), second.to_vec()]);
+    let mut part = list.len() / 2;
+    while part > 1 && part >= list.len() / 8 {
+        for (i, _) in list.chunks(part).enumerate() {
+            let (first, rest) = list.split_at(i * part);
+            all.push([first, &rest[part.min(rest.len())..]].concat());
+        }
+        part /= 2;
     }
     for i in 0..list.len() {
         let mut less = list.to_vec();
         less.remove(i);
         all.push(less);
+    }
+    if list.len() > LONG {
+        return all;
     }
     for (i, thing) in list.iter().enumerate() {
         for smaller in thing.smaller() {
@@ -127,7 +138,7 @@ mod tests {
     fn halves_come_before_single_things() {
         let list = vec![json!(1), json!(2), json!(3), json!(4)];
         let smaller = list.smaller();
-        assert_eq!(smaller[0], [json!(1), json!(2)]);
+        assert_eq!(smaller[0], [json!(3), json!(4)]);
         assert_eq!(smaller[2].len(), 3);
     }
 }

@@ -10,7 +10,7 @@ const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 /// loopback is asked directly, whatever this says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Egress {
-    /// `HTTPS_PROXY` and `NO_PROXY` decide.
+    /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` decide.
     #[default]
     Environment,
     /// All through this one, for example `http://127.0.0.1:3128`.
@@ -18,26 +18,44 @@ pub enum Egress {
 }
 
 impl Egress {
-    /// The proxy in reqwest's terms; none where requests go directly.
+    /// The proxies in reqwest's terms; none where requests go directly.
     ///
     /// # Errors
-    /// When the proxy's address is none.
-    pub(super) fn proxy(&self) -> Result<Option<Proxy>, String> {
-        let (address, exceptions) = match self {
-            Self::Environment => match variable("HTTPS_PROXY") {
-                Some(address) => (address, variable("NO_PROXY")),
-                None => return Ok(None),
-            },
-            Self::Proxy(address) => (address.clone(), None),
+    /// When a proxy's address is none.
+    pub(super) fn proxies(&self) -> Result<Vec<Proxy>, String> {
+        let (wanted, exceptions) = match self {
+            Self::Environment => {
+                let of = |scheme, name| variable(name).map(|address| (scheme, address));
+                let wanted = [
+                    of(Scheme::Https, "HTTPS_PROXY"),
+                    of(Scheme::Http, "HTTP_PROXY"),
+                ];
+                (wanted.into_iter().flatten().collect(), variable("NO_PROXY"))
+            }
+            Self::Proxy(address) => (vec![(Scheme::All, address.clone())], None),
         };
         let exceptions = match exceptions {
             Some(exceptions) => format!("{LOOPBACK},{exceptions}"),
             None => LOOPBACK.to_owned(),
         };
-        Proxy::https(&address)
-            .map(|proxy| Some(proxy.no_proxy(NoProxy::from_string(&exceptions))))
-            .map_err(|error| format!("invalid proxy address {address:?}: {error}"))
+        let made = |(scheme, address): (Scheme, String)| {
+            let proxy = match scheme {
+                Scheme::Https => Proxy::https(&address),
+                Scheme::Http => Proxy::http(&address),
+                Scheme::All => Proxy::all(&address),
+            };
+            let proxy = proxy.map_err(|why| format!("invalid proxy address {address:?}: {why}"))?;
+            Ok(proxy.no_proxy(NoProxy::from_string(&exceptions)))
+        };
+        wanted.into_iter().map(made).collect()
     }
+}
+
+/// Of what is asked for.
+enum Scheme {
+    Https,
+    Http,
+    All,
 }
 
 /// In upper case first, as Go looks.

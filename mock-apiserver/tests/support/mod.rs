@@ -48,7 +48,7 @@ impl Key {
         }
     }
 
-    fn jwk(&self) -> Value {
+    pub fn jwk(&self) -> Value {
         let point = self.pair.public_key().as_ref();
         json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": self.id,
             "x": BASE64.encode(&point[1..33]), "y": BASE64.encode(&point[33..])})

@@ -19,19 +19,23 @@ const SYSCTLS: [&str; 3] = [
     "kernel/panic_on_oops",
 ];
 
+/// Where the machine's sysctls are.
+const PROC: &str = "/proc/sys";
+
 /// Arguments: docker, the node's container, the cluster's folder, the file of
-/// sysctls. The folder goes only when Docker has said that the node is gone: it is
-/// the one record of it. The node may be on its way out already, by somebody
-/// else's hand, or, where kind was in the middle of it, on its way in.
+/// sysctls, the folder of all clusters, where the machine's sysctls are. The cluster's
+/// folder goes only when Docker has said that the node is gone: it is the one record
+/// of it. The node may be on its way out already, by somebody else's hand, or, where
+/// kind was in the middle of it, on its way in.
 ///
 /// The sysctls are put back with the last node there is, ours or another's, and
 /// the last folder, which comes before its node: by root here, else in the node,
 /// which may write them.
 const SCRIPT: &str = r#"
-node=$2 folder=$3 sysctls=$4 homes=$5
+node=$2 folder=$3 sysctls=$4 homes=$5 proc=$6
 docker() { timeout 30 "$docker" "$@"; }
 docker=$1
-put_back='while read -r name value; do case $name in vm/overcommit_memory|kernel/panic|kernel/panic_on_oops) echo "$value" >"/proc/sys/$name" ;; esac; done'
+put_back='while read -r name value; do case $name in vm/overcommit_memory|kernel/panic|kernel/panic_on_oops) echo "$value" >"$proc/$name" ;; esac; done'
 # A container runtime in the node that was killed in the middle of a pod may have
 # left it frozen (cgroup v1), and what is frozen does not die.
 thaw() {
@@ -48,8 +52,8 @@ others() {
   done
   return 1
 }
-if [ -s "$sysctls" ] && ! [ -w /proc/sys/kernel/panic ] && ! others; then
-  docker exec -i "$node" sh -c "systemctl stop kubelet; $put_back" <"$sysctls" && rm -f "$sysctls"
+if [ -s "$sysctls" ] && ! [ -w "$proc/kernel/panic" ] && ! others; then
+  docker exec -i "$node" sh -c "systemctl stop kubelet; proc=/proc/sys; $put_back" <"$sysctls" && rm -f "$sysctls"
 fi
 gone=0
 for again in $(seq 40); do
@@ -68,7 +72,7 @@ for again in $(seq 40); do
 done
 [ -z "$id" ] || exit 1
 [ -z "$folder" ] || rm -rf -- "$folder"
-if [ -s "$sysctls" ] && [ -w /proc/sys/kernel/panic ] && ! others; then
+if [ -s "$sysctls" ] && [ -w "$proc/kernel/panic" ] && ! others; then
   eval "$put_back" <"$sysctls"; rm -f "$sysctls"
 fi
 "#;
@@ -117,12 +121,13 @@ impl Left {
 /// # Errors
 /// The operating system's.
 pub fn will(docker: &Docker, home: &Home) -> io::Result<LastWill> {
-    let arguments: [OsString; 5] = [
+    let arguments: [OsString; 6] = [
         docker.program.clone().into(),
         home.node().into(),
         home.folder().into(),
         sysctls().into(),
         home::all().into(),
+        PROC.into(),
     ];
     LastWill::new(SCRIPT, arguments)
 }
@@ -130,12 +135,13 @@ pub fn will(docker: &Docker, home: &Home) -> io::Result<LastWill> {
 /// Puts back what kubelets changed, where no node is left; with the last of ours
 /// somebody else's may still have run.
 pub async fn put_back_sysctls(docker: &Docker) {
-    let arguments: [OsString; 5] = [
+    let arguments: [OsString; 6] = [
         docker.program.clone().into(),
         OsString::from("rolecall-none"),
         OsString::new(),
         sysctls().into(),
         home::all().into(),
+        PROC.into(),
     ];
     let _ = tokio::task::spawn_blocking(move || LastWill::new(SCRIPT, arguments).map(drop)).await;
 }
@@ -172,7 +178,7 @@ pub async fn note_sysctls(docker: &Docker) -> Result<(), String> {
     let values: String = SYSCTLS
         .iter()
         .filter_map(|name| {
-            let value = std::fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?;
+            let value = std::fs::read_to_string(Path::new(PROC).join(name)).ok()?;
             Some(format!("{name} {}\n", value.trim()))
         })
         .collect();
@@ -188,5 +194,72 @@ fn sysctls() -> PathBuf {
     match std::env::var_os("HOME").filter(|home| !home.is_empty()) {
         Some(home) => Path::new(&home).join(".cache/rolecall/sysctls"),
         None => home::all().join("sysctls"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What a kubelet left of a machine, after the end of a node whose folder is
+    /// `rolecall-a`: beside the nodes that `docker ps` tells, and other folders.
+    fn left_of_the_machine(nodes: &str, others: &[&str]) -> [String; 4] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let write = |name: &str, text: &str| std::fs::write(at(name), text).expect("a file");
+        for name in ["vm", "kernel", "homes", "homes/rolecall-a"] {
+            std::fs::create_dir(at(name)).expect("a folder");
+        }
+        for name in others {
+            std::fs::create_dir(at("homes").join(name)).expect("a folder");
+        }
+        write("homes/rolecall-a/created", "");
+        let names = [
+            "vm/overcommit_memory",
+            "kernel/panic",
+            "kernel/panic_on_oops",
+            "kernel/else",
+        ];
+        for name in names {
+            write(name, "changed\n");
+        }
+        write(
+            "sysctls",
+            "boot 1\nvm/overcommit_memory 0\nkernel/panic 1\nkernel/panic_on_oops 0\nkernel/else 1\n",
+        );
+        let ps = format!("#!/bin/sh\ncase $* in 'ps --filter'*) echo '{nodes}' ;; esac\n");
+        write("docker", &ps);
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(at("docker"), mode).expect("a program");
+        // As long as another test's child has the file open, it is busy.
+        while std::process::Command::new(at("docker")).output().is_err() {}
+        let arguments = [
+            at("docker").into(),
+            OsString::from("rolecall-a-control-plane"),
+            at("homes/rolecall-a").into(),
+            at("sysctls").into(),
+            at("homes").into(),
+            folder.path().into(),
+        ];
+        drop(LastWill::new(SCRIPT, arguments).expect("a shell"));
+        assert!(!at("homes/rolecall-a").exists());
+        names.map(|name| {
+            std::fs::read_to_string(at(name))
+                .expect("a value")
+                .trim()
+                .to_owned()
+        })
+    }
+
+    #[test]
+    fn what_kubelets_change_is_put_back_with_the_last_node() {
+        let back = ["0", "1", "0", "changed"];
+        let kept = ["changed"; 4];
+        assert_eq!(left_of_the_machine("", &[]), back);
+        assert_eq!(left_of_the_machine("rolecall-a-control-plane", &[]), back);
+        assert_eq!(left_of_the_machine("theirs-control-plane", &[]), kept);
+        assert_eq!(left_of_the_machine("", &["rolecall-b"]), kept);
     }
 }
