@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use foundation::clock::Stopwatch;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
@@ -11,7 +12,8 @@ use url::Url;
 use super::egress::Egress;
 use crate::wire::quote;
 
-/// How long one request to an issuer may take, by the machine's own clock.
+/// How long an answer of an issuer may take with all redirects, by the machine's own
+/// clock.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Documents larger than this are refused.
 const MAX_DOCUMENT: usize = 8 * 1024 * 1024;
@@ -61,7 +63,6 @@ pub fn client(roots: RootCertStore, egress: &Egress) -> Result<reqwest::Client, 
         .tls_backend_preconfigured(tls)
         // It would lead a bearer token elsewhere than Go's client does.
         .redirect(Policy::none())
-        .timeout(HTTP_TIMEOUT)
         .no_proxy()
         .user_agent("rolecall-apiserver");
     for proxy in egress.proxies()? {
@@ -76,8 +77,10 @@ pub fn client(roots: RootCertStore, egress: &Egress) -> Result<reqwest::Client, 
 pub async fn get(client: &reqwest::Client, url: &str, bearer: &str) -> Result<Answer, Failed> {
     let (mut at, mut bearer, mut first) = (url.to_owned(), bearer, None);
     let mut location = String::new();
+    let begun = Stopwatch::start();
     for _ in 0..MOST_REQUESTS {
-        let response = ask(client, &at, bearer).await?;
+        let left = HTTP_TIMEOUT.saturating_sub(begun.elapsed());
+        let response = ask(client, &at, bearer, left).await?;
         match leads_to(&response) {
             Some(next) => location = next,
             None => return read(response).await,
@@ -125,13 +128,14 @@ async fn ask(
     client: &reqwest::Client,
     url: &str,
     bearer: &str,
+    limit: Duration,
 ) -> Result<reqwest::Response, Failed> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
         let why = format!("unsupported protocol scheme {}", quote(scheme));
         return Err(failed(url, &why));
     }
-    let mut request = client.get(url);
+    let mut request = client.get(url).timeout(limit);
     if !bearer.is_empty() {
         let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {bearer}")) else {
             let why = "net/http: invalid header field value for \"Authorization\"";

@@ -1,7 +1,6 @@
 //! Notices within five seconds that a program is gone, or hangs.
 
 use std::net::SocketAddr;
-
 use std::time::Duration;
 
 use foundation::clock::{Stopwatch, pause};
