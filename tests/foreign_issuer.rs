@@ -2,16 +2,19 @@
 //! of another kind, trusted the same way over HTTPS alone.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use axum::response::IntoResponse;
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foundation::listen::Listener;
 use foundation::pki::Ca;
 use harness::cluster::Kind;
+use http::StatusCode;
 use rsa::pkcs1::DecodeRsaPublicKey as _;
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
@@ -35,9 +38,34 @@ pub struct Issuer {
     /// Its own CA.
     pub ca_pem: String,
     key: RsaKeyPair,
-    key_requests: Arc<AtomicUsize>,
+    published: Arc<Published>,
     shutdown: CancellationToken,
     _runtime: tokio::runtime::Runtime,
+}
+
+/// What it serves at its `jwks_uri`.
+#[derive(Default)]
+struct Published {
+    keys: Mutex<(Value, Option<&'static str>)>,
+    requests: AtomicUsize,
+}
+
+impl Published {
+    /// A key, and for how long that is said to hold (`Cache-Control`).
+    fn put(&self, key: &RsaKeyPair, id: &str, fresh: Option<&'static str>) {
+        *self.keys.lock().expect("nobody panics with it") = (jwks(key, id), fresh);
+    }
+
+    fn answer(&self) -> axum::response::Response {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let (keys, fresh) = self.keys.lock().expect("nobody panics with it").clone();
+        let fresh = fresh.map(|fresh| [(http::header::CACHE_CONTROL, fresh)]);
+        (fresh, json_answer(&keys)).into_response()
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
 }
 
 impl Issuer {
@@ -64,8 +92,7 @@ impl Issuer {
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
-        let key = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048)
-            .map_err(|error| error.to_string())?;
+        let key = new_key()?;
         let now = jiff::Timestamp::now();
         let ca = Ca::new("a foreign CA", now).map_err(|error| error.to_string())?;
         let leaf = ca
@@ -76,29 +103,32 @@ impl Issuer {
             .block_on(Listener::bind((address, 0).into()))
             .map_err(|error| error.to_string())?;
         let url = format!("https://{}/realms/corp", listener.addr());
-        let key_requests = Arc::new(AtomicUsize::new(0));
         let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/keys")});
-        let jwks = jwks(&key);
-        let counter = Arc::clone(&key_requests);
+        let published = Arc::new(Published::default());
+        published.put(&key, "corp-1", None);
+        let keys = Arc::clone(&published);
+        // Both are elsewhere, as a proxy before an issuer has it.
         let router = axum::Router::new()
             .route(
                 "/realms/corp/.well-known/openid-configuration",
-                axum::routing::get(move || async move { json_answer(&discovery) }),
+                get(|| async { leads_to(302, "../discovery") }),
+            )
+            .route(
+                "/realms/corp/discovery",
+                get(move || async move { json_answer(&discovery) }),
             )
             .route(
                 "/realms/corp/keys",
-                axum::routing::get(move || async move {
-                    counter.fetch_add(1, Ordering::Relaxed);
-                    json_answer(&jwks)
-                }),
-            );
+                get(|| async { leads_to(307, "/moved/keys") }),
+            )
+            .route("/moved/keys", get(move || async move { keys.answer() }));
         let shutdown = CancellationToken::new();
         runtime.spawn(listener.serve(tls, router, shutdown.clone()));
         Ok(Self {
             url,
             ca_pem: ca.pem().to_owned(),
             key,
-            key_requests,
+            published,
             shutdown,
             _runtime: runtime,
         })
@@ -106,19 +136,7 @@ impl Issuer {
 
     /// Signs claims.
     pub fn token(&self, claims: &Value) -> Result<String, Stop> {
-        let header = json!({"alg": "RS256", "kid": "corp-1", "typ": "JWT"});
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let input = format!("{}.{}", encode(&header), encode(claims));
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                input.as_bytes(),
-                &mut signature,
-            )
-            .map_err(|error| error.to_string())?;
-        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        sign(&self.key, "corp-1", claims)
     }
 }
 
@@ -128,14 +146,38 @@ impl Drop for Issuer {
     }
 }
 
-fn jwks(key: &RsaKeyPair) -> Value {
+fn new_key() -> Result<RsaKeyPair, Stop> {
+    RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(|error| error.to_string().into())
+}
+
+fn sign(key: &RsaKeyPair, id: &str, claims: &Value) -> Result<String, Stop> {
+    let header = json!({"alg": "RS256", "kid": id, "typ": "JWT"});
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let input = format!("{}.{}", encode(&header), encode(claims));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        input.as_bytes(),
+        &mut signature,
+    )
+    .map_err(|error| error.to_string())?;
+    Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+fn jwks(key: &RsaKeyPair, id: &str) -> Value {
     let public =
         rsa::PublicKey::from_pkcs1_der(key.public_key().as_ref()).expect("a key of our own");
     json!({"keys": [{
-        "kty": "RSA", "kid": "corp-1", "use": "sig", "alg": "RS256",
+        "kty": "RSA", "kid": id, "use": "sig", "alg": "RS256",
         "n": URL_SAFE_NO_PAD.encode(public.n_bytes()),
         "e": URL_SAFE_NO_PAD.encode(public.e_bytes()),
     }]})
+}
+
+fn leads_to(status: u16, location: &'static str) -> impl IntoResponse {
+    let status = StatusCode::from_u16(status).expect("a status");
+    (status, [(http::header::LOCATION, location)])
 }
 
 fn json_answer(value: &Value) -> ([(http::HeaderName, &'static str); 1], String) {
@@ -179,15 +221,38 @@ pub fn trusted(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
         user["groups"] == json!(["corp:ops", "system:authenticated"]),
         || user.to_string(),
     )?;
-    check(issuer.key_requests.load(Ordering::Relaxed) > 0, || {
+    check(issuer.published.requests() > 0, || {
         "nobody asked the issuer for its keys".to_owned()
     })?;
+    keys_are_fetched_again(up, issuer)?;
     // Claims of the same issuer under another key are nobody's.
     let impostor = Issuer::start()?;
     let forged = impostor.token(&claims(issuer))?;
     up.kubectl_as("v1.37", &forged, &["auth", "whoami"])?
         .refused()?;
     up.disassociate("corp")
+}
+
+/// For a token of a key that is not known, unless what is known still holds
+/// (go-oidc, `RemoteKeySet.verify`).
+fn keys_are_fetched_again(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
+    let whoami = |key: &RsaKeyPair, id: &str| {
+        let token = sign(key, id, &claims(issuer))?;
+        up.kubectl_as("v1.37", &token, &["auth", "whoami"])
+    };
+    let (second, third) = (new_key()?, new_key()?);
+    issuer
+        .published
+        .put(&second, "corp-2", Some("max-age=3600"));
+    whoami(&second, "corp-2")?.ok()?;
+    let fetched = issuer.published.requests();
+    issuer.published.put(&third, "corp-3", None);
+    whoami(&third, "corp-3")?.refused()?;
+    check(issuer.published.requests() == fetched, || {
+        "keys that hold for an hour were fetched again".to_owned()
+    })?;
+    // What is known is taken, though it is published no more.
+    whoami(&second, "corp-2")?.ok().map(drop)
 }
 
 fn untrusted() -> Result<(), Stop> {
@@ -201,7 +266,7 @@ fn untrusted() -> Result<(), Stop> {
     crate::rig::rolecall(&["status", "--dir", &dir])?
         .ok()?
         .says("the issuer's keys cannot be had")?;
-    check(issuer.key_requests.load(Ordering::Relaxed) == 0, || {
+    check(issuer.published.requests() == 0, || {
         "keys were fetched past the CA".to_owned()
     })
 }

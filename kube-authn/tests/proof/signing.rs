@@ -153,9 +153,7 @@ impl Key {
             Self::Ec { pair, .. } => ecdsa(pair, algorithm, hash, message, oddity),
         }
     }
-}
 
-impl Key {
     fn hmac(
         &self,
         hash: &'static digest::Algorithm,

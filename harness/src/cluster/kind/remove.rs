@@ -121,10 +121,14 @@ impl Left {
 /// # Errors
 /// The operating system's.
 pub fn will(docker: &Docker, home: &Home) -> io::Result<LastWill> {
+    will_of(docker, home.node().into(), home.folder().into())
+}
+
+fn will_of(docker: &Docker, node: OsString, folder: OsString) -> io::Result<LastWill> {
     let arguments: [OsString; 6] = [
         docker.program.clone().into(),
-        home.node().into(),
-        home.folder().into(),
+        node,
+        folder,
         sysctls().into(),
         home::all().into(),
         PROC.into(),
@@ -135,15 +139,8 @@ pub fn will(docker: &Docker, home: &Home) -> io::Result<LastWill> {
 /// Puts back what kubelets changed, where no node is left; with the last of ours
 /// somebody else's may still have run.
 pub async fn put_back_sysctls(docker: &Docker) {
-    let arguments: [OsString; 6] = [
-        docker.program.clone().into(),
-        OsString::from("rolecall-none"),
-        OsString::new(),
-        sysctls().into(),
-        home::all().into(),
-        PROC.into(),
-    ];
-    let _ = tokio::task::spawn_blocking(move || LastWill::new(SCRIPT, arguments).map(drop)).await;
+    let will = will_of(docker, "rolecall-none".into(), OsString::new());
+    let _ = tokio::task::spawn_blocking(move || will.map(drop)).await;
 }
 
 /// Notes in the folder of a new cluster which engine has its node.
