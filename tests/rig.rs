@@ -371,7 +371,14 @@ impl Up {
         let path = format!("/clusters/{name}/identity-provider-configs");
         let which = json!({"identityProviderConfig": {"type": "oidc", "name": config}});
         self.eks(Method::POST, &format!("{path}/disassociate"), which)?;
-        eventually(&format!("{config} is gone"), || {
+        self.await_untrusting()
+    }
+
+    /// Waits until the ready cluster has no provider configuration.
+    pub fn await_untrusting(&self) -> Result<(), Stop> {
+        let name = &self.ready.cluster_name;
+        let path = format!("/clusters/{name}/identity-provider-configs");
+        eventually("the provider configuration is gone", || {
             let listed = self.eks(Method::GET, &path, Value::Null)?;
             Ok(listed["identityProviderConfigs"] == json!([]))
         })
@@ -632,20 +639,24 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// Looks until something is so, for a minute and a half: who else is at it on the
 /// machine may start eight control planes at once.
 pub fn eventually(what: &str, mut look: impl FnMut() -> Result<bool, Stop>) -> Result<(), Stop> {
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let began = Instant::now();
     while !look()? {
-        check(Instant::now() < deadline, || {
+        check(began.elapsed() < Duration::from_secs(90), || {
             format!("after 90 s it is not so that {what}")
         })?;
-        pause();
+        // The longer it was waited for, the later a moment more is: looks cost.
+        let pause = began.elapsed() / 10;
+        std::thread::sleep(pause.clamp(PAUSE, Duration::from_millis(250)));
     }
     Ok(())
 }
 
 /// Between two looks at a process that is not ours to be told by.
 pub fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
+    std::thread::sleep(PAUSE);
 }
+
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Fails with `text` unless `holds`.
 pub fn check(holds: bool, text: impl FnOnce() -> String) -> Result<(), Stop> {

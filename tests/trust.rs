@@ -97,14 +97,18 @@ pub fn begins_and_ends(up: &Up) -> Result<(), Stop> {
     is("DELETING")?;
     known()?;
     later()?;
-    crate::rig::eventually("the configuration is gone", || {
-        let described = up.aws(&[
+    up.await_untrusting()?;
+    let listed = up
+        .aws(&[
             "eks",
             "list-identity-provider-configs",
             "--cluster-name",
             "kubedemy",
-        ])?;
-        Ok(described.ok()?.json()?["identityProviderConfigs"] == json!([]))
+        ])?
+        .ok()?
+        .json()?;
+    check(listed["identityProviderConfigs"] == json!([]), || {
+        listed.to_string()
     })?;
     denied()
 }

@@ -202,7 +202,7 @@ impl Reload {
                     RELOAD_LIMIT.as_secs()
                 )));
             }
-            pause(LOOK).await;
+            pause(until_next_look(watch.elapsed())).await;
         }
     }
 
@@ -241,6 +241,17 @@ impl Reload {
         ask.await.map_err(|error: reqwest::Error| {
             TrustError::Broken(format!("/metrics: {}", client::chain(&error)))
         })
+    }
+}
+
+/// How long to wait before the metrics are looked at again: they are two megabytes,
+/// which take a kube-apiserver as long as some hundred requests. A configuration that
+/// trusts nobody, or is refused, counts at once; any other at the second health check.
+fn until_next_look(since: Duration) -> Duration {
+    match HEALTH_CHECK.checked_sub(since) {
+        Some(left) if left > LOOK => since.clamp(LOOK, left),
+        _ if since < HEALTH_CHECK * 3 / 2 => LOOK,
+        _ => 5 * LOOK,
     }
 }
 
@@ -301,4 +312,21 @@ pub fn trust_nobody(file: &Path) -> Result<(), String> {
             .map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     replace_private(file, &text(&authn::Rendered::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_looked_at_seldom_until_the_health_check_and_soon_after_it() {
+        let (mut since, mut looks) = (Duration::ZERO, 0);
+        while since < HEALTH_CHECK {
+            since += until_next_look(since);
+            looks += 1;
+        }
+        assert!(looks < 10, "{looks} looks");
+        assert!(since < HEALTH_CHECK + 2 * LOOK, "{since:?}");
+        assert_eq!(until_next_look(since), LOOK);
+    }
 }

@@ -20,6 +20,8 @@ use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageE
 
 /// What the node and the image are made of.
 const NODE: &str = "rolecall/node:v1.37.2";
+/// What the image is called.
+const IMAGE: &str = "rolecall/rolecall:test";
 /// An API server reads a changed file within a minute, and looks for its issuers
 /// every ten seconds.
 const RELOAD: Duration = Duration::from_secs(120);
@@ -38,7 +40,9 @@ async fn on_the_host_and_in_a_container() {
     behaves(&dir, place.path(), &mut cluster);
     drop(host);
 
-    let image = GenericBuildableImage::new("rolecall/rolecall", "test")
+    let (name, tag) = IMAGE.split_once(':').expect("a tag");
+    let _gone = ImageGone;
+    let image = GenericBuildableImage::new(name, tag)
         .with_dockerfile(root().join("Dockerfile"))
         .with_file(rolecall(), "rolecall");
     let image = image
@@ -65,6 +69,17 @@ async fn on_the_host_and_in_a_container() {
     // Its end is an end like any other: what says that it is up goes first.
     container.stop().await.expect("it stops");
     assert!(!dir.join("ready.json").exists());
+    container.rm().await.expect("it goes");
+}
+
+/// Removes the image: each run's would be left behind by the next, without a name.
+struct ImageGone;
+
+impl Drop for ImageGone {
+    fn drop(&mut self) {
+        let image = ["image", "rm", "--force", IMAGE];
+        let _ = Command::new("docker").args(image).output();
+    }
 }
 
 /// `rolecall up` on the host; ended when dropped.
