@@ -8,7 +8,7 @@
 #
 # It packs a program that is built already, so that it needs no network of its own:
 # any base will do that has the C library of where the program was built. Where
-# there is no registry, that is our node image (docs/kind.md).
+# there is no registry, that is our node image (`just kind-node-image`).
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
 COPY rolecall /usr/local/bin/rolecall

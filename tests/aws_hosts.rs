@@ -527,7 +527,7 @@ fn environment() -> Result<(), Stop> {
     }
     check(env["AWS_ENDPOINT_URL"].is_null(), || env.to_string())?;
     check(
-        env["NO_PROXY"] == "corp.example.com,127.0.0.1,localhost",
+        env["NO_PROXY"] == "corp.example.com,127.0.0.1,localhost,::1",
         || env.to_string(),
     )
 }

@@ -223,8 +223,13 @@ fn taken_port() -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let dir = folder.path().display().to_string();
     for option in ["--port", "--api-port"] {
+        let began = std::time::Instant::now();
         let run = rolecall(&["up", "--dir", &dir, option, &port])?;
         check(run.code == Some(3), || run.to_string())?;
+        let took = began.elapsed();
+        check(took < std::time::Duration::from_secs(5), || {
+            format!("{took:?}")
+        })?;
         run.says(&format!("127.0.0.1:{port}"))?;
     }
     Ok(())
@@ -290,7 +295,9 @@ fn two_in_one_folder() -> Result<(), Stop> {
     let up = Up::start(&[])?;
     let second = rolecall(&["up", "--dir", &up.dir().display().to_string()])?;
     check(second.code == Some(2), || second.to_string())?;
-    second.says("rolecall down")?;
+    second
+        .says("rolecall down")?
+        .says(&format!("(pid {})", up.ready().pid))?;
     up.kubectl("v1.37", &["auth", "whoami"])?.ok().map(drop)
 }
 
@@ -415,7 +422,7 @@ fn sourced() -> Result<(), Stop> {
         .env("NO_PROXY", "mine.example.com");
     ran(shell)?
         .ok()?
-        .says("gone mine.example.com,127.0.0.1,localhost\n")
+        .says("gone mine.example.com,127.0.0.1,localhost,::1\n")
         .map(drop)
 }
 
@@ -495,7 +502,7 @@ fn env() -> Result<(), Stop> {
         || env.to_string(),
     )?;
     check(
-        env["NO_PROXY"] == "intranet.example.com,127.0.0.1,localhost",
+        env["NO_PROXY"] == "intranet.example.com,127.0.0.1,localhost,::1",
         || env.to_string(),
     )?;
     // The shell spelling does the same to a real program.

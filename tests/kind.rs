@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness::cluster::Kind;
+use serde_json::{Value, json};
 
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
@@ -19,6 +22,7 @@ pub fn cases() -> Vec<Case> {
         case("kind::a_daemon_that_is_not_there_is_named", no_daemon),
         case("kind::a_daemon_that_never_answers_is_given_up", hung_daemon),
         case("kind::an_image_that_cannot_be_had_is_named", no_image),
+        case("kind::clean_takes_what_is_ours_alone", cleaned),
         case("kind::a_start_can_be_interrupted", interrupted),
         case(
             "kind::a_proxy_that_leads_nowhere_is_in_nobodys_way_and_a_frozen_node_is_noticed_within_5_s",
@@ -32,7 +36,11 @@ pub fn cases() -> Vec<Case> {
             "kind::a_token_beside_a_certificate_would_be_noticed_and_a_killed_node_is_within_5_s",
             certificate_wins,
         ),
-        case("kind::by_hand_with_the_file_in_the_repository", by_hand),
+        // One after the other: their instances have the one port.
+        case(
+            "kind::by_hand_with_the_file_in_the_repository_and_with_flags",
+            || by_file().and_then(|()| by_flags()),
+        ),
         case(
             "kind::the_file_in_the_repository_is_what_is_printed",
             file_is_rendered,
@@ -82,6 +90,22 @@ fn no_docker() -> Result<(), Stop> {
     check(took < Duration::from_secs(5), || format!("{took:?}"))?;
     run.says("docker is not on PATH")?
         .says("apt-get install docker.io")?;
+    // Whoever names a cluster wants it: nothing runs without.
+    let mut several = Command::new(programs::rolecall());
+    several
+        .args([
+            "test",
+            "--cluster",
+            "embedded,kind",
+            "scenarios/tutorial.yaml",
+        ])
+        .current_dir(programs::root())
+        .env("PATH", path.path());
+    let run = ran(several)?.says("docker is not on PATH")?;
+    check(
+        run.code == Some(3) && !run.stdout.contains("passed"),
+        || run.to_string(),
+    )?;
     let empty = only(&[])?;
     let (run, _) = refused(empty.path().as_os_str(), None, &[])?;
     run.says("rolecall assets build kind").map(drop)
@@ -103,7 +127,7 @@ fn hung_daemon() -> Result<(), Stop> {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let host = format!("tcp://{address}");
     let (run, took) = refused(&path, Some(&host), &[])?;
-    check(took < Duration::from_secs(7), || format!("{took:?}"))?;
+    check(took < Duration::from_secs(6), || format!("{took:?}"))?;
     run.says(&format!("{host} has not answered within 5 s"))?
         .says("systemctl restart docker")
         .map(drop)
@@ -115,8 +139,63 @@ fn no_image() -> Result<(), Stop> {
     let host = std::env::var("DOCKER_HOST").ok();
     let (run, _) = refused(&path, host.as_deref(), &image)?;
     run.says("127.0.0.1:1/nobody:v0 is not there and cannot be pulled")?
+        .says("just kind-node-image")?;
+    let older = ["--kubernetes-version", "1.36"];
+    let (run, _) = refused(&path, host.as_deref(), &older)?;
+    run.says("there is no image rolecall/node:v1.36.")?
+        .says("--kind-image kindest/node:v1.36.")?;
+    // An engine without images, where nothing can be pulled.
+    let folder = only(&[programs::kind()?])?;
+    let script = "case \"$*\" in *image*inspect*|*inspect*image*|pull*) exit 1 ;; esac\nPATH=${PATH#*:} exec docker \"$@\"";
+    crate::rig::program(&folder.path().join("docker"), script)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(folder.path().to_owned()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(path).map_err(|error| error.to_string())?;
+    let (run, _) = refused(&path, host.as_deref(), &[])?;
+    run.says("the node image is not there and cannot be pulled")?
         .says("just kind-node-image")
         .map(drop)
+}
+
+/// What nobody holds any more, and the node that goes with it; not a stranger's.
+fn cleaned() -> Result<(), Stop> {
+    programs::kind()?;
+    let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let image = format!(
+        "rolecall/node:{}",
+        harness::cluster::Version::default().release()
+    );
+    let names = ["rolecall-0c1ea7ed", "rolecall-57a96e70"];
+    let node = |name: &str| format!("{name}-control-plane");
+    let _nodes = names.map(|name| Removed(node(name)));
+    for name in names {
+        docker(&["create", "--name", &node(name), &image])?;
+    }
+    let [ours, theirs] = names;
+    let home = cache.path().join("rolecall/kind").join(ours);
+    std::fs::create_dir_all(&home).map_err(|error| error.to_string())?;
+    std::fs::write(home.join("created"), "").map_err(|error| error.to_string())?;
+    let cache = cache.path().display().to_string();
+    clean(&cache, &[])?
+        .ok()?
+        .says(&format!("removed the kind cluster {ours}"))?;
+    check(!exists(&node(ours))? && !home.exists(), || {
+        format!("{ours} is left")
+    })?;
+    check(exists(&node(theirs))?, || format!("{theirs} is gone"))?;
+    clean(&cache, &[])?
+        .ok()?
+        .says("nothing is left of an earlier run")
+        .map(drop)
+}
+
+/// A container that is gone with the value.
+struct Removed(String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = docker(&["rm", "--force", "--volumes", &self.0]);
+    }
 }
 
 /// The front door's, at the gateway or on loopback, and the API server's.
@@ -190,16 +269,19 @@ fn homes() -> PathBuf {
 /// What becomes of an instance whose node docker kills, or freezes.
 fn noticed(mut up: Up, how: &str) -> Result<(), Stop> {
     let node = node_of(&up)?;
+    let ready = up.dir().join("ready.json");
     docker(&[how, &node])?;
     let began = Instant::now();
+    // That it is up is said no more before the rest goes, which takes its own time.
+    eventually("it is not up", || Ok(!ready.exists()))?;
+    let took = began.elapsed();
+    check(took < Duration::from_secs(5), || format!("{took:?}"))?;
     let code = up.wait()?;
-    let (took, said) = (began.elapsed(), up.log());
-    // What then goes takes its own time.
+    let said = up.log();
     check(
         code == Some(3) && said.contains("the cluster broke"),
         || said,
     )?;
-    check(took < Duration::from_secs(5 + 5), || format!("{took:?}"))?;
     check(!exists(&node)? && !home_of(&node).exists(), || {
         format!("{node} is left")
     })
@@ -311,7 +393,8 @@ fn two() -> Result<(), Stop> {
     let start = || Up::start_on_with(Kind::Kind, &[], &[("KUBECONFIG", &file)]);
     let (one, two) = std::thread::scope(|scope| {
         let one = scope.spawn(start);
-        (one.join(), start())
+        let two = start();
+        (one.join(), two)
     });
     let one = one.map_err(|_| Stop::Fail("a start panicked".to_owned()))??;
     let two = two?;
@@ -372,7 +455,7 @@ impl ByHand {
         let by_hand = Self {
             kind,
             path,
-            name: format!("hand-{}", std::process::id()),
+            name: format!("hand-{}-{:04x}", std::process::id(), rand::random::<u16>()),
             folder,
         };
         let image = format!(
@@ -408,42 +491,60 @@ impl Drop for ByHand {
     }
 }
 
-/// The file in the repository, as the README has it: kind by hand beside an
-/// instance that has what the file names.
-fn by_hand() -> Result<(), Stop> {
+/// A cluster that was made by hand, and the instance that it trusts.
+struct Hand {
+    up: Up,
+    cluster: ByHand,
+    _place: tempfile::TempDir,
+}
+
+/// kind by hand, as the README has it, beside an instance that has what the
+/// configuration names; one that is `late` is not there when the API server starts,
+/// and comes with another CA, of which the mounted file tells.
+fn by_hand(late: bool, config: impl Fn(&Up) -> Result<PathBuf, Stop>) -> Result<Hand, Stop> {
     programs::kind()?;
     let mut up = Up::start(&["--for-kind"])?;
+    let config = config(&up)?;
     let place = tempfile::tempdir().map_err(|error| error.to_string())?;
     std::os::unix::fs::symlink(up.dir(), place.path().join(".rolecall"))
         .map_err(|error| error.to_string())?;
-    // Nobody listens at the issuer's address when the API server starts.
-    up.signal("TERM")?;
-    let hand = ByHand::create(&programs::root().join("kind-config.yaml"), place.path())?;
-    up.again(&["--for-kind"])?;
+    if late {
+        up.signal("TERM")?;
+    }
+    let cluster = ByHand::create(&config, place.path())?;
+    let kubectl = |arguments: &[&str]| {
+        let mut command = Command::new(programs::kubectl("v1.37")?);
+        command
+            .args(arguments)
+            .env("KUBECONFIG", cluster.kubeconfig());
+        ran(command)
+    };
+    if late {
+        let review = place.path().join("review.json");
+        let junk = review_of_junk(&up)?.to_string();
+        std::fs::write(&review, junk).map_err(|error| error.to_string())?;
+        let review = review.display().to_string();
+        kubectl(&["create", "-f", &review, "-o", "json"])?
+            .ok()?
+            .says("authenticator not initialized")?;
+        up.again(&["--for-kind"])?;
+    }
     let (pool, client) = tutorial::made(&up)?;
     check(
         pool == "eu-west-2_rolecall1" && client == "1rolecallclientforkind0000",
         || format!("{pool}, {client}"),
     )?;
     let session = tutorial::log_in(&up, &pool, &client)?;
-    let kubectl = |arguments: &[&str]| {
-        let mut command = Command::new(programs::kubectl("v1.37")?);
-        command.args(arguments).env("KUBECONFIG", hand.kubeconfig());
-        ran(command)
-    };
     let view = kubectl(&["config", "view", "--minify", "--raw", "-o", "json"])?
         .ok()?
         .json()?;
-    let cluster = &view["clusters"][0]["cluster"];
-    let text = |name: &str| cluster[name].as_str().unwrap_or_default().to_owned();
+    let server = &view["clusters"][0]["cluster"];
+    let text = |name: &str| server[name].as_str().unwrap_or_default().to_owned();
     let ca = place.path().join("ca.crt");
-    {
-        use base64::Engine as _;
-        let pem = base64::engine::general_purpose::STANDARD
-            .decode(text("certificate-authority-data"))
-            .map_err(|error| error.to_string())?;
-        std::fs::write(&ca, pem).map_err(|error| error.to_string())?;
-    }
+    let pem = base64::engine::general_purpose::STANDARD
+        .decode(text("certificate-authority-data"))
+        .map_err(|error| error.to_string())?;
+    std::fs::write(&ca, pem).map_err(|error| error.to_string())?;
     let as_person = |token: &str| {
         let mut command = Command::new(programs::kubectl("v1.37")?);
         command
@@ -464,25 +565,95 @@ fn by_hand() -> Result<(), Stop> {
         || user.to_string(),
     )?;
     as_person("nonsense")?.refused()?;
-    // Its port is free now, and whom the cluster trusts is said anew.
-    up.signal("TERM")?;
-    let mut test = Command::new(programs::rolecall());
-    test.args(["test", "--json", "--cluster", "kubeconfig", "--for-kind"])
-        .args(["--allow-writes", "--context"])
-        .arg(format!("kind-{}", hand.name))
-        .arg("--kubeconfig")
-        .arg(hand.kubeconfig())
-        .arg("--dir")
-        .arg(up.dir())
-        .args(["scenarios/tutorial.yaml", "scenarios/attacks/spelling.yaml"])
-        .current_dir(programs::root());
-    let run = ran(test)?.ok()?;
-    check(!run.stdout.contains("\"verdict\":\"skip\""), || {
-        run.to_string()
-    })?;
-    run.says("by the cluster's own trust in https://")?
-        .says("the cluster knows test@kubedemy.io in oidc:admins, system:authenticated")
-        .map(drop)
+    Ok(Hand {
+        up,
+        cluster,
+        _place: place,
+    })
+}
+
+/// A TokenReview of a token of the instance's issuer, signed by nobody.
+fn review_of_junk(up: &Up) -> Result<Value, Stop> {
+    let issuer = &trusted(up)?["issuer"];
+    let part = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let token = format!(
+        "{}.{}.anVuaw",
+        part(json!({"alg": "RS256"})),
+        part(
+            json!({"iss": issuer["url"], "aud": issuer["audiences"][0], "exp": 4_102_444_800_u64})
+        )
+    );
+    Ok(json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token},
+    }))
+}
+
+impl Hand {
+    /// Its port is free then, and whom the cluster trusts is said anew.
+    fn tested(mut self) -> Result<(), Stop> {
+        self.up.signal("TERM")?;
+        let mut test = Command::new(programs::rolecall());
+        test.args(["test", "--json", "--cluster", "kubeconfig", "--for-kind"])
+            .args(["--allow-writes", "--context"])
+            .arg(format!("kind-{}", self.cluster.name))
+            .arg("--kubeconfig")
+            .arg(self.cluster.kubeconfig())
+            .arg("--dir")
+            .arg(self.up.dir())
+            .args(["scenarios/tutorial.yaml", "scenarios/attacks/spelling.yaml"])
+            .current_dir(programs::root());
+        let run = ran(test)?.ok()?;
+        check(!run.stdout.contains("\"verdict\":\"skip\""), || {
+            run.to_string()
+        })?;
+        run.says("by the cluster's own trust in https://")?
+            .says("the cluster knows test@kubedemy.io in oidc:admins, system:authenticated")
+            .map(drop)
+    }
+}
+
+/// Whom the instance's folder for kind says to trust.
+fn trusted(up: &Up) -> Result<Value, Stop> {
+    let file = up.dir().join("kind/authentication.json");
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let mut file: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    Ok(file["jwt"][0].take())
+}
+
+/// The file in the repository.
+fn by_file() -> Result<(), Stop> {
+    by_hand(true, |_| Ok(programs::root().join("kind-config.yaml")))?.tested()
+}
+
+/// The same trust, spelt as `--oidc-*` flags, and one claim more.
+fn by_flags() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let by_flags = by_hand(false, |up| {
+        let trust = trusted(up)?;
+        let mappings = &trust["claimMappings"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let ca = up.dir().join("ca.crt").display().to_string();
+        let said = [
+            ("--issuer-url", text(&trust["issuer"]["url"])),
+            ("--client-id", text(&trust["issuer"]["audiences"][0])),
+            ("--username-claim", text(&mappings["username"]["claim"])),
+            ("--username-prefix", "-".to_owned()),
+            ("--groups-claim", text(&mappings["groups"]["claim"])),
+            ("--groups-prefix", text(&mappings["groups"]["prefix"])),
+            ("--required-claim", "token_use=id".to_owned()),
+            ("--ca", ca),
+        ];
+        let mut arguments = vec!["kind-config", "--spelling", "flags"];
+        arguments.extend(said.iter().flat_map(|(name, value)| [*name, value]));
+        let printed = rolecall(&arguments)?.ok()?.stdout;
+        for flag in ["oidc-issuer-url", "oidc-ca-file", "oidc-required-claim"] {
+            check(printed.contains(flag), || printed.clone())?;
+        }
+        let config = folder.path().join("kind.yaml");
+        std::fs::write(&config, printed).map_err(|error| error.to_string())?;
+        Ok(config)
+    });
+    by_flags.map(drop)
 }
 
 /// What the repository's file says is what the command prints.

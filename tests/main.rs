@@ -47,8 +47,8 @@ fn main() -> std::process::ExitCode {
     }
     harness::panics::watch();
     let mut arguments = Arguments::from_args();
-    // The cases start programs on a machine of two cores.
-    arguments.test_threads.get_or_insert(3);
+    // The cases start programs on a machine of two cores, and wait for them.
+    arguments.test_threads.get_or_insert(4);
     let ledger = ledger::Ledger::new();
     let cases: Vec<Trial> = [
         // The longest cases first.

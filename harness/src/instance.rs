@@ -149,12 +149,15 @@ pub enum Error {
     },
     /// Somebody is there already.
     #[error(
-        "an instance is using {dir}; stop it with `rolecall down --dir {}`, or choose another --dir",
+        "an instance{} is using {dir}; stop it with `rolecall down --dir {}`, or choose another --dir",
+        pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default(),
         process::quote(dir)
     )]
     Taken {
         /// The folder.
         dir: String,
+        /// Its process, where it is up.
+        pid: Option<u32>,
     },
     /// Its name cannot be written into `KUBECONFIG`.
     #[error("--dir {dir}: KUBECONFIG is a list that colons divide; choose a folder without one")]
@@ -426,6 +429,12 @@ fn prepare(dir: &Path) -> Result<PathBuf, Error> {
         })
 }
 
+/// What an instance wrote into its folder.
+fn described(dir: &Path) -> Option<Ready> {
+    let text = std::fs::read_to_string(dir.join("ready.json")).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
 /// One instance a folder: whoever holds the lock on the audit log, the one
 /// file that stays, is it.
 fn lock(dir: &Path) -> Result<File, Error> {
@@ -445,6 +454,7 @@ fn lock(dir: &Path) -> Result<File, Error> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Taken {
             dir: dir.display().to_string(),
+            pid: described(dir).map(|ready| ready.pid),
         }),
         Err(TryLockError::Error(error)) => Err(file_error(&path, &error)),
     }
@@ -487,8 +497,7 @@ impl Running {
         let gone = || Error::NotRunning {
             dir: dir.display().to_string(),
         };
-        let text = std::fs::read_to_string(dir.join("ready.json")).map_err(|_| gone())?;
-        let ready: Ready = serde_json::from_str(&text).map_err(|_| gone())?;
+        let ready = described(dir).ok_or_else(gone)?;
         let ca = std::fs::read_to_string(dir.join("ca.crt")).map_err(|_| gone())?;
         let roots = foundation::pki::roots_from_pem(&ca).map_err(|_| gone())?;
         let http = crate::client::https(roots, None, ready.proxy.as_deref()).map_err(|_| gone())?;

@@ -69,7 +69,7 @@ pub fn changes(instance: &Ready, present: impl Iterator<Item = (String, String)>
         no_proxy.retain(|host| !excepts_aws(host));
         unset.push("AWS_ENDPOINT_URL".to_owned());
     }
-    no_proxy.extend(["127.0.0.1", "localhost"].map(str::to_owned));
+    no_proxy.extend(["127.0.0.1", "localhost", "::1"].map(str::to_owned));
     // Where containers reach it, too, its address is another.
     let origin = url::Url::parse(&instance.origin).ok();
     no_proxy.extend(
@@ -257,7 +257,7 @@ mod tests {
         }
         assert!(changes.contains(&Change::Set(
             "NO_PROXY",
-            "lower.example.com,corp.example.com,127.0.0.1,localhost".to_owned()
+            "lower.example.com,corp.example.com,127.0.0.1,localhost,::1".to_owned()
         )));
         assert!(!exports(&changes).contains("pwned"));
     }
@@ -274,7 +274,7 @@ mod tests {
         let is = |name: &'static str, value: &str| {
             changes.contains(&Change::Set(name, value.to_owned()))
         };
-        assert!(is("NO_PROXY", "corp.example.com,127.0.0.1,localhost"));
+        assert!(is("NO_PROXY", "corp.example.com,127.0.0.1,localhost,::1"));
         assert!(is("HTTPS_PROXY", "http://127.0.0.1:3128"));
         assert!(is("HTTP_PROXY", "http://127.0.0.1:3128"));
         assert!(changes.contains(&Change::Unset("AWS_ENDPOINT_URL".to_owned())));

@@ -12,12 +12,14 @@ use crate::files::write_private;
 
 /// In a cluster's folder: which engine has its node.
 const ENGINE: &str = "engine";
-/// What a kubelet changes of the whole machine (`setupKernelTunables`).
-const SYSCTLS: [&str; 3] = [
-    "vm/overcommit_memory",
-    "kernel/panic",
-    "kernel/panic_on_oops",
+/// What a kubelet changes of the whole machine, and to what (`setupKernelTunables`).
+const SYSCTLS: [(&str, &str); 3] = [
+    ("vm/overcommit_memory", "1"),
+    ("kernel/panic", "10"),
+    ("kernel/panic_on_oops", "1"),
 ];
+/// In [`PROC`]: which start of the machine this is.
+const BOOT_ID: &str = "kernel/random/boot_id";
 
 /// Where the machine's sysctls are.
 const PROC: &str = "/proc/sys";
@@ -30,12 +32,19 @@ const PROC: &str = "/proc/sys";
 ///
 /// The sysctls are put back with the last node there is, ours or another's, and
 /// the last folder, which comes before its node: by root here, else in the node,
-/// which may write them.
+/// which may write them. Only what is as a kubelet has it is: else somebody has said
+/// since how it is to be. The file stays, for whoever had nodes beside ours, in a
+/// cache that we do not know.
 const SCRIPT: &str = r#"
 node=$2 folder=$3 sysctls=$4 homes=$5 proc=$6
 docker() { timeout 30 "$docker" "$@"; }
 docker=$1
-put_back='while read -r name value; do case $name in vm/overcommit_memory|kernel/panic|kernel/panic_on_oops) echo "$value" >"$proc/$name" ;; esac; done'
+put_back='while read -r name value; do
+  case $name in vm/overcommit_memory|kernel/panic_on_oops) theirs=1 ;; kernel/panic) theirs=10 ;; *) continue ;; esac
+  [ "$(cat "$proc/$name")" != $theirs ] || echo "$value" >"$proc/$name"
+done'
+# Whether there is something to be put back that was noted since the machine started.
+noted() { [ "$(head -n 1 "$sysctls" 2>/dev/null)" = "boot $(cat "$proc/kernel/random/boot_id" 2>/dev/null)" ]; }
 # A container runtime in the node that was killed in the middle of a pod may have
 # left it frozen (cgroup v1), and what is frozen does not die.
 thaw() {
@@ -52,8 +61,8 @@ others() {
   done
   return 1
 }
-if [ -s "$sysctls" ] && ! [ -w "$proc/kernel/panic" ] && ! others; then
-  docker exec -i "$node" sh -c "systemctl stop kubelet; proc=/proc/sys; $put_back" <"$sysctls" && rm -f "$sysctls"
+if noted && ! [ -w "$proc/kernel/panic" ] && ! others; then
+  docker exec -i "$node" sh -c "systemctl stop kubelet; proc=/proc/sys; $put_back" <"$sysctls"
 fi
 gone=0
 for again in $(seq 40); do
@@ -72,8 +81,8 @@ for again in $(seq 40); do
 done
 [ -z "$id" ] || exit 1
 [ -z "$folder" ] || rm -rf -- "$folder"
-if [ -s "$sysctls" ] && [ -w "$proc/kernel/panic" ] && ! others; then
-  eval "$put_back" <"$sysctls"; rm -f "$sysctls"
+if noted && [ -w "$proc/kernel/panic" ] && ! others; then
+  eval "$put_back" <"$sysctls"
 fi
 "#;
 
@@ -153,36 +162,55 @@ pub fn note_engine(docker: &Docker, home: &Home) -> io::Result<()> {
 
 /// Whether something is to be put back.
 pub fn has_sysctls() -> bool {
-    sysctls().exists()
+    let proc = Path::new(PROC);
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let file = read(&sysctls());
+    let boot = format!("boot {}\n", read(&proc.join(BOOT_ID)).trim());
+    let noted = file.strip_prefix(&boot).unwrap_or_default();
+    SYSCTLS.iter().any(|(name, of_kubelets)| {
+        noted.contains(&format!("{name} ")) && read(&proc.join(name)).trim() == *of_kubelets
+    })
 }
 
-/// Writes down what a kubelet is about to change, unless one has done so already:
-/// then the first of ours wrote it down since the machine was started, or it is
-/// not ours to put back.
+/// Writes down what a kubelet is about to change, where no node is that may have
+/// changed it. What is as a kubelet has it may be one's doing: of that, what was
+/// written down since the machine was started counts.
 ///
 /// # Errors
 /// The operating system's, with the file in it.
 pub async fn note_sysctls(docker: &Docker) -> Result<(), String> {
     let nodes = ["ps", "--quiet", "--filter", "label=io.x-k8s.kind.cluster"];
     let others = docker.run(&nodes).await.map_err(|why| why.to_string())?;
-    let file = sysctls();
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let boot = format!("boot {}\n", boot.trim());
-    let noted = std::fs::read_to_string(&file).is_ok_and(|noted| noted.starts_with(&boot));
-    if noted || !others.is_empty() {
-        return Ok(());
+    if others.is_empty() {
+        let file = sysctls();
+        note(&file, Path::new(PROC)).map_err(|error| format!("{}: {error}", file.display()))?;
     }
-    let values: String = SYSCTLS
-        .iter()
-        .filter_map(|name| {
-            let value = std::fs::read_to_string(Path::new(PROC).join(name)).ok()?;
-            Some(format!("{name} {}\n", value.trim()))
-        })
-        .collect();
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(folder)
-        .and_then(|()| write_private(&file, &format!("{boot}{values}")))
-        .map_err(|error| format!("{}: {error}", file.display()))
+    Ok(())
+}
+
+fn note(file: &Path, proc: &Path) -> io::Result<()> {
+    let boot = std::fs::read_to_string(proc.join(BOOT_ID)).unwrap_or_default();
+    let boot = format!("boot {}\n", boot.trim());
+    let noted = std::fs::read_to_string(file).unwrap_or_default();
+    let noted = noted.strip_prefix(&boot).unwrap_or_default();
+    let mut now = boot.clone();
+    for (name, of_kubelets) in SYSCTLS {
+        let Ok(value) = std::fs::read_to_string(proc.join(name)) else {
+            continue;
+        };
+        let before = || {
+            noted
+                .lines()
+                .find(|line| line.starts_with(&format!("{name} ")))
+        };
+        match (value.trim() == of_kubelets).then(before) {
+            None => now.push_str(&format!("{name} {}\n", value.trim())),
+            Some(Some(line)) => now.push_str(&format!("{line}\n")),
+            Some(None) => {}
+        }
+    }
+    std::fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
+    write_private(file, &now)
 }
 
 /// One file for all of somebody's runs, wherever else their cache is: there is
@@ -202,13 +230,14 @@ mod tests {
 
     /// What a kubelet left of a machine, after the end of a node whose folder is
     /// `rolecall-a`: beside the nodes that `docker ps` tells, and other folders.
-    fn left_of_the_machine(nodes: &str, others: &[&str]) -> [String; 4] {
+    fn left_of_the_machine(nodes: &str, others: &[&str], boot: &str) -> [String; 4] {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| std::fs::write(at(name), text).expect("a file");
-        for name in ["vm", "kernel", "homes", "homes/rolecall-a"] {
+        for name in ["vm", "kernel", "kernel/random", "homes", "homes/rolecall-a"] {
             std::fs::create_dir(at(name)).expect("a folder");
         }
+        write(BOOT_ID, "1\n");
         for name in others {
             std::fs::create_dir(at("homes").join(name)).expect("a folder");
         }
@@ -219,13 +248,12 @@ mod tests {
             "kernel/panic_on_oops",
             "kernel/else",
         ];
-        for name in names {
-            write(name, "changed\n");
+        for (name, value) in names.iter().zip(CHANGED) {
+            write(name, value);
         }
-        write(
-            "sysctls",
-            "boot 1\nvm/overcommit_memory 0\nkernel/panic 1\nkernel/panic_on_oops 0\nkernel/else 1\n",
-        );
+        let noted =
+            "vm/overcommit_memory 0\nkernel/panic 1\nkernel/panic_on_oops 0\nkernel/else 1\n";
+        write("sysctls", &format!("boot {boot}\n{noted}"));
         let ps = format!("#!/bin/sh\ncase $* in 'ps --filter'*) echo '{nodes}' ;; esac\n");
         write("docker", &ps);
         let mode = std::fs::Permissions::from_mode(0o755);
@@ -250,13 +278,47 @@ mod tests {
         })
     }
 
+    /// Of a kubelet's three somebody has changed the last since.
+    const CHANGED: [&str; 4] = ["1", "10", "5", "1"];
+
     #[test]
     fn what_kubelets_change_is_put_back_with_the_last_node() {
-        let back = ["0", "1", "0", "changed"];
-        let kept = ["changed"; 4];
-        assert_eq!(left_of_the_machine("", &[]), back);
-        assert_eq!(left_of_the_machine("rolecall-a-control-plane", &[]), back);
-        assert_eq!(left_of_the_machine("theirs-control-plane", &[]), kept);
-        assert_eq!(left_of_the_machine("", &["rolecall-b"]), kept);
+        let back = ["0", "1", "5", "1"];
+        assert_eq!(left_of_the_machine("", &[], "1"), back);
+        assert_eq!(
+            left_of_the_machine("rolecall-a-control-plane", &[], "1"),
+            back
+        );
+        assert_eq!(
+            left_of_the_machine("theirs-control-plane", &[], "1"),
+            CHANGED
+        );
+        assert_eq!(left_of_the_machine("", &["rolecall-b"], "1"), CHANGED);
+        assert_eq!(left_of_the_machine("", &[], "of another day"), CHANGED);
+    }
+
+    #[test]
+    fn what_a_kubelet_changed_is_not_taken_for_the_machines_own() {
+        let proc = tempfile::tempdir().expect("a folder");
+        let file = proc.path().join("cache/sysctls");
+        let set = |name: &str, value: &str| {
+            let path = proc.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(path, format!("{value}\n")).expect("written");
+        };
+        let noted = || {
+            note(&file, proc.path()).expect("noted");
+            std::fs::read_to_string(&file).expect("a note")
+        };
+        set(BOOT_ID, "a");
+        set("vm/overcommit_memory", "0");
+        set("kernel/panic", "10");
+        assert_eq!(noted(), "boot a\nvm/overcommit_memory 0\n");
+        set("vm/overcommit_memory", "1");
+        set("kernel/panic", "3");
+        assert_eq!(noted(), "boot a\nvm/overcommit_memory 0\nkernel/panic 3\n");
+        set(BOOT_ID, "b");
+        set("kernel/panic", "10");
+        assert_eq!(noted(), "boot b\n");
     }
 }
