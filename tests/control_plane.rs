@@ -39,9 +39,13 @@ pub fn cases() -> Vec<Case> {
                 "control_plane::nothing_is_left_after_sig{}",
                 signal.to_lowercase()
             ),
-            move || gone(signal),
+            move || gone_by(&[signal]),
         ));
     }
+    all.push(case(
+        "control_plane::nothing_is_left_after_two_sigints",
+        || gone_by(&["INT", "INT"]),
+    ));
     for signal in ["INT", "TERM", "KILL"] {
         let word = signal.to_lowercase();
         all.push(case(
@@ -164,10 +168,13 @@ fn noticed(program: &str, signal: &str) -> Result<(), Stop> {
     marked.is_gone()
 }
 
-fn gone(signal: &str) -> Result<(), Stop> {
+fn gone_by(signals: &[&str]) -> Result<(), Stop> {
     let mut marked = Marked::start()?;
-    let code = marked.up.signal(signal)?;
-    let wanted = if signal == "KILL" { None } else { Some(0) };
+    for signal in signals {
+        marked.up.send(signal)?;
+    }
+    let code = marked.up.wait()?;
+    let wanted = if signals == ["KILL"] { None } else { Some(0) };
     check(code == wanted, || format!("exit code {code:?}"))?;
     marked.is_gone()
 }

@@ -456,6 +456,16 @@ fn drift() -> Result<(), Stop> {
         came_out(&run, "fail")?;
         run.says("says something else than the scenario")?;
     }
+    // Beside a cluster that has what the scenario says it is a difference.
+    let run = stranger.tested(&["--cluster", "embedded", TUTORIAL])?;
+    check(run.code == Some(1), || run.to_string())?;
+    let told = events(&run);
+    let difference = told.iter().find(|event| event["event"] == "difference");
+    let over = told.iter().find(|event| event["event"] == "runFinished");
+    check(
+        difference.is_some() && over.is_some_and(|over| over["differences"].as_u64() > Some(0)),
+        || run.to_string(),
+    )?;
     let binding = ["get", "clusterrolebinding", "oidc:admins", "-o", "json"];
     let binding = stranger.up.kubectl("v1.37", &binding)?.ok()?.json()?;
     check(binding["subjects"][0]["name"] == "admins", || {

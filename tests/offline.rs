@@ -125,6 +125,7 @@ fn token() -> Result<(), Stop> {
     check(
         found["verdict"] == "accepted"
             && found["error"] == ""
+            && found["reason"].is_string()
             && ["username", "groups", "extra"]
                 .iter()
                 .all(|member| is[member] == says[member] && !is[member].is_null()),
@@ -180,7 +181,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deployer}
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: ada}]
 ";
 
-const QUESTIONS: [(&str, bool); 15] = [
+const QUESTIONS: [(&str, bool); 19] = [
     ("get pods", true),
     ("list deploy -A", true),
     ("get secrets -n prod", false),
@@ -194,6 +195,10 @@ const QUESTIONS: [(&str, bool); 15] = [
     ("get /version", true),
     ("get /metrics", false),
     ("* *", false),
+    ("get deployments.v1.apps", true),
+    ("create selfsubjectreviews.authentication", true),
+    ("list ingresses.networking -n prod", true),
+    ("get roles.rbac", false),
     ("create selfsubjectreviews.authentication.k8s.io", true),
     ("get pods/web --subresource=log -n prod", true),
 ];
@@ -247,12 +252,23 @@ fn rights() -> Result<(), Stop> {
         verdicts
             == [
                 json!("allowed"),
-                Value::Null,
+                json!("unreadable"),
                 json!("denied"),
                 json!("allowed"),
             ],
         || told.to_string(),
     )?;
+    for answer in lines(&told)? {
+        for member in ["verdict", "error", "reason", "identity"] {
+            check(answer.get(member).is_some(), || {
+                format!("no {member} in {answer}")
+            })?;
+        }
+    }
+    let told = can("can", &[], "get pods --as\nget pods --as-group dev\n")?;
+    check(told.code == Some(2), || told.to_string())?;
+    told.says("--as in \"get pods --as\" has no value")?
+        .says("--as-group in \"get pods --as-group dev\" is nobody's")?;
     // Where it is asked about holds for every line that does not say.
     let told = can(
         "can",

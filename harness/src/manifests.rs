@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use mock_apiserver::wire::yaml;
 use serde_json::Value;
 
-/// The objects of one text. What stands in a List is taken out of it, and
-/// empty documents are passed over.
+/// The objects of one text. What stands in a List is taken out of it, with kind and
+/// version of a list that has them for its items (`unstructuredJSONScheme`), and empty
+/// documents are passed over.
 ///
 /// # Errors
 /// What is wrong with it, with the line.
@@ -19,11 +20,31 @@ pub fn parse(text: &str) -> Result<Vec<Value>, String> {
             continue;
         }
         match document.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => objects.extend(items),
+            Some(Value::Array(items)) => {
+                objects.extend(items.into_iter().map(|item| item_of(&document, item)));
+            }
             _ => objects.push(document),
         }
     }
     Ok(objects)
+}
+
+fn item_of(list: &Value, mut item: Value) -> Value {
+    let kind = list["kind"]
+        .as_str()
+        .and_then(|kind| kind.strip_suffix("List"));
+    let version = list["apiVersion"].as_str();
+    if let (Some(kind), Some(members)) =
+        (kind.filter(|kind| !kind.is_empty()), item.as_object_mut())
+    {
+        members.entry("kind").or_insert_with(|| kind.into());
+        if let Some(version) = version {
+            members
+                .entry("apiVersion")
+                .or_insert_with(|| version.into());
+        }
+    }
+    item
 }
 
 /// The files of `path` that may hold objects: itself, or whatever is YAML or
@@ -81,6 +102,13 @@ mod tests {
             .map(|object| object["kind"].clone())
             .collect();
         assert_eq!(kinds, ["A", "B", "C"]);
+        let typed = "apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: a}}, {kind: B}]\n";
+        let of_pods = parse(typed).expect("YAML");
+        assert_eq!(
+            (&of_pods[0]["kind"], &of_pods[0]["apiVersion"]),
+            (&"Pod".into(), &"v1".into())
+        );
+        assert_eq!(of_pods[1]["kind"], "B");
         assert_eq!(parse(r#"{"kind": "A"}"#).expect("JSON").len(), 1);
         assert!(parse("a: [").expect_err("no YAML").contains("line"));
     }

@@ -163,20 +163,41 @@ impl Resources {
         self.0.iter().filter(|resource| resource.removable)
     }
 
-    /// Group and plural of what goes by `name`; of `*`, both are all of them.
+    /// Group and plural of what goes by `name`; `*` is all of a group, the core's
+    /// where none is named (`CanIOptions.resourceFor`).
     pub fn resolve(&self, name: &str, group: Option<&str>) -> Option<(String, String)> {
         if name == "*" {
-            return Some(("*".to_owned(), "*".to_owned()));
+            return Some((group.unwrap_or_default().to_owned(), "*".to_owned()));
         }
         let found = self.find(name, group)?;
         Some((found.group.clone(), found.plural.clone()))
     }
 
-    /// The resource that goes by `name` (plural, singular, kind or short name).
+    /// The resource that goes by `name` (plural, singular, kind or short name), as
+    /// kubectl finds it: a group may have its version before it, and its end may be
+    /// left out (`schema.ParseResourceArg`, `DefaultRESTMapper.ResourcesFor`).
     pub fn find(&self, name: &str, group: Option<&str>) -> Option<&Resource> {
-        self.0
-            .iter()
-            .find(|resource| resource.goes_by(name) && group.is_none_or(|g| resource.group == g))
+        let mut named = self.0.iter().filter(|resource| resource.goes_by(name));
+        let Some(group) = group.map(str::to_lowercase) else {
+            return named.next();
+        };
+        let named: Vec<&Resource> = named.collect();
+        let of = |fits: &dyn Fn(&str) -> bool| {
+            let mut fitting = named.iter().filter(|resource| fits(&resource.group));
+            fitting.next().copied()
+        };
+        let after_version = group
+            .split_once('.')
+            .filter(|(version, _)| is_version(version))
+            .and_then(|(_, group)| of(&|of| of == group));
+        after_version
+            .or_else(|| of(&|of| of == group))
+            .or_else(|| of(&|of| of.starts_with(&group)))
+    }
+
+    /// Whether there is such a group.
+    pub fn has_group(&self, group: &str) -> bool {
+        self.0.iter().any(|resource| resource.group == group)
     }
 
     /// The resource of an object's `kind` and `apiVersion`.
@@ -188,11 +209,44 @@ impl Resources {
     }
 }
 
+/// `v1`, `v2beta1`.
+fn is_version(text: &str) -> bool {
+    let mut digits = text.strip_prefix('v').unwrap_or_default().chars();
+    digits.next().is_some_and(|c| c.is_ascii_digit())
+}
+
 async fn get(kube: &KubeClient, path: &str) -> Result<Value, Broken> {
     let (status, answer) = kube.request(&As::Admin, Method::GET, path, None).await?;
     if status.is_success() {
         Ok(answer)
     } else {
         Err(Broken::new(path, Refused::of(status, &answer)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("pods", None, Some(("", "pods")))]
+    #[case("deploy", Some("apps"), Some(("apps", "deployments")))]
+    #[case::the_end_of_the_group_is_left_out("roles", Some("rbac"), Some(("rbac.authorization.k8s.io", "roles")))]
+    #[case::so_it_is("storageclass", Some("storage"), Some(("storage.k8s.io", "storageclasses")))]
+    #[case::with_a_version("deployments", Some("v1.apps"), Some(("apps", "deployments")))]
+    #[case::of_the_core("pods", Some("v1."), Some(("", "pods")))]
+    #[case::in_capitals("Deployment", Some("Apps"), Some(("apps", "deployments")))]
+    #[case("deployments", Some("batch"), None)]
+    #[case("*", None, Some(("", "*")))]
+    #[case("*", Some("apps"), Some(("apps", "*")))]
+    fn a_resource_is_found_as_kubectl_finds_it(
+        #[case] name: &str,
+        #[case] group: Option<&str>,
+        #[case] found: Option<(&str, &str)>,
+    ) {
+        let resolved = Resources::of_kubernetes().resolve(name, group);
+        let found = found.map(|(group, plural)| (group.to_owned(), plural.to_owned()));
+        assert_eq!(resolved, found);
     }
 }

@@ -50,6 +50,7 @@ pub struct Side {
 struct Step {
     title: String,
     verdict: Verdict,
+    why: Option<String>,
     answers: Vec<String>,
 }
 
@@ -112,6 +113,7 @@ impl Side {
             self.steps.push(Step {
                 title: title.clone(),
                 verdict: verdict.clone(),
+                why: verdict.reason().map(|why| common(&why.to_owned())),
                 answers: details
                     .iter()
                     .filter(|line| !is_of_the_way(line))
@@ -157,6 +159,7 @@ impl Step {
     fn lines(&self) -> Vec<String> {
         let verdict = self.verdict.word().to_owned();
         std::iter::once(verdict)
+            .chain(self.why.clone())
             .chain(self.answers.iter().cloned())
             .collect()
     }
@@ -213,6 +216,12 @@ mod tests {
             told[0].to_string(),
             "b\n      embedded       get pods: allowed\n      control-plane  (nothing of its own)\n"
         );
+        let failed = |cluster, because: &str| {
+            let because = because.to_owned();
+            side(cluster, 1, Verdict::Fail { because }, "get pods: denied")
+        };
+        let of_two_reasons = [failed("embedded", "a"), failed("control-plane", "b")];
+        assert_eq!(differences(&of_two_reasons).len(), 1);
         let same = side("control-plane", 2, Verdict::Pass, "get pods: allowed");
         assert_eq!(differences(&[embedded, same]), []);
     }

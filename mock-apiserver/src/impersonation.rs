@@ -15,9 +15,7 @@ use kube_authn::User;
 use kube_rbac::Target;
 use percent_encoding::percent_decode_str;
 
-use crate::authn::{
-    ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, service_account_groups, service_account_of,
-};
+use crate::authn::{service_account_groups, service_account_of, with_standard_group};
 use crate::authz::{Authorizer, Request, forbidden};
 use crate::request::RequestInfo;
 use crate::wire::{Status, aggregate, quote};
@@ -211,7 +209,7 @@ impl Impersonation {
             check.extra(&wanted.extra)?;
             check.uid(&wanted.uid)?;
         }
-        add_group(&mut user);
+        user = with_standard_group(user);
         Ok(Impersonated {
             user,
             constraint: if mode == Mode::Legacy {
@@ -461,19 +459,6 @@ fn references(user: &User) -> String {
     format!("[{}]", all.join(" "))
 }
 
-fn add_group(user: &mut User) {
-    let group = if user.username == ANONYMOUS {
-        UNAUTHENTICATED
-    } else if user.groups.iter().any(|g| g == UNAUTHENTICATED) {
-        return;
-    } else {
-        AUTHENTICATED
-    };
-    if !user.groups.iter().any(|g| g == group) {
-        user.groups.push(group.to_owned());
-    }
-}
-
 fn check_extra(extra: &BTreeMap<String, Vec<String>>) -> Result<(), String> {
     for (key, values) in extra {
         if key.is_empty() {
@@ -555,6 +540,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::authn::AUTHENTICATED;
 
     fn alice() -> User {
         User {

@@ -92,8 +92,11 @@ pub fn config(options: &KindConfig) -> Result<u8, Stop> {
             by_hand::by_file(&folder)
         }
         (Spelling::Flags, Some(trust)) => {
+            // Docker makes a folder of a file that is not there.
+            options.ca.as_deref().map(read).transpose()?;
             let ca = options.ca.as_deref().map(std::path::absolute).transpose();
-            by_hand::by_flags(&trust, ca.map_err(Stop::usage)?.as_deref())
+            let ca = ca.map_err(Stop::usage)?;
+            by_hand::by_flags(&trust, ca.as_deref()).map_err(Stop::usage)?
         }
         (Spelling::Flags, None) => {
             return Err(Stop::usage(

@@ -37,6 +37,11 @@ pub fn explain_tokens(options: AuthnExplain) -> Result<u8, Stop> {
     let mut say = |number: usize, token: &str| {
         let judgement = judge.judge(token, options.at);
         refused |= judgement.user.is_none();
+        for name in judgement.user.iter().flat_map(authn::of_kubernetes) {
+            eprintln!(
+                "Warning: {name:?} is a name that Kubernetes has for its own; a prefix keeps it apart"
+            );
+        }
         output::print(&if options.json {
             format!("{}\n", json::judgement(&judgement))
         } else {
@@ -137,9 +142,13 @@ pub fn rights(options: RbacQuestion, why: bool) -> Result<u8, Stop> {
         _ => each_line(
             "a question such as \"get secrets -n prod\"",
             |number, line| {
-                let line = Line::of(line);
-                match Question::parse_within(&line.question, namespace, &options.subresource) {
-                    Ok(question) => say(
+                let read = Line::of(line).and_then(|line| {
+                    let within = options.subresource.as_str();
+                    let question = Question::parse_within(&line.question, namespace, within)?;
+                    Ok((question, line))
+                });
+                match read {
+                    Ok((question, line)) => say(
                         &question,
                         line.user.as_deref().unwrap_or(&options.user),
                         line.groups.as_deref().unwrap_or(&options.group),
@@ -147,8 +156,7 @@ pub fn rights(options: RbacQuestion, why: bool) -> Result<u8, Stop> {
                     // The others are answered all the same.
                     Err(why) if options.json => {
                         unreadable = true;
-                        let told = serde_json::json!({"question": line.question, "error": why});
-                        output::print(&format!("{told}\n"));
+                        output::print(&format!("{}\n", json::unreadable(line, &why)));
                     }
                     Err(why) => {
                         unreadable = true;
@@ -172,7 +180,7 @@ struct Line {
 }
 
 impl Line {
-    fn of(text: &str) -> Self {
+    fn of(text: &str) -> Result<Self, String> {
         let mut line = Self::default();
         let mut question = Vec::new();
         let mut words = text.split_whitespace();
@@ -182,23 +190,26 @@ impl Line {
                 None => (word, None),
             };
             let mut value = || {
-                value
-                    .or_else(|| words.next())
-                    .unwrap_or_default()
-                    .to_owned()
+                let value = value.or_else(|| words.next()).map(str::to_owned);
+                value.ok_or_else(|| format!("{flag} in {text:?} has no value"))
             };
             match flag {
-                "--as" => line.user = Some(value()),
-                "--as-group" => line.groups.get_or_insert_default().push(value()),
+                "--as" => line.user = Some(value()?),
+                "--as-group" => line.groups.get_or_insert_default().push(value()?),
                 _ => question.push(word),
             }
+        }
+        if line.user.is_none() && line.groups.is_some() {
+            return Err(format!(
+                "--as-group in {text:?} is nobody's; name the user with --as"
+            ));
         }
         // Whoever is somebody else has none of the first one's groups.
         if line.user.is_some() {
             line.groups.get_or_insert_default();
         }
         line.question = question.join(" ");
-        line
+        Ok(line)
     }
 }
 

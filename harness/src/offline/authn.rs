@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use kube_authn::config::AuthenticationConfiguration;
 use kube_authn::{Authenticator, ConfigError, KeySet, KeyState, Outcome, Step, StepName, User};
 use kube_rbac::Version;
-use mock_apiserver::authn::authn_version;
+use mock_apiserver::authn::{AUTHENTICATED, authn_version};
 use mock_apiserver::wire::yaml;
 
 use super::eks;
@@ -40,6 +40,14 @@ pub struct Judgement {
     pub error: String,
     /// The way, step by step, up to the one that decides.
     pub steps: Vec<Step>,
+}
+
+/// What of a user's names a token should not give anybody: those that Kubernetes has
+/// for its own (`system:masters`), but for the group of all who are known.
+pub fn of_kubernetes(user: &User) -> Vec<&str> {
+    let names = std::iter::once(&user.username).chain(&user.groups);
+    let theirs = names.filter(|name| name.starts_with("system:") && *name != AUTHENTICATED);
+    theirs.map(String::as_str).collect()
 }
 
 impl Judge {

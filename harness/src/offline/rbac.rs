@@ -40,7 +40,7 @@ pub fn user(name: &str, groups: &[String]) -> User {
     {
         groups = authn::service_account_groups(namespace);
     }
-    authn::with_authenticated(User {
+    authn::with_standard_group(User {
         username: name.to_owned(),
         groups,
         ..User::default()
@@ -187,10 +187,17 @@ fn warnings(question: &Question) -> Vec<String> {
                 found.plural
             ));
         }
-        None if group.is_none() && resource != "*" => warnings.push(format!(
-            "Kubernetes has no resource '{resource}' of its own; for one of a CustomResourceDefinition write RESOURCE.GROUP"
-        )),
-        _ => {}
+        Some(_) => {}
+        None if resource == "*" => {}
+        None => match group {
+            None => warnings.push(format!(
+                "Kubernetes has no resource '{resource}' of its own; for one of a CustomResourceDefinition write RESOURCE.GROUP"
+            )),
+            Some(group) if Resources::of_kubernetes().has_group(group) => warnings.push(format!(
+                "Kubernetes has no resource '{resource}' in group '{group}'"
+            )),
+            Some(_) => {}
+        },
     }
     warnings
 }
@@ -257,6 +264,7 @@ subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'oidc:viewer
 
     #[rstest]
     #[case("ada", &["system:authenticated"])]
+    #[case("system:anonymous", &["system:unauthenticated"])]
     #[case("system:serviceaccount:ns:sa", &["system:serviceaccounts", "system:serviceaccounts:ns", "system:authenticated"])]
     fn groups_come_by_themselves(#[case] name: &str, #[case] groups: &[&str]) {
         assert_eq!(user(name, &[]).groups, groups);
@@ -270,6 +278,7 @@ subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'oidc:viewer
 
     #[rstest]
     #[case("get crontabs", "RESOURCE.GROUP")]
+    #[case("get deploymentz.apps", "in group 'apps'")]
     #[case("fetch pods", "verb 'fetch' is not a known verb")]
     #[case("get nodes -n prod", "not namespace scoped")]
     fn what_kubectl_warns_of_is_said(#[case] question: &str, #[case] warning: &str) {

@@ -23,6 +23,7 @@ pub fn judgement(judgement: &Judgement) -> Value {
     json!({
         "verdict": if judgement.user.is_some() { "accepted" } else { "refused" },
         "error": judgement.error,
+        "reason": judgement.steps.last().map(|step| &step.detail),
         "refusedAt": judgement.refused_at.map(|step| step.to_string()),
         "identity": judgement.user.as_ref().map(identity),
         "steps": steps,
@@ -49,6 +50,7 @@ pub fn answer(user: &User, question: &Question, answer: &Answer, why: bool) -> V
     let mut value = json!({
         "question": question.to_string(),
         "verdict": if answer.decision.allowed { "allowed" } else { "denied" },
+        "error": "",
         "reason": answer.decision.reason,
         "identity": identity(user),
         "warnings": answer.warnings,
@@ -59,6 +61,14 @@ pub fn answer(user: &User, question: &Question, answer: &Answer, why: bool) -> V
         value["nearestMiss"] = json!(miss.map(|miss| &miss.sentence));
     }
     value
+}
+
+/// A question that is none, and why.
+pub fn unreadable(question: &str, why: &str) -> Value {
+    json!({
+        "question": question, "verdict": "unreadable", "error": why, "reason": "",
+        "identity": null, "warnings": [],
+    })
 }
 
 /// What came of an attack.

@@ -444,6 +444,22 @@ pub fn with_authenticated(mut user: User) -> User {
     user
 }
 
+/// Adds the group that says whether somebody is known, last, where it is not there:
+/// of whoever is impersonated (`endpoints/filters/impersonation`).
+pub fn with_standard_group(mut user: User) -> User {
+    let group = if user.username == ANONYMOUS {
+        UNAUTHENTICATED
+    } else if user.groups.iter().any(|group| group == UNAUTHENTICATED) {
+        return user;
+    } else {
+        AUTHENTICATED
+    };
+    if !user.groups.iter().any(|one| one == group) {
+        user.groups.push(group.to_owned());
+    }
+    user
+}
+
 /// These name a user where a front proxy is configured, which is never here.
 fn remove_front_proxy_headers(headers: &mut HeaderMap) {
     let names: Vec<_> = headers

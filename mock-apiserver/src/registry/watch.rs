@@ -118,7 +118,7 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
         pending: VecDeque::new(),
         columns_sent: false,
         bookmarks,
-        next_bookmark: add(now, BOOKMARK_INTERVAL),
+        next_bookmark: bookmark_after(now, add(now, timeout)),
         deadline: add(now, timeout),
         ended: false,
     };
@@ -195,6 +195,18 @@ fn without_extensions(parts: &http::request::Parts) -> http::request::Parts {
     *request.uri_mut() = parts.uri.clone();
     *request.headers_mut() = parts.headers.clone();
     request.into_parts().0
+}
+
+/// When the next bookmark is due: after the deadline, where there is none any more
+/// (`cacheWatcher.nextBookmarkTime`).
+fn bookmark_after(now: Timestamp, deadline: Timestamp) -> Timestamp {
+    let regular = add(now, BOOKMARK_INTERVAL);
+    let last = add(deadline, -LAST_BOOKMARK);
+    if last > now {
+        regular.min(last)
+    } else {
+        regular
+    }
 }
 
 impl Watch {
@@ -275,13 +287,7 @@ impl Watch {
                 revision: self.revision,
                 initial_end: false,
             });
-            let regular = add(now, BOOKMARK_INTERVAL);
-            let last = add(self.deadline, -LAST_BOOKMARK);
-            self.next_bookmark = if last > now {
-                regular.min(last)
-            } else {
-                regular
-            };
+            self.next_bookmark = bookmark_after(now, self.deadline);
         }
     }
 

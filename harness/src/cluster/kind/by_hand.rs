@@ -54,10 +54,14 @@ pub fn by_file(folder: &Path) -> NodeConfig {
 
 /// What kind is told of a node that trusts `trust` for good; `ca` is the file of
 /// the issuer's CA.
-pub fn by_flags(trust: &Trust, ca: Option<&Path>) -> NodeConfig {
+///
+/// # Errors
+/// Kubernetes' own text for what it would refuse, or what flags cannot say.
+pub fn by_flags(trust: &Trust, ca: Option<&Path>) -> Result<NodeConfig, String> {
+    authn::render(trust)?;
     let mut config = plain();
-    config.trusts_by_flags(trust, ca);
-    config
+    config.trusts_by_flags(trust, ca)?;
+    Ok(config)
 }
 
 /// A node for any machine: where there is no cgroup v1 the word for it says

@@ -69,7 +69,12 @@ impl NodeConfig {
     }
 
     /// Whom to trust by `--oidc-*` flags; `ca` is the issuer's CA's file.
-    pub fn trusts_by_flags(&mut self, trust: &Trust, ca: Option<&Path>) {
+    ///
+    /// # Errors
+    /// A sentence: several claims are required. Each is a flag of its own, since what
+    /// is behind the first `=` is a value, commas and all
+    /// (`NewMapStringStringNoSplit`), and a map has a flag once.
+    pub fn trusts_by_flags(&mut self, trust: &Trust, ca: Option<&Path>) -> Result<(), String> {
         self.flag("oidc-issuer-url", &trust.issuer_url);
         self.flag("oidc-client-id", &trust.client_id);
         if let Some(ca) = ca {
@@ -86,16 +91,13 @@ impl NodeConfig {
                 self.flag(name, value);
             }
         }
-        // Of a flag that is given several times a map has no word; its values
-        // may be joined (`stringToString`).
-        let claims: Vec<String> = trust
-            .required_claims
-            .iter()
-            .map(|(claim, value)| format!("{claim}={value}"))
-            .collect();
-        if !claims.is_empty() {
-            self.flag("oidc-required-claim", &claims.join(","));
+        if trust.required_claims.len() > 1 {
+            return Err("kind's configuration has each flag once, and so one required claim; require several with --spelling file".to_owned());
         }
+        for (claim, value) in &trust.required_claims {
+            self.flag("oidc-required-claim", &format!("{claim}={value}"));
+        }
+        Ok(())
     }
 
     /// One of the API server's flags, without dashes.
@@ -269,13 +271,16 @@ mod tests {
             username_claim: Some("email".to_owned()),
             groups_claim: Some("cognito:groups".to_owned()),
             groups_prefix: Some("oidc:".to_owned()),
-            required_claims: BTreeMap::from([
-                ("a".to_owned(), "b".to_owned()),
-                ("token_use".to_owned(), "id".to_owned()),
-            ]),
+            required_claims: BTreeMap::from([("token_use".to_owned(), "id".to_owned())]),
             ..Trust::default()
         };
-        config.trusts_by_flags(&trust, Some(Path::new("/x/ca.crt")));
+        let told = config.trusts_by_flags(&trust, Some(Path::new("/x/ca.crt")));
+        assert_eq!(told, Ok(()));
+        let mut several = trust.clone();
+        let more = ("a".to_owned(), "b".to_owned());
+        several.required_claims.extend([more]);
+        let refused = NodeConfig::default().trusts_by_flags(&several, None);
+        assert!(refused.is_err_and(|why| why.contains("--spelling file")));
         let file = read(&config.render());
         assert_eq!(file["name"], "a");
         assert_eq!(file["networking"]["apiServerPort"], 6443);
@@ -285,7 +290,7 @@ mod tests {
                 "oidc-issuer-url": "https://172.19.0.1:9443/p", "oidc-client-id": "c",
                 "oidc-ca-file": CA, "oidc-username-claim": "email",
                 "oidc-groups-claim": "cognito:groups", "oidc-groups-prefix": "oidc:",
-                "oidc-required-claim": "a=b,token_use=id",
+                "oidc-required-claim": "token_use=id",
             })
         );
         assert_eq!(

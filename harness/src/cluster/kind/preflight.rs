@@ -379,7 +379,15 @@ mod tests {
     #[case("1.40", false)]
     #[case("", false)]
     fn old_daemons_are_refused(#[case] version: &str, #[case] fits: bool) {
-        assert_eq!(check_api(version).is_ok(), fits);
+        let checked = check_api(version);
+        assert_eq!(checked.is_ok(), fits);
+        if let Err(missing) = checked {
+            let missing = missing.to_string();
+            assert!(
+                missing.ends_with("Update Docker to 20.10 or later"),
+                "{missing}"
+            );
+        }
     }
 
     #[rstest]

@@ -280,6 +280,23 @@ async fn a_watch_ends_on_the_clock_with_a_bookmark_before() {
 }
 
 #[tokio::test]
+async fn a_short_watch_has_a_bookmark_too() {
+    let server = server();
+    let uri = "/api/v1/namespaces/default/pods?watch=1&timeoutSeconds=30&allowWatchBookmarks=true";
+    let mut watch = server.watch(uri, "").await;
+    watch.next().await.expect("the end of what was there");
+    for (later, wanted) in [(28, Some("BOOKMARK")), (2, None)] {
+        server
+            .clock
+            .advance(Duration::from_secs(later))
+            .expect("movable");
+        let event = watch.next().await;
+        let kind = event.as_ref().map(|event| event["type"].as_str());
+        assert_eq!(kind.flatten(), wanted);
+    }
+}
+
+#[tokio::test]
 async fn a_streaming_list_ends_its_objects_with_a_bookmark() {
     let server = server();
     let query =
