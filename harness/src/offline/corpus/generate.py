@@ -43,7 +43,7 @@ def file(*entries, more=""):
 WORDS = """
 y n Y N yes no Yes No YES NO on off On Off ON OFF true True TRUE false False FALSE TrUe oN nO
 null Null NULL ~ !!null
-010 0o10 0O7 0x10 0X1 0b11 0B1 0b 0x 0o 08 0777 0_1 _1 1_ 1__0 1_000 0x_1 -0 +1 -1 +0x1 -0x1 -0b1 -0o7 --1 +-1
+010 0o10 0O7 0x10 0X1 0b11 0B1 0b 0x 0o 08 0777 0_1 _1 1_ 1__0 .9_001 ._9 .9_ .9__1 .9_e1 .9e1_0 .9e_1 1_000 0x_1 -0 +1 -1 +0x1 -0x1 -0b1 -0o7 --1 +-1
 1e3 1E3 1.e3 1e400 1e-400 1.5e+3 .5 5. 0. 1.0 . .. .e3 .5e 685_230.15 1.5_0 190:20:30 1:30
 .inf .Inf .INF +.inf -.inf -.INF .nan .NaN .NAN +.nan
 9223372036854775807 9223372036854775808 -9223372036854775808 -9223372036854775809 18446744073709551615

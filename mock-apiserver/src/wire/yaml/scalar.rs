@@ -152,7 +152,9 @@ fn resolve(text: &str) -> Resolved {
         _ => {}
     }
     match text.as_bytes()[0] {
-        b'.' => finite(text).map_or(Resolved::Str, Resolved::Float),
+        b'.' => separated(text)
+            .and_then(|plain| finite(&plain))
+            .map_or(Resolved::Str, Resolved::Float),
         b'0'..=b'9' | b'+' | b'-' => {
             let plain = text.replace('_', "");
             integer(&plain)
@@ -162,6 +164,20 @@ fn resolve(text: &str) -> Resolved {
         }
         _ => Resolved::Str,
     }
+}
+
+/// Without underscores, where each of them is between two digits
+/// (`strconv.underscoreOK`).
+fn separated(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: Option<usize>| {
+        let byte = at.and_then(|at| bytes.get(at));
+        byte.is_some_and(u8::is_ascii_digit)
+    };
+    let mut underscores = (0..bytes.len()).filter(|at| bytes[*at] == b'_');
+    underscores
+        .all(|at| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)))
+        .then(|| text.replace('_', ""))
 }
 
 /// `strconv.ParseFloat`, for which too large a number is an error.
