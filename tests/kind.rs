@@ -161,10 +161,7 @@ fn no_image() -> Result<(), Stop> {
 fn cleaned() -> Result<(), Stop> {
     programs::kind()?;
     let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let image = format!(
-        "rolecall/node:{}",
-        harness::cluster::Version::default().release()
-    );
+    let image = node_image();
     let names = ["rolecall-0c1ea7ed", "rolecall-57a96e70"];
     let node = |name: &str| format!("{name}-control-plane");
     let _nodes = names.map(|name| Removed(node(name)));
@@ -187,6 +184,12 @@ fn cleaned() -> Result<(), Stop> {
         .ok()?
         .says("nothing is left of an earlier run")
         .map(drop)
+}
+
+/// The image that `just kind-node-image` makes.
+fn node_image() -> String {
+    let version = harness::cluster::Version::default();
+    format!("rolecall/node:{}", version.release())
 }
 
 /// A container that is gone with the value.
@@ -460,10 +463,7 @@ impl ByHand {
             name: format!("hand-{}-{:04x}", std::process::id(), rand::random::<u16>()),
             folder,
         };
-        let image = format!(
-            "rolecall/node:{}",
-            harness::cluster::Version::default().release()
-        );
+        let image = node_image();
         let config = config.display().to_string();
         let arguments = ["create", "cluster", "--config", &config, "--image", &image];
         let mut command = by_hand.command(&arguments);

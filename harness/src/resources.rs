@@ -177,14 +177,12 @@ impl Resources {
     /// kubectl finds it: a group may have its version before it, and its end may be
     /// left out (`schema.ParseResourceArg`, `DefaultRESTMapper.ResourcesFor`).
     pub fn find(&self, name: &str, group: Option<&str>) -> Option<&Resource> {
-        let mut named = self.0.iter().filter(|resource| resource.goes_by(name));
-        let Some(group) = group.map(str::to_lowercase) else {
-            return named.next();
-        };
-        let named: Vec<&Resource> = named.collect();
         let of = |fits: &dyn Fn(&str) -> bool| {
-            let mut fitting = named.iter().filter(|resource| fits(&resource.group));
-            fitting.next().copied()
+            let mut all = self.0.iter();
+            all.find(|resource| resource.goes_by(name) && fits(&resource.group))
+        };
+        let Some(group) = group.map(str::to_lowercase) else {
+            return of(&|_| true);
         };
         let after_version = group
             .split_once('.')

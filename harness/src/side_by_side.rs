@@ -50,7 +50,6 @@ pub struct Side {
 struct Step {
     title: String,
     verdict: Verdict,
-    why: Option<String>,
     answers: Vec<String>,
 }
 
@@ -113,10 +112,11 @@ impl Side {
             self.steps.push(Step {
                 title: title.clone(),
                 verdict: verdict.clone(),
-                why: verdict.reason().map(|why| common(&why.to_owned())),
-                answers: details
+                answers: verdict
+                    .reason()
+                    .map(str::to_owned)
                     .iter()
-                    .filter(|line| !is_of_the_way(line))
+                    .chain(details.iter().filter(|line| !is_of_the_way(line)))
                     .map(common)
                     .collect(),
             });
@@ -159,7 +159,6 @@ impl Step {
     fn lines(&self) -> Vec<String> {
         let verdict = self.verdict.word().to_owned();
         std::iter::once(verdict)
-            .chain(self.why.clone())
             .chain(self.answers.iter().cloned())
             .collect()
     }

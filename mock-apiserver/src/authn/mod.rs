@@ -447,17 +447,10 @@ pub fn with_authenticated(mut user: User) -> User {
 /// Adds the group that says whether somebody is known, last, where it is not there:
 /// of whoever is impersonated (`endpoints/filters/impersonation`).
 pub fn with_standard_group(mut user: User) -> User {
-    let group = if user.username == ANONYMOUS {
-        UNAUTHENTICATED
-    } else if user.groups.iter().any(|group| group == UNAUTHENTICATED) {
-        return user;
-    } else {
-        AUTHENTICATED
-    };
-    if !user.groups.iter().any(|one| one == group) {
-        user.groups.push(group.to_owned());
+    if user.username == ANONYMOUS && !user.groups.iter().any(|group| group == UNAUTHENTICATED) {
+        user.groups.push(UNAUTHENTICATED.to_owned());
     }
-    user
+    with_authenticated(user)
 }
 
 /// These name a user where a front proxy is configured, which is never here.

@@ -163,10 +163,8 @@ pub fn note_engine(docker: &Docker, home: &Home) -> io::Result<()> {
 /// Whether something is to be put back.
 pub fn has_sysctls() -> bool {
     let proc = Path::new(PROC);
-    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
     let file = read(&sysctls());
-    let boot = format!("boot {}\n", read(&proc.join(BOOT_ID)).trim());
-    let noted = file.strip_prefix(&boot).unwrap_or_default();
+    let noted = file.strip_prefix(&boot(proc)).unwrap_or_default();
     SYSCTLS.iter().any(|(name, of_kubelets)| {
         noted.contains(&format!("{name} ")) && read(&proc.join(name)).trim() == *of_kubelets
     })
@@ -189,28 +187,36 @@ pub async fn note_sysctls(docker: &Docker) -> Result<(), String> {
 }
 
 fn note(file: &Path, proc: &Path) -> io::Result<()> {
-    let boot = std::fs::read_to_string(proc.join(BOOT_ID)).unwrap_or_default();
-    let boot = format!("boot {}\n", boot.trim());
-    let noted = std::fs::read_to_string(file).unwrap_or_default();
-    let noted = noted.strip_prefix(&boot).unwrap_or_default();
-    let mut now = boot.clone();
+    let mut now = boot(proc);
+    let before = read(file);
+    let noted = before.strip_prefix(&now).unwrap_or_default();
     for (name, of_kubelets) in SYSCTLS {
         let Ok(value) = std::fs::read_to_string(proc.join(name)) else {
             continue;
         };
-        let before = || {
-            noted
-                .lines()
-                .find(|line| line.starts_with(&format!("{name} ")))
+        let line = if value.trim() == of_kubelets {
+            let before = format!("{name} ");
+            let mut lines = noted.lines();
+            lines
+                .find(|line| line.starts_with(&before))
+                .map(str::to_owned)
+        } else {
+            Some(format!("{name} {}", value.trim()))
         };
-        match (value.trim() == of_kubelets).then(before) {
-            None => now.push_str(&format!("{name} {}\n", value.trim())),
-            Some(Some(line)) => now.push_str(&format!("{line}\n")),
-            Some(None) => {}
-        }
+        now.extend(line.map(|line| line + "\n"));
     }
     std::fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
     write_private(file, &now)
+}
+
+/// The first line of a note: since when it holds.
+fn boot(proc: &Path) -> String {
+    format!("boot {}\n", read(&proc.join(BOOT_ID)).trim())
+}
+
+/// A file's text; nothing where it cannot be read.
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// One file for all of somebody's runs, wherever else their cache is: there is
