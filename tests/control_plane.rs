@@ -60,6 +60,10 @@ pub fn cases() -> Vec<Case> {
             at_fifty_moments,
         ),
         case(
+            "control_plane::nothing_is_left_where_a_sigkill_comes_at_once",
+            at_once,
+        ),
+        case(
             "control_plane::eight_at_once_come_out_as_one_alone",
             eight_at_once,
         ),
@@ -291,6 +295,50 @@ fn at_moment(signal: &str, moment: u64) -> Result<(), Stop> {
     child.wait().map_err(|error| error.to_string())?;
     let what = format!("nothing is left of a SIG{signal} after {moment} ms");
     left_nothing(&what, folder.path())
+}
+
+/// Killed as soon as the folder is there, and as soon as a program is about to be:
+/// moments that a seed does not hit.
+fn at_once() -> Result<(), Stop> {
+    for file in ["", "etcd.log", "kube-apiserver.log"] {
+        for _ in 0..3 {
+            killed_when_there_is(file)?;
+        }
+    }
+    Ok(())
+}
+
+/// `file` is one of the cluster's folder, or that folder itself.
+fn killed_when_there_is(file: &str) -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mark = folder.path().display().to_string();
+    let arguments = [
+        "test",
+        "--cluster",
+        "control-plane",
+        "scenarios/tutorial.yaml",
+    ];
+    let mut child = started(&mark, &arguments)?;
+    let is_there = || {
+        let entries = std::fs::read_dir(folder.path()).into_iter().flatten();
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            name.to_string_lossy().starts_with("rolecall-cluster-")
+                && entry.path().join(file).exists()
+        })
+    };
+    // Without a pause: what comes next is a fraction of a millisecond away.
+    while !is_there() {
+        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+            return Err(Stop::Fail(format!("no {file:?} before its end: {status}")));
+        }
+    }
+    child.kill().map_err(|error| error.to_string())?;
+    child.wait().map_err(|error| error.to_string())?;
+    left_nothing(
+        &format!("nothing is left of a SIGKILL with {file:?} just made"),
+        folder.path(),
+    )
 }
 
 fn eight_at_once() -> Result<(), Stop> {

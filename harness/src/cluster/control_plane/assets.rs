@@ -15,7 +15,7 @@ use std::time::Duration;
 use foundation::clock::{Stopwatch, pause};
 use kube_rbac::Version;
 
-use crate::child::Group;
+use crate::child::{Group, TempFolder};
 
 /// What a control plane is made of, from one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,10 +259,8 @@ pub async fn build(wanted: Wanted, tick: &mut dyn FnMut(Duration)) -> Result<(),
             .args(&NAMES[1..]),
         Wanted::Kind => command.arg("kind"),
     };
-    command
-        .env("ROLECALL_KUBERNETES", built_folder())
-        .stdin(Stdio::null());
-    let mut build = Group::start(&mut command, Some(sources.path()))
+    command.env("ROLECALL_KUBERNETES", built_folder());
+    let mut build = Group::start(&command, None)
         .map_err(|error| format!("bash does not start: {error}"))?;
     let watch = Stopwatch::start();
     loop {
@@ -276,8 +274,8 @@ pub async fn build(wanted: Wanted, tick: &mut dyn FnMut(Duration)) -> Result<(),
 }
 
 /// What is built, in a folder that goes with the value.
-fn sources() -> std::io::Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir()?;
+fn sources() -> std::io::Result<TempFolder> {
+    let folder = TempFolder::new("rolecall-sources-")?;
     for (path, text) in SOURCES {
         let path = folder.path().join(path);
         if let Some(folder) = path.parent() {

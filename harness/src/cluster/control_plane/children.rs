@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -23,29 +23,20 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in `folder`, which is removed when it ends. Its output
-    /// goes to `NAME.log` in `logs`.
+    /// Starts `command`; its output goes to `NAME.log` in `logs`.
     ///
     /// # Errors
     /// The operating system's, with the program in it.
     pub fn start(
         name: &'static str,
         mut command: Command,
-        folder: &Path,
         logs: &Path,
     ) -> Result<Self, String> {
         let log = logs.join(format!("{name}.log"));
-        let mut start = || -> io::Result<Group> {
-            let output = File::options().append(true).create_new(true).open(&log)?;
-            command
-                .stdin(Stdio::null())
-                .stdout(output.try_clone()?)
-                .stderr(output)
-                // Kubernetes prints times of its own zone into refusals.
-                .env("TZ", "UTC");
-            Group::start(&mut command, Some(folder))
-        };
-        match start() {
+        // Kubernetes prints times of its own zone into refusals.
+        command.env("TZ", "UTC");
+        let output = File::options().append(true).create_new(true).open(&log);
+        match output.and_then(|output| Group::start(&command, Some(output))) {
             Ok(group) => Ok(Self {
                 name,
                 log,

@@ -12,7 +12,7 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use foundation::clock::{Stopwatch, pause};
@@ -26,6 +26,7 @@ use super::authn::Trust;
 use super::kubeconfig::Kubeconfig;
 use super::reload::{self, Reload};
 use super::{Capabilities, Cluster, TrustError};
+use crate::child::TempFolder;
 use assets::Programs;
 use children::Process;
 use settings::{Certificates, Folder, SERVICE_ACCOUNT_ISSUER};
@@ -66,12 +67,13 @@ pub struct ControlPlane {
     watch: tokio::task::JoinHandle<()>,
 }
 
-/// The children, in the order in which they go: etcd's end takes the folder.
+/// The children, in the order in which they go, and their folder after them.
 #[derive(Debug)]
 struct Processes {
     controllers: Process,
     api_server: Process,
     etcd: Process,
+    folder: Mutex<Option<TempFolder>>,
     /// Kept until the programs have them, and from others ever after.
     _ports: [ReservedPort; 2],
 }
@@ -88,6 +90,8 @@ impl Processes {
         for process in [&self.controllers, &self.api_server, &self.etcd] {
             process.kill();
         }
+        let folder = self.folder.lock();
+        drop(folder.unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -100,9 +104,7 @@ impl ControlPlane {
     pub async fn start(programs: &Programs, config: Config) -> Result<Self, String> {
         let certificates = Certificates::new(&config.name, config.host.as_deref(), pki::today())
             .map_err(|error| error.to_string())?;
-        let folder = tempfile::Builder::new()
-            .prefix("rolecall-cluster-")
-            .tempdir()
+        let folder = TempFolder::new("rolecall-cluster-")
             .map_err(|error| format!("a folder for the cluster: {error}"))?;
         let port = |port| ReservedPort::bind(SocketAddr::from(([127, 0, 0, 1], port)));
         let ports = [port(config.port), port(0)];
@@ -125,17 +127,13 @@ impl ControlPlane {
             },
         )?;
 
-        let (root, name) = (place.path(""), "etcd");
-        let etcd = Process::start(name, settings::etcd(programs, &place), &root, &place.0)?;
-        // From here on the folder goes with etcd.
-        let _ = folder.keep();
-        let start =
-            |name, command, part: &str| Process::start(name, command, &place.path(part), &place.0);
+        let start = |name, command| Process::start(name, command, &place.0);
+        let etcd = start("etcd", settings::etcd(programs, &place))?;
         let command = settings::kube_apiserver(programs, &place, &config, address);
-        let api_server = start("kube-apiserver", command, "kube-apiserver")?;
+        let api_server = start("kube-apiserver", command)?;
         until(&api_server, &[&etcd, &api_server], || reload.is_ready()).await?;
         let command = settings::kube_controller_manager(programs, &place, controllers_address);
-        let controllers = start("kube-controller-manager", command, "controllers")?;
+        let controllers = start("kube-controller-manager", command)?;
         let all = [&etcd, &api_server, &controllers];
         until(&controllers, &all, || reload.has_what_namespaces_have()).await?;
 
@@ -143,6 +141,7 @@ impl ControlPlane {
             controllers,
             api_server,
             etcd,
+            folder: Mutex::new(Some(folder)),
             _ports: ports,
         });
         let (tell, broken) = channel::channel(None);

@@ -17,7 +17,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -398,8 +398,7 @@ async fn create(
         .arg(home.path("kubeconfig"))
         .env("KIND_EXPERIMENTAL_PROVIDER", "docker")
         .env_remove("KUBECONFIG")
-        .env_remove("KIND_EXPERIMENTAL_DOCKER_NETWORK")
-        .stdin(Stdio::null());
+        .env_remove("KIND_EXPERIMENTAL_DOCKER_NETWORK");
     if let Some(image) = &config.image {
         command.args(["--image", image]);
     }
@@ -410,12 +409,9 @@ async fn create(
     if let Some(wrapper) = tools.docker.wrapper() {
         command.env("PATH", path_with_wrapper(home, &wrapper)?);
     }
-    let mut start = || -> io::Result<Group> {
-        let output = std::fs::File::create(&log)?;
-        command.stdout(output.try_clone()?).stderr(output);
-        Group::start(&mut command, None)
-    };
-    let mut group = start().map_err(|error| format!("kind does not start: {error}"))?;
+    let mut group = std::fs::File::create(&log)
+        .and_then(|output| Group::start(&command, Some(output)))
+        .map_err(|error| format!("kind does not start: {error}"))?;
     let watch = Stopwatch::start();
     let failed = loop {
         match group.ended() {

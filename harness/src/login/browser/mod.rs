@@ -15,7 +15,7 @@
 //! ```
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use foundation::clock::{Stopwatch, pause};
@@ -33,7 +33,7 @@ pub use programs::{Missing, Programs, Trust, find, find_browser};
 
 use super::code_flow::{Authorization, CodeFlow, parse, without_query};
 use super::{Login, Refusal, Request, Session};
-use crate::child::Group;
+use crate::child::{Group, TempFolder};
 use crate::client::Broken;
 
 /// How long chromedriver may take to listen, and a page to come.
@@ -57,7 +57,7 @@ pub struct Browser {
     driver: Option<WebDriver>,
     /// Before the folder, which it writes to.
     _group: Group,
-    folder: tempfile::TempDir,
+    folder: TempFolder,
 }
 
 /// What is typed into the pages.
@@ -143,10 +143,7 @@ impl Browser {
         more: &[String],
     ) -> Result<Self, Broken> {
         let broken = |error: &dyn std::fmt::Display| Broken::new("start a browser", error);
-        let folder = tempfile::Builder::new()
-            .prefix("rolecall-browser-")
-            .tempdir()
-            .map_err(|error| broken(&error))?;
+        let folder = TempFolder::new("rolecall-browser-").map_err(|error| broken(&error))?;
         let (mut group, log) = start_driver(programs, folder.path())?;
         let address = address_of_driver(&mut group, &log).await?;
         let profile = folder.path().join("profile");
@@ -446,22 +443,17 @@ impl Drop for Browser {
 fn start_driver(programs: &Programs, folder: &Path) -> Result<(Group, std::path::PathBuf), Broken> {
     let what = programs.driver.display().to_string();
     let log = folder.join("chromedriver.log");
-    let started = || {
-        let file = std::fs::File::create(&log)?;
-        let mut command = Command::new(&programs.driver);
-        command
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            // What else Chromium keeps is to go with the profile.
-            .env("HOME", folder)
-            .env("TMPDIR", folder)
-            .env_remove("XDG_CONFIG_HOME")
-            .env_remove("XDG_CACHE_HOME");
-        Group::start(&mut command, Some(folder))
-    };
-    let group = started().map_err(|error: std::io::Error| Broken::new(what, error))?;
+    let mut command = Command::new(&programs.driver);
+    command
+        .arg("--port=0")
+        // What else Chromium keeps is to go with the profile.
+        .env("HOME", folder)
+        .env("TMPDIR", folder)
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("XDG_CACHE_HOME");
+    let group = std::fs::File::create(&log)
+        .and_then(|output| Group::start(&command, Some(output)))
+        .map_err(|error| Broken::new(what, error))?;
     Ok((group, log))
 }
 
