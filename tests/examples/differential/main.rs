@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use compare::Outcome;
+use futures_util::future::try_join_all;
 use harness::cluster::Kind;
 use harness::login::Driver;
 use harness::rig::{Audit, Config, Rig};
@@ -44,10 +45,9 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         number("--requests")?.unwrap_or(2_000),
     );
     let folder = tempfile::tempdir()?;
-    let mut servers = Vec::new();
-    for kind in [Kind::Embedded, Kind::ControlPlane] {
-        servers.push(Server::start(kind, folder.path().join(kind.name())).await?);
-    }
+    let kinds = [Kind::Embedded, Kind::ControlPlane];
+    let starts = kinds.map(|kind| Server::start(kind, folder.path().join(kind.name())));
+    let mut servers = try_join_all(starts).await?;
     let kubectl = kubectl::record(&program("kubectl")?).await?;
     let drawn = usize::try_from(count)?.saturating_sub(kubectl.len());
     let survey = requests::survey();
@@ -169,11 +169,7 @@ fn is_safe(request: &Request) -> bool {
 }
 
 async fn ask(servers: &mut [Server], request: &Request) -> Result<Vec<Outcome>, Error> {
-    let mut outcomes = Vec::new();
-    for server in servers {
-        outcomes.push(server.ask(request).await?);
-    }
-    Ok(outcomes)
+    try_join_all(servers.iter_mut().map(|server| server.ask(request))).await
 }
 
 /// One cluster with its identity provider, people and audit log.

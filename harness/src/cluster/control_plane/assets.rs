@@ -260,8 +260,8 @@ pub async fn build(wanted: Wanted, tick: &mut dyn FnMut(Duration)) -> Result<(),
         Wanted::Kind => command.arg("kind"),
     };
     command.env("ROLECALL_KUBERNETES", built_folder());
-    let mut build = Group::start(&command, None)
-        .map_err(|error| format!("bash does not start: {error}"))?;
+    let mut build =
+        Group::start(&command, None).map_err(|error| format!("bash does not start: {error}"))?;
     let watch = Stopwatch::start();
     loop {
         match build.ended() {

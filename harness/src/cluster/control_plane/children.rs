@@ -27,11 +27,7 @@ impl Process {
     ///
     /// # Errors
     /// The operating system's, with the program in it.
-    pub fn start(
-        name: &'static str,
-        mut command: Command,
-        logs: &Path,
-    ) -> Result<Self, String> {
+    pub fn start(name: &'static str, mut command: Command, logs: &Path) -> Result<Self, String> {
         let log = logs.join(format!("{name}.log"));
         // Kubernetes prints times of its own zone into refusals.
         command.env("TZ", "UTC");
