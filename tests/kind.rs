@@ -312,8 +312,9 @@ fn home_of_process(pid: u32) -> Option<PathBuf> {
     })
 }
 
-/// At moments of a start, in the middle of what kind does; at as many of a seed as
-/// `ROLECALL_MOMENTS` says (docs/fidelity.md has when it was fifty).
+/// At moments of a start, in the middle of what kind does, of `up` and `test` in
+/// turn; at as many of a seed as `ROLECALL_MOMENTS` says (docs/fidelity.md has when
+/// it was fifty).
 fn interrupted() -> Result<(), Stop> {
     let path = path_with(&[programs::kind()?])?;
     let mut moments = vec![
@@ -327,11 +328,16 @@ fn interrupted() -> Result<(), Stop> {
     if let Some(count) = asked.and_then(|text| text.parse::<usize>().ok()) {
         moments = crate::rig::moments(count, 12_000);
     }
-    for (signal, moment) in moments {
+    for ((signal, moment), subcommand) in moments.into_iter().zip(["up", "test"].iter().cycle()) {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let mut child: Child = Command::new(programs::rolecall())
-            .args(["up", "--cluster", "kind", "--dir"])
-            .arg(folder.path().join("rolecall"))
+        let mut command = Command::new(programs::rolecall());
+        command.args([subcommand, "--cluster", "kind"]);
+        match *subcommand {
+            "up" => command.arg("--dir").arg(folder.path().join("rolecall")),
+            _ => command.arg("scenarios/tutorial.yaml"),
+        };
+        let mut child: Child = command
+            .current_dir(programs::root())
             .env("PATH", &path)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -351,9 +357,11 @@ fn interrupted() -> Result<(), Stop> {
         std::thread::sleep(Duration::from_millis(moment));
         crate::rig::send(signal, pid)?;
         let status = child.wait().map_err(|error| error.to_string())?;
-        check(status.success() || signal == "KILL", || {
-            format!("{signal}: {status}")
-        })?;
+        // A scenario that was not run has not passed.
+        check(
+            status.success() == (*subcommand == "up") || signal == "KILL",
+            || format!("{subcommand}, {signal}: {status}"),
+        )?;
         eventually(
             &format!("after SIG{signal} at {moment} ms {node} and its folder are gone"),
             || Ok(!home.exists() && !exists(&node)?),

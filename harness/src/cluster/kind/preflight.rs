@@ -26,8 +26,9 @@ const IPV6_SUBNET: &str = "fc00:f853:ccd:e793::/64";
 const OLDEST_API: (u32, u32) = (1, 41);
 /// CAP_SYS_RESOURCE (linux/capability.h), in `CapBnd`.
 const SYS_RESOURCE: u32 = 24;
-/// What systemd and the kubelet of one node take, with some room.
-const INOTIFY_INSTANCES: u64 = 64;
+/// Sysctls of `fs.inotify`, and how much of each systemd and the kubelet of one
+/// node take, with some room.
+const INOTIFY: [(&str, u64); 2] = [("max_user_instances", 64), ("max_user_watches", 512)];
 
 /// All that a kind cluster is made with.
 #[derive(Clone, Debug)]
@@ -308,22 +309,26 @@ fn has_sys_resource(status: &str) -> bool {
     bits.is_none_or(|bits| bits >> SYS_RESOURCE & 1 == 1)
 }
 
-/// Whether systemd and the kubelet get as many inotify instances as they need.
+/// Whether systemd and the kubelet get as many of inotify's instances and watches
+/// as they need.
 ///
 /// # Errors
 /// [`Missing`], with the sysctl.
 pub fn check_inotify(proc: &Path) -> Result<(), Missing> {
-    let file = proc.join("sys/fs/inotify/max_user_instances");
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    match text.trim().parse::<u64>() {
-        Ok(instances) if instances < INOTIFY_INSTANCES => Err(Missing::new(
-            format!(
-                "fs.inotify.max_user_instances is {instances}, and a node needs {INOTIFY_INSTANCES}"
-            ),
-            format!("sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES}"),
-        )),
-        _ => Ok(()),
+    for (name, needed) in INOTIFY {
+        let file = proc.join("sys/fs/inotify").join(name);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        match text.trim().parse::<u64>() {
+            Ok(limit) if limit < needed => {
+                return Err(Missing::new(
+                    format!("fs.inotify.{name} is {limit}, and a node needs {needed}"),
+                    format!("sysctl fs.inotify.{name}={needed}"),
+                ));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -398,20 +403,22 @@ mod tests {
         assert_eq!(has_sys_resource(status), has);
     }
 
-    #[test]
-    fn few_inotify_instances_are_told() {
+    #[rstest]
+    #[case("max_user_instances", 64)]
+    #[case("max_user_watches", 512)]
+    fn a_low_limit_of_inotify_is_told(#[case] name: &str, #[case] needed: u64) {
         let proc = tempfile::tempdir().expect("a folder");
         let folder = proc.path().join("sys/fs/inotify");
         std::fs::create_dir_all(&folder).expect("made");
         assert_eq!(check_inotify(proc.path()), Ok(()));
-        let file = folder.join("max_user_instances");
-        std::fs::write(&file, "32\n").expect("written");
+        let file = folder.join(name);
+        std::fs::write(&file, format!("{}\n", needed - 1)).expect("written");
         let missing = check_inotify(proc.path()).expect_err("too few").to_string();
         assert!(
-            missing.ends_with("sysctl fs.inotify.max_user_instances=64"),
+            missing.ends_with(&format!("sysctl fs.inotify.{name}={needed}")),
             "{missing}"
         );
-        std::fs::write(&file, "8192\n").expect("written");
+        std::fs::write(&file, format!("{needed}\n")).expect("written");
         assert_eq!(check_inotify(proc.path()), Ok(()));
     }
 }
