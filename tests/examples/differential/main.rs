@@ -23,7 +23,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use compare::Outcome;
-use futures_util::future::try_join_all;
 use harness::cluster::Kind;
 use harness::login::Driver;
 use harness::rig::{Audit, Config, Rig};
@@ -45,9 +44,10 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         number("--requests")?.unwrap_or(2_000),
     );
     let folder = tempfile::tempdir()?;
-    let kinds = [Kind::Embedded, Kind::ControlPlane];
-    let starts = kinds.map(|kind| Server::start(kind, folder.path().join(kind.name())));
-    let mut servers = try_join_all(starts).await?;
+    let mut servers = Vec::new();
+    for kind in [Kind::Embedded, Kind::ControlPlane] {
+        servers.push(Server::start(kind, folder.path().join(kind.name())).await?);
+    }
     let kubectl = kubectl::record(&program("kubectl")?).await?;
     let drawn = usize::try_from(count)?.saturating_sub(kubectl.len());
     let survey = requests::survey();
@@ -169,7 +169,11 @@ fn is_safe(request: &Request) -> bool {
 }
 
 async fn ask(servers: &mut [Server], request: &Request) -> Result<Vec<Outcome>, Error> {
-    try_join_all(servers.iter_mut().map(|server| server.ask(request))).await
+    let mut outcomes = Vec::new();
+    for server in servers {
+        outcomes.push(server.ask(request).await?);
+    }
+    Ok(outcomes)
 }
 
 /// One cluster with its identity provider, people and audit log.
