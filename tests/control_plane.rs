@@ -22,6 +22,14 @@ const MARK: &str = "ROLECALL_TEST_MARK";
 /// What makes the test binary start a cluster and panic.
 pub const PANICS: &str = "ROLECALL_TEST_PANICS";
 
+/// What starts a control plane and needs it for a while.
+const A_TEST: [&str; 4] = [
+    "test",
+    "--cluster",
+    "control-plane",
+    "scenarios/tutorial.yaml",
+];
+
 /// All of them.
 pub fn cases() -> Vec<Case> {
     let mut all = Vec::new();
@@ -232,13 +240,7 @@ fn left_nothing(what: &str, folder: &Path) -> Result<(), Stop> {
 }
 
 fn test_ended(signal: &str) -> Result<(), Stop> {
-    let arguments = [
-        "test",
-        "--cluster",
-        "control-plane",
-        "scenarios/tutorial.yaml",
-    ];
-    ended_by(signal, &arguments, "kube-controller").map(drop)
+    ended_by(signal, &A_TEST, "kube-controller").map(drop)
 }
 
 fn interrupted() -> Result<(), Stop> {
@@ -279,13 +281,7 @@ fn at_fifty_moments() -> Result<(), Stop> {
 fn at_moment(signal: &str, moment: u64) -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mark = folder.path().display().to_string();
-    let arguments = [
-        "test",
-        "--cluster",
-        "control-plane",
-        "scenarios/tutorial.yaml",
-    ];
-    let mut child = started(&mark, &arguments)?;
+    let mut child = started(&mark, &A_TEST)?;
     // The moment is what the case is about, whatever is going on then.
     std::thread::sleep(Duration::from_millis(moment));
     // It may have ended by itself on a machine that is fast.
@@ -312,13 +308,7 @@ fn at_once() -> Result<(), Stop> {
 fn killed_when_there_is(file: &str) -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mark = folder.path().display().to_string();
-    let arguments = [
-        "test",
-        "--cluster",
-        "control-plane",
-        "scenarios/tutorial.yaml",
-    ];
-    let mut child = started(&mark, &arguments)?;
+    let mut child = started(&mark, &A_TEST)?;
     let is_there = || {
         let entries = std::fs::read_dir(folder.path()).into_iter().flatten();
         entries.flatten().any(|entry| {
