@@ -157,3 +157,21 @@ fn fresh_ones_get_its_verdicts(oracle: &Oracle, version: Version) -> Result<(), 
     }
     Ok(())
 }
+
+#[test]
+fn another_trusted_issuer_decides_about_many_drawn_tokens() {
+    let drawn = generator::sketches(4000, 3);
+    let judged = drawn.iter().map(Sketch::case).filter_map(|mut case| {
+        let several = case.judge(Version::V1_37).verdict;
+        case.configuration.as_object_mut()?.remove("others")?;
+        Some((several, case.judge(Version::V1_37).verdict))
+    });
+    let judged: Vec<_> = judged.collect();
+    let count = |fits: &dyn Fn(&(Verdict, Verdict)) -> bool| {
+        judged.iter().filter(|verdicts| fits(verdicts)).count()
+    };
+    let by_another = count(&|(several, own)| *own == Verdict::NotMine && several != own);
+    let by_its_own = count(&|(several, own)| *own != Verdict::NotMine && several == own);
+    assert!(by_another > 10, "{by_another} of {}", judged.len());
+    assert!(by_its_own > 100, "{by_its_own} of {}", judged.len());
+}

@@ -336,9 +336,12 @@ fn prove(mut minors: Vec<Asked>, options: &Options) -> Result<bool, String> {
         if asked >= options.count {
             break;
         }
-        let sketches = generator::sketches(BATCH.min(options.count - asked), seed);
+        // Four tokens for a document.
+        let left = options.count - asked;
+        let documents = (BATCH / 4).min(left / 5);
+        let sketches = generator::sketches(BATCH.min(left - documents), seed);
         let cases = cases(&sketches);
-        let files = documents::files(BATCH / 4, seed);
+        let files = documents::files(documents, seed);
         for minor in &mut minors {
             minor.tokens(&cases, &sketches)?;
             minor.documents(&files)?;

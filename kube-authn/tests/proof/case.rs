@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use kube_authn::config::{JwtAuthenticator, OidcFlags};
 use kube_authn::{
-    Authenticator, ClaimState, KeySet, KeyState, Needed, Outcome, StepName, Version,
+    Authenticator, ClaimState, ConfigError, KeySet, KeyState, Needed, Outcome, StepName, Version,
     claim_response, jwks_response, provider_response, well_known,
 };
 use serde_json::{Map, Value, json};
@@ -20,7 +20,8 @@ pub struct Case {
     pub token: String,
     /// The body of the answer at `jwks_uri`, word for word.
     pub keys: String,
-    /// `{"jwt": …, "algs"?: […]}` or `{"flags": …}`, as the oracle takes them.
+    /// `{"jwt": …, "algs"?: […], "others"?: [{"jwt": …, "keys": …}]}` or
+    /// `{"flags": …}`, as the oracle takes them: others come before `jwt`.
     pub configuration: Value,
     /// What else is to be had: URL → `{"status"?, "contentType"?, "body",
     /// "authorization"?}`, or null.
@@ -99,13 +100,22 @@ impl Case {
             )),
             step: None,
         };
-        let (mut jwt, algorithms) = match self.configuration() {
+        let (entries, algorithms) = match self.configuration() {
             Ok(configuration) => configuration,
             Err(text) => return invalid(text),
         };
-        change(&mut jwt);
-        let authenticator = match Authenticator::new(&jwt, algorithms.as_deref()) {
-            Ok(authenticator) => authenticator.of(version),
+        let others = self.others().iter().map(|other| match &other["keys"] {
+            Value::String(body) => body.clone(),
+            keys => keys.to_string(),
+        });
+        let keys = others.chain([self.keys.clone()]);
+        let prepared = entries.into_iter().zip(keys).map(|(mut jwt, keys)| {
+            change(&mut jwt);
+            let authenticator = Authenticator::new(&jwt, algorithms.as_deref())?;
+            Ok((authenticator.of(version), keys))
+        });
+        let prepared: Vec<_> = match prepared.collect::<Result<_, ConfigError>>() {
+            Ok(prepared) => prepared,
             Err(error) => {
                 return Ours {
                     verdict: Verdict::InvalidConfig(error.to_string()),
@@ -113,8 +123,13 @@ impl Case {
                 };
             }
         };
-        let network = Network { case: self };
-        match network.authenticate(&authenticator) {
+        // The first whose issuer the token names decides.
+        let mut judged = prepared.iter().map(|(authenticator, keys)| {
+            let network = Network { case: self, keys };
+            network.authenticate(authenticator)
+        });
+        let outcome = judged.find(|outcome| *outcome != Outcome::NotMine);
+        match outcome.unwrap_or(Outcome::NotMine) {
             Outcome::Accepted(user) => Ours {
                 verdict: Verdict::Accepted {
                     username: user.username,
@@ -136,7 +151,13 @@ impl Case {
         }
     }
 
-    fn configuration(&self) -> Result<(JwtAuthenticator, Option<Vec<String>>), String> {
+    fn others(&self) -> &[Value] {
+        let others = self.configuration.get("others").and_then(Value::as_array);
+        others.map_or(&[], Vec::as_slice)
+    }
+
+    /// The entries, this case's own last, and the algorithms of all.
+    fn configuration(&self) -> Result<(Vec<JwtAuthenticator>, Option<Vec<String>>), String> {
         let strings = |value: &Value| -> Option<Vec<String>> {
             value.as_array().map(|list| {
                 list.iter()
@@ -169,27 +190,22 @@ impl Case {
                 }
             }
             let configuration = parsed.to_configuration().map_err(|e| e.to_string())?;
-            let jwt = configuration
-                .jwt
-                .into_iter()
-                .next()
-                .expect("flags make one authenticator");
-            return Ok((jwt, Some(parsed.signing_algs)));
+            return Ok((configuration.jwt, Some(parsed.signing_algs)));
         }
-        let jwt = &self.configuration["jwt"];
+        let others = self.others().iter().map(|other| &other["jwt"]);
+        let entries: Vec<&Value> = others.chain([&self.configuration["jwt"]]).collect();
         let file = json!({
             "apiVersion": "apiserver.config.k8s.io/v1",
             "kind": "AuthenticationConfiguration",
-            "jwt": [jwt],
+            "jwt": entries,
         });
         let file = kube_authn::config::AuthenticationConfiguration::from_value(&file)
             .map_err(|e| e.to_string())?;
         let errors = file.validate(&[]);
         if !errors.is_empty() {
-            return Err(kube_authn::ConfigError::Invalid(errors).to_string());
+            return Err(ConfigError::Invalid(errors).to_string());
         }
-        let jwt = file.jwt.into_iter().next().expect("there is one entry");
-        Ok((jwt, self.configuration.get("algs").and_then(strings)))
+        Ok((file.jwt, self.configuration.get("algs").and_then(strings)))
     }
 
     /// The case as the oracle reads it.
@@ -219,17 +235,15 @@ const JWKS_URL: &str = "https://jwks.oracle.invalid/keys";
 /// What the oracle serves, to this crate.
 struct Network<'a> {
     case: &'a Case,
+    /// The body of the answer at the authenticator's own `jwks_uri`.
+    keys: &'a str,
 }
 
 impl Network<'_> {
     /// Judges the token, and fetches what is needed, in go-oidc's way.
     fn authenticate(&self, authenticator: &Authenticator) -> Outcome {
         let now: Timestamp = self.case.now.parse().expect("now is a timestamp");
-        let keys = jwks_response(
-            "200 OK",
-            Some("application/json"),
-            self.case.keys.as_bytes(),
-        );
+        let keys = jwks_response("200 OK", Some("application/json"), self.keys.as_bytes());
         let keys = keys.map_err(|error| error.to_string());
         let judge = |claim| authenticator.judge(&self.case.token, state(Some(&keys)), claim, now);
         let claim = match judge(ClaimState::Unknown) {
@@ -300,7 +314,7 @@ impl Network<'_> {
             url.to_owned()
         };
         if url == JWKS_URL {
-            return Ok(ok(self.case.keys.clone()));
+            return Ok(ok(self.keys.to_owned()));
         }
         if url == authenticator.discovery_url() {
             let document = json!({"issuer": authenticator.issuer_url(), "jwks_uri": JWKS_URL});

@@ -414,6 +414,8 @@ fn file(c: &Configuration, prefixes: (&str, &str), with_algorithms: bool) -> Val
 struct Recipe {
     configuration: usize,
     keys: usize,
+    /// Configurations that are tried before, with the key sets of their issuers.
+    others: Vec<(usize, usize)>,
     signer: usize,
     algorithm: usize,
     now: i64,
@@ -450,6 +452,8 @@ enum Twist {
     WithoutUid,
     WithoutRequired(usize),
     OtherIssuer(usize),
+    /// Claims to come from another issuer that is trusted, too.
+    OtherTrusted(usize),
     Audience(&'static str),
     /// `exp`, `nbf` or `iat` that far from now, as a number or otherwise.
     Date(&'static str, i64, DateStyle),
@@ -589,13 +593,15 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         9 => vec(twist(), 1..=1),
         2 => vec(twist(), 2..=2),
     ];
+    let other = (0..CONFIGURATIONS, 0..KEY_SETS);
+    let others = prop_oneof![3 => Just(Vec::new()), 1 => vec(other, 1..=3)];
     (
         (
             any::<prop::sample::Index>(),
             any::<prop::sample::Index>(),
             any::<prop::sample::Index>(),
         ),
-        any::<prop::sample::Index>(),
+        (any::<prop::sample::Index>(), others),
         (
             1_257_894_000i64..4_000_000_000,
             prop_oneof![2 => Just(0), 1 => 1u32..1_000_000_000],
@@ -604,11 +610,18 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         (subject, extras, kid, twists),
     )
         .prop_map(
-            |((configuration, keys, signer), algorithm, (now, nanoseconds), life, rest)| {
+            |(
+                (configuration, keys, signer),
+                (algorithm, others),
+                (now, nanoseconds),
+                life,
+                rest,
+            )| {
                 let (subject, extras, kid, twists) = rest;
                 Recipe {
                     configuration: configuration.index(CONFIGURATIONS),
                     keys: keys.index(KEY_SETS),
+                    others,
                     signer: signer.index(1000),
                     algorithm: algorithm.index(1000),
                     now,
@@ -908,6 +921,7 @@ fn twist() -> impl Strategy<Value = Twist> {
     ];
     let issuer = prop_oneof![
         3 => (0usize..10).prop_map(T::OtherIssuer),
+        6 => (0usize..3).prop_map(T::OtherTrusted),
         1 => (
             select(vec!["ISS", "iss"]),
             select(vec!["7", "null", "\"https://issuer.example\"", "[]"]),
@@ -989,6 +1003,15 @@ impl Recipe {
         {
             draft.head("jwk", &pool.0[signer].jwk().to_string());
         }
+        let trusted = self.with_others(configuration, configurations, sets);
+        for twist in &twists {
+            if let Twist::OtherTrusted(i) = twist
+                && let Some(others) = trusted["others"].as_array()
+            {
+                let issuer = &others[i % others.len()]["jwt"]["issuer"]["url"];
+                draft.set("iss", &issuer.to_string());
+            }
+        }
         let fetch = twists.iter().find_map(|twist| match twist {
             Twist::Fetched(fetch) => Some(fetch),
             _ => None,
@@ -1014,9 +1037,33 @@ impl Recipe {
                 key: Rc::clone(&pool.0[signer]),
             },
             keys: set.body.clone(),
-            configuration: configuration.json.clone(),
+            configuration: trusted,
             served: served.flatten().unwrap_or_default(),
         }
+    }
+
+    /// A configuration in a file, with those before it whose issuers are others.
+    fn with_others(
+        &self,
+        own: &Configuration,
+        configurations: &[Configuration],
+        sets: &[KeySet],
+    ) -> Value {
+        let mut json = own.json.clone();
+        let mut issuers = vec![own.issuer];
+        let mut others = Vec::new();
+        for &(configuration, keys) in &self.others {
+            let other = &configurations[configuration];
+            let jwt = &other.json["jwt"];
+            if json["flags"].is_null() && !jwt.is_null() && !issuers.contains(&other.issuer) {
+                issuers.push(other.issuer);
+                others.push(json!({"jwt": jwt, "keys": sets[keys].body}));
+            }
+        }
+        if !others.is_empty() {
+            json["others"] = others.into();
+        }
+        json
     }
 
     /// What a distributed claim has to fit; nothing where the configuration takes
@@ -1162,6 +1209,8 @@ impl Recipe {
                     draft.remove(claim);
                 }
             }
+            // What stands before it is known where the configuration is made.
+            Twist::OtherTrusted(_) => {}
             Twist::OtherIssuer(i) => {
                 draft.set("iss", &text(&other_issuer(configuration.issuer, *i)))
             }

@@ -28,6 +28,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
     maker.mapping(&mut cases);
     maker.faults_in_order(&mut cases);
     maker.fetched(&mut cases);
+    maker.several_issuers(&mut cases);
     cases
 }
 
@@ -81,6 +82,62 @@ impl Maker {
             configuration: json!({"jwt": jwt}),
             http: Value::Null,
         }
+    }
+
+    /// Another issuer is trusted as well, with the second key, and is tried first.
+    fn several_issuers(&self, cases: &mut Cases) {
+        let others = json!([{
+            "jwt": {
+                "issuer": {"url": "https://other.example", "audiences": ["others"]},
+                "claimMappings": {"username": {"claim": "name", "prefix": "other:"}},
+            },
+            "keys": {"keys": [named(&self.second, "second")]},
+        }]);
+        let mut add = |name, token: String, others: &Value| {
+            let mut case = self.case(token);
+            case.configuration["others"] = others.clone();
+            cases.push((name, case));
+        };
+        let theirs = || {
+            let mut draft = self.draft().claim("name", &text("john"));
+            draft.set("iss", &text("https://other.example"));
+            draft.set("aud", &text("others"));
+            draft.head("kid", &text("second"));
+            draft
+        };
+        let own = || self.with(|_| {});
+        add("of_two_issuers_the_second_knows_its_token", own(), &others);
+        add(
+            "of_two_issuers_each_has_its_own_mapping",
+            theirs().token(&self.second),
+            &others,
+        );
+        add(
+            "an_issuers_key_signs_for_no_other_issuer",
+            theirs().token(&self.first),
+            &others,
+        );
+        let mut confused = theirs();
+        confused.set("aud", &text("kubernetes"));
+        add(
+            "an_audience_of_one_issuer_is_none_of_the_other",
+            confused.token(&self.second),
+            &others,
+        );
+        let mut foreign = theirs();
+        foreign.set("iss", &text("https://third.example"));
+        add(
+            "a_third_issuer_is_neither",
+            foreign.token(&self.second),
+            &others,
+        );
+        let mut twice = others.clone();
+        twice[0]["jwt"]["issuer"]["url"] = "https://issuer.example".into();
+        add("an_issuer_is_configured_twice", own(), &twice);
+        // All are the server's own entries: what is wrong with one is with all.
+        let mut unsound = others;
+        unsound[0]["jwt"]["issuer"]["url"] = "http://other.example".into();
+        add("another_issuer_without_tls", own(), &unsound);
     }
 
     fn typed_claims(&self, cases: &mut Cases) {

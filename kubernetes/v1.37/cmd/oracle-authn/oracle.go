@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -20,6 +21,7 @@ import (
 	apiservervalidation "k8s.io/apiserver/pkg/apis/apiserver/validation"
 	kubeauthenticator "k8s.io/apiserver/pkg/authentication/authenticator"
 	authenticationcel "k8s.io/apiserver/pkg/authentication/cel"
+	tokenunion "k8s.io/apiserver/pkg/authentication/token/union"
 	"k8s.io/apiserver/plugin/pkg/authenticator/token/oidc"
 	_ "k8s.io/kubernetes/pkg/features" // registers the feature gates
 	"k8s.io/kubernetes/pkg/kubeapiserver/options"
@@ -39,10 +41,18 @@ type testCase struct {
 	JWT   json.RawMessage     `json:"jwt"`
 	Flags json.RawMessage     `json:"flags"`
 	HTTP  map[string]response `json:"http"`
+	// Others are authenticators that come before that of JWT.
+	Others []other `json:"others"`
 
 	// Validation of a whole file instead of a token.
 	Config            *string  `json:"config"`
 	DisallowedIssuers []string `json:"disallowedIssuers"`
+}
+
+// other is one more entry of the file's list, and the keys of its issuer.
+type other struct {
+	JWT  json.RawMessage `json:"jwt"`
+	Keys json.RawMessage `json:"keys"`
 }
 
 // response is what an issuer of distributed claims answers; with 401 to a request
@@ -79,10 +89,10 @@ type userInfo struct {
 	Extra    map[string][]string `json:"extra"`
 }
 
-// authenticator is Kubernetes' authenticator with a clock of ours; err tells
-// why there is none.
+// authenticator is Kubernetes' authenticator with a clock of ours, or the union of
+// several; err tells why there is none.
 type authenticator struct {
-	oidc.AuthenticatorTokenWithHealthCheck
+	kubeauthenticator.Token
 	now    time.Time
 	cancel context.CancelFunc
 	err    error
@@ -158,6 +168,9 @@ func (o *oracle) answer(line []byte) (v verdict) {
 			return verdict{ID: c.ID, Result: "malformed", Error: err.Error()}
 		}
 		now = t.UTC()
+	}
+	if c.Others != nil && c.JWT == nil {
+		return verdict{ID: c.ID, Result: "malformed", Error: `"others" come with "jwt"`}
 	}
 	if (c.JWT == nil) == (c.Flags == nil) {
 		return verdict{ID: c.ID, Result: "malformed", Error: `one of "jwt" and "flags" is needed`}
@@ -269,7 +282,7 @@ func readFlags(data json.RawMessage) (*apiserver.AuthenticationConfiguration, []
 // key is that of the authenticator that the case needs.
 func (c *testCase) key() [sha256.Size]byte {
 	h := sha256.New()
-	extra, _ := json.Marshal([]any{c.Algs, c.HTTP})
+	extra, _ := json.Marshal([]any{c.Algs, c.HTTP, c.Others})
 	for _, part := range [][]byte{c.JWT, c.Flags, c.Keys, extra} {
 		fmt.Fprintf(h, "%d:", len(part))
 		h.Write(part)
@@ -298,10 +311,16 @@ func (o *oracle) newAuthenticator(c *testCase) *authenticator {
 	var config *apiserver.AuthenticationConfiguration
 	var err error
 	algs := oidc.AllValidSigningAlgorithms()
+	var entries []string
+	var keys []json.RawMessage
+	for _, one := range append(slices.Clone(c.Others), other{c.JWT, c.Keys}) {
+		entries = append(entries, string(one.JWT))
+		keys = append(keys, one.Keys)
+	}
 	if c.Flags != nil {
 		config, algs, err = o.fromFlags(c.Flags)
 	} else {
-		config, err = o.configuration([]byte(`{"apiVersion":"apiserver.config.k8s.io/v1","kind":"AuthenticationConfiguration","jwt":[`+string(c.JWT)+`]}`), nil)
+		config, err = o.configuration([]byte(`{"apiVersion":"apiserver.config.k8s.io/v1","kind":"AuthenticationConfiguration","jwt":[`+strings.Join(entries, ",")+`]}`), nil)
 	}
 	if err != nil {
 		return &authenticator{err: err}
@@ -309,13 +328,28 @@ func (o *oracle) newAuthenticator(c *testCase) *authenticator {
 	if c.Algs != nil {
 		algs = c.Algs
 	}
-	jwt := config.JWT[0]
-
-	transport, err := newIssuer(jwt.Issuer, c)
-	if err != nil {
-		return &authenticator{err: err}
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &authenticator{cancel: cancel}
+	var each []kubeauthenticator.Token
+	for i, jwt := range config.JWT {
+		one, err := o.newJWT(ctx, a, jwt, algs, keys[i], c.HTTP)
+		if err != nil {
+			cancel()
+			return &authenticator{err: err}
+		}
+		each = append(each, one)
 	}
-	a := &authenticator{}
+	// As the server does, with one as with many.
+	a.Token = tokenunion.NewFailOnError(each...)
+	return a
+}
+
+// newJWT is the authenticator of one entry, whose discovery has come to an end.
+func (o *oracle) newJWT(ctx context.Context, a *authenticator, jwt apiserver.JWTAuthenticator, algs []string, keys json.RawMessage, others map[string]response) (kubeauthenticator.Token, error) {
+	transport, err := newIssuer(jwt.Issuer, keys, others)
+	if err != nil {
+		return nil, err
+	}
 	opts := oidc.Options{
 		JWTAuthenticator:     jwt,
 		Client:               &http.Client{Transport: transport},
@@ -326,18 +360,15 @@ func (o *oracle) newAuthenticator(c *testCase) *authenticator {
 	now := reflect.ValueOf(&opts).Elem().FieldByName("now")
 	*(*func() time.Time)(unsafe.Pointer(now.UnsafeAddr())) = func() time.Time { return a.now }
 
-	ctx, cancel := context.WithCancel(context.Background())
-	a.cancel = cancel
-	a.AuthenticatorTokenWithHealthCheck, a.err = oidc.New(ctx, opts)
-	if a.err != nil {
-		cancel()
-		return a
+	one, err := oidc.New(ctx, opts)
+	if err != nil {
+		return nil, err
 	}
 	// Discovery runs beside; the health check tells its end.
 	for {
-		err := a.HealthCheck()
+		err := one.HealthCheck()
 		if err == nil || !strings.HasSuffix(err.Error(), " is not initialized") {
-			return a
+			return one, nil
 		}
 		pause()
 	}
@@ -353,7 +384,7 @@ type issuer struct {
 	others       map[string]response
 }
 
-func newIssuer(i apiserver.Issuer, c *testCase) (*issuer, error) {
+func newIssuer(i apiserver.Issuer, served json.RawMessage, others map[string]response) (*issuer, error) {
 	at := i.DiscoveryURL
 	if at == "" {
 		at = strings.TrimSuffix(i.URL, "/") + "/.well-known/openid-configuration"
@@ -366,12 +397,12 @@ func newIssuer(i apiserver.Issuer, c *testCase) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := []byte(c.Keys)
+	keys := []byte(served)
 	var text string
 	if json.Unmarshal(keys, &text) == nil && keys[0] == '"' {
 		keys = []byte(text) // the body word for word
 	}
-	return &issuer{u.String(), document, keys, c.HTTP}, nil
+	return &issuer{u.String(), document, keys, others}, nil
 }
 
 func (i *issuer) RoundTrip(req *http.Request) (*http.Response, error) {

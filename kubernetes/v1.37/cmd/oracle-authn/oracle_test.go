@@ -84,6 +84,14 @@ func TestAnswer(t *testing.T) {
 			verdict{Result: "rejected", Error: `oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["RS256"] got "ES256"`}},
 		{"half the flags", good, keys(), `"flags":{"issuerURL":"https://issuer.example"}`,
 			verdict{Result: "invalid-config", Error: "oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set"}},
+		{"of another", good, keys(), `"others":[{"jwt":` + plain + `,"keys":` + keys() + `}],"jwt":` + strings.Replace(plain, "issuer.example", "other.example", 1),
+			verdict{Result: "accepted", User: &userInfo{
+				Username: "jane", Groups: []string{"g:a"},
+				Extra: map[string][]string{"authentication.kubernetes.io/credential-id": {"JTI=J"}}}}},
+		{"another's keys", good, keys(), `"others":[{"jwt":` + plain + `,"keys":{"keys":[]}}],"jwt":` + strings.Replace(plain, "issuer.example", "other.example", 1),
+			verdict{Result: "rejected", Error: "oidc: verify token: failed to verify signature: failed to verify id token signature"}},
+		{"issuer twice", good, keys(), `"others":[{"jwt":` + plain + `,"keys":{"keys":[]}}],"jwt":` + plain,
+			verdict{Result: "invalid-config", Error: `invalid authentication configuration: jwt[1].issuer.url: Duplicate value: "https://issuer.example"`}},
 		{"http", good, keys(), `"jwt":` + strings.Replace(plain, "https:", "http:", 1),
 			verdict{Result: "invalid-config", Error: `invalid authentication configuration: jwt[0].issuer.url: Invalid value: "http://issuer.example": URL scheme must be https`}},
 	} {
