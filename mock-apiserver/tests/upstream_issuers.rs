@@ -221,7 +221,6 @@ mod requests {
         )
     }
 
-    /// TestOIDC/refresh flow does not return ID Token
     fn none(_: &Issuer) -> Option<String> {
         None
     }
@@ -239,6 +238,7 @@ mod requests {
         )
     }
 
+    /// TestOIDC/refresh flow does not return ID Token,
     /// TestStructuredAuthenticationConfig/refresh flow does not return ID Token
     #[rstest]
     #[case::id_token_is_ok("k8s-", good, Allowed)]

@@ -13,6 +13,36 @@ use super::validation::File;
 const GENERATOR: [u8; 32] = *b"rolecall: documents of servers!!";
 /// An issuer that the server has of its own.
 const OWN: &str = "https://kubernetes.default.svc";
+/// A certificate authority that is sound, as JSON.
+const CA: &str = concat!(
+    r#""-----BEGIN CERTIFICATE-----\n"#,
+    r#"MIIBcDCCARegAwIBAgIUFNlJzbM1VDEXYakAPHsgC1OczP4wCgYIKoZIzj0EAwIw\n"#,
+    r#"DTELMAkGA1UEAwwCY2EwIBcNMjYxMTI3MDY1MzAzWhgPMjEyNjExMDMwNjUzMDNa\n"#,
+    r#"MA0xCzAJBgNVBAMMAmNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEfLhVmeNv\n"#,
+    r#"tm6RhFiq4orl+YHAxLsPpkZV659TkTRviULWlR0BoWEZ0bb39JdkHT6VVikDb1x3\n"#,
+    r#"fjFIbaUG+HaOLqNTMFEwHQYDVR0OBBYEFIqR4TKL7cANP8I2BaI8LBc4WIITMB8G\n"#,
+    r#"A1UdIwQYMBaAFIqR4TKL7cANP8I2BaI8LBc4WIITMA8GA1UdEwEB/wQFMAMBAf8w\n"#,
+    r#"CgYIKoZIzj0EAwIDRwAwRAIgFw3Ye3BoLiBXvtf3I4lMLjasusc9XlnpwjJK/3TV\n"#,
+    r#"Ll4CICzz4boRpWwRZF8SjnYSSZx/ABiTdJdD2QYD/LcLb441\n"#,
+    r#"-----END CERTIFICATE-----\n""#,
+);
+/// The same with a fault, or with more.
+const SPOILT_CA: [(&str, &str); 8] = [
+    // Another type of block, and none at all.
+    ("CERTIFICATE", "PUBLIC KEY"),
+    ("-----BEGIN CERTIFICATE-----\\n", ""),
+    // Base64 that is none, and DER that is none.
+    ("MIIB", "MI*B"),
+    ("MIIB", "AAAA"),
+    // A header, a text before it, no end, and spaces instead of line breaks.
+    (
+        "-----BEGIN CERTIFICATE-----\\n",
+        "-----BEGIN CERTIFICATE-----\\na: b\\n\\n",
+    ),
+    ("-----BEGIN", "the CA of the company\\n-----BEGIN"),
+    ("-----END CERTIFICATE-----\\n", ""),
+    ("\\n", " "),
+];
 
 /// Draws that many. Another `seed` gives other ones.
 pub fn files(count: usize, seed: u64) -> Vec<File> {
@@ -88,6 +118,21 @@ fn either(often: BoxedStrategy<String>, seldom: BoxedStrategy<String>) -> BoxedS
     prop_oneof![8 => often, 1 => seldom].boxed()
 }
 
+fn certificate_authority() -> BoxedStrategy<String> {
+    let spoilt = select(SPOILT_CA.to_vec()).prop_map(|(from, to)| CA.replace(from, to));
+    let twice = CA.replacen(
+        "-----END CERTIFICATE-----\\n",
+        "-----END CERTIFICATE-----\\nmore",
+        1,
+    );
+    prop_oneof![
+        30 => value(&["", "", CA], &[r#""no PEM""#, r#""""#, "7", "null"]),
+        1 => spoilt,
+        1 => Just(twice),
+    ]
+    .boxed()
+}
+
 fn issuer() -> BoxedStrategy<String> {
     object(vec![
         (
@@ -135,10 +180,7 @@ fn issuer() -> BoxedStrategy<String> {
                 ],
             ),
         ),
-        (
-            "certificateAuthority",
-            value(&["", "", ""], &[r#""no PEM""#, r#""""#, "7", "null"]),
-        ),
+        ("certificateAuthority", certificate_authority()),
         (
             "audiences",
             value(

@@ -107,6 +107,25 @@ struct KeySet {
     kids: Kids,
 }
 
+/// The key of which large sets are made.
+const FILLER: usize = 0;
+
+impl KeySet {
+    /// The body with that many members more in front, each with a name of its own
+    /// if the others have one.
+    fn among(&self, count: usize, filler: &Key) -> String {
+        let member = |i| {
+            let mut jwk = filler.jwk();
+            if self.kids != Kids::None {
+                jwk["kid"] = format!("many-{i}").into();
+            }
+            format!("{jwk},")
+        };
+        let members: String = (0..count).map(member).collect();
+        self.body.replacen('[', &format!("[{members}"), 1)
+    }
+}
+
 fn key_set() -> impl Strategy<Value = KeySetRecipe> {
     use KeySetTwist as T;
     let beside = select(vec![
@@ -538,6 +557,8 @@ enum Long {
     Kid,
     /// That many groups.
     Groups(usize),
+    /// A set of that many keys more, which come before the others.
+    Keys(usize),
     /// Lists in lists, that many.
     DeepHeader(usize),
     DeepPayload(usize),
@@ -549,6 +570,7 @@ fn long() -> impl Strategy<Value = Long> {
         1 => Just(Long::Username),
         1 => Just(Long::Kid),
         1 => select(vec![1_000usize, 10_000]).prop_map(Long::Groups),
+        1 => select(vec![1_000usize, 10_000]).prop_map(Long::Keys),
         2 => depth().prop_map(Long::DeepHeader),
         3 => depth().prop_map(Long::DeepPayload),
     ]
@@ -1036,7 +1058,13 @@ impl Recipe {
                 draft,
                 key: Rc::clone(&pool.0[signer]),
             },
-            keys: set.body.clone(),
+            keys: twists
+                .iter()
+                .find_map(|twist| match twist {
+                    Twist::Long(Long::Keys(count)) => Some(set.among(*count, &pool.0[FILLER])),
+                    _ => None,
+                })
+                .unwrap_or_else(|| set.body.clone()),
             configuration: trusted,
             served: served.flatten().unwrap_or_default(),
         }
@@ -1264,6 +1292,8 @@ impl Recipe {
                             draft.set(claim, &json!(groups).to_string());
                         }
                     }
+                    // The key set is another, not the token.
+                    Long::Keys(_) => {}
                     Long::DeepHeader(depth) => draft.head("deep", &nested(*depth)),
                     Long::DeepPayload(depth) => draft.set("deep", &nested(*depth)),
                 }

@@ -101,7 +101,25 @@ pub fn misplaced(name: &str, place: &str) -> Option<String> {
     }
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = std::fs::read_to_string(root.join(place)).unwrap_or_default();
-    (!text.contains(name)).then(|| format!("{name} is not in {place}"))
+    let is_data = !place.ends_with(".rs");
+    let found = text.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((line, &text[*end..]))
+    });
+    let mut above = found.filter(|(line, _)| line.contains(name));
+    let stands = above.any(|(_, rest)| is_data || is_above_a_test(rest, place));
+    (!stands).then(|| format!("{name} is not the name of a test in {place}"))
+}
+
+/// Whether comments and attributes, that of a test among them, are all that comes
+/// before the next function. The cases of the tests of programs have none.
+fn is_above_a_test(text: &str, place: &str) -> bool {
+    let Some((between, _)) = text.split_once("fn ") else {
+        return false;
+    };
+    let ends = between.contains("\n}") || between.contains("\nimpl ");
+    let mut attributes = ["#[test]", "#[tokio::test", "#[rstest]"].iter();
+    !ends && (place.starts_with("tests/") || attributes.any(|test| between.contains(test)))
 }
 
 /// How many cases each test has.
