@@ -424,9 +424,8 @@ fn words() -> Result<(), Stop> {
     check(missing == ["der-signature"], || format!("{missing:?}"))
 }
 
-/// Asks Kubernetes' own code about each form of each word, and ours.
+/// Asks Kubernetes' own code of each minor about each form of each word, and ours.
 fn oracle() -> Result<(), Stop> {
-    let oracle = programs::kubernetes("v1.37", "oracle-authn")?;
     let chain = Chain::new(&Setup::default())?;
     let (id, access) = chain.tokens()?;
     let mut forged = Vec::new();
@@ -458,13 +457,27 @@ fn oracle() -> Result<(), Stop> {
         .map(|(_, token)| json!({"now": now.to_string(), "token": token, "keys": keys, "jwt": jwt}))
         .map(|question| format!("{question}\n"))
         .collect();
-    let answered = fed(Command::new(oracle), &questions)?.ok()?;
     let config = json!({
         "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
         "jwt": [jwt],
     });
-    let judge = Judge::new(&config.to_string(), keys.as_bytes(), Version::default())
-        .map_err(|e| e.to_string())?;
+    for version in Version::ALL {
+        let judge =
+            Judge::new(&config.to_string(), keys.as_bytes(), version).map_err(|e| e.to_string())?;
+        let oracle = programs::kubernetes(&format!("v{version}"), "oracle-authn")?;
+        let answered = fed(Command::new(oracle), &questions)?.ok()?;
+        judged_alike(&forged, &answered, &judge, now)?;
+    }
+    Ok(())
+}
+
+/// Each token, by Kubernetes' answers and by ours.
+fn judged_alike(
+    forged: &[(String, String)],
+    answered: &Ran,
+    judge: &Judge,
+    now: jiff::Timestamp,
+) -> Result<(), Stop> {
     check(answered.stdout.lines().count() == forged.len(), || {
         "the oracle ended early".to_owned()
     })?;

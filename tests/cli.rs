@@ -521,7 +521,7 @@ fn env() -> Result<(), Stop> {
 
 /// What a real API server is said not to be able to.
 const LIMITS: [&str; 5] = [
-    "its clock does not follow ours",
+    "its clock does not follow ours: a token of another time is forged at the identity provider instead",
     "it takes all nine signing algorithms, where EKS takes RS256",
     "another issuer takes it about 10 s to trust",
     "a token that it accepted it accepts for 10 s more",

@@ -62,6 +62,10 @@ pub fn cases() -> Vec<Case> {
             "existing::an_interrupt_leaves_nothing on a real control plane",
             || interrupted(Kind::ControlPlane),
         ),
+        case(
+            "existing::a_cluster_that_goes_in_the_middle_is_a_broken_rig",
+            gone_midway,
+        ),
         case("existing::clean_removes_what_a_kill_left", cleaned),
         case("existing::up_says_what_it_is_for", up),
     ]
@@ -263,6 +267,8 @@ fn only_read(up: &Up) -> Result<(), Stop> {
 
 fn writes(up: &Up) -> Result<(), Stop> {
     let stranger = Stranger::of(up)?;
+    let kubeconfig = || std::fs::read(&stranger.kubeconfig).map_err(|error| error.to_string());
+    let theirs = kubeconfig()?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("namespaced.yaml");
     std::fs::write(&file, NAMESPACED).map_err(|error| error.to_string())?;
@@ -285,6 +291,9 @@ fn writes(up: &Up) -> Result<(), Stop> {
     let run = stranger.tested(&["--allow-writes", TUTORIAL])?.ok()?;
     run.says("is there already, and stays as it is")?;
     stranger.tested(&["--allow-writes", &file])?.ok()?;
+    check(kubeconfig()? == theirs, || {
+        "the kubeconfig was written".to_owned()
+    })?;
     stranger.unbind()
 }
 
@@ -427,6 +436,10 @@ fn no_context() -> Result<(), Stop> {
     run.says("no context \"nowhere\"; there is elsewhere, kubedemy")?;
     let run = test(&["--context", "kubedemy"])?.refused()?;
     run.says("are for --cluster kubeconfig")?;
+    let by_hand = ["--cluster", "kubeconfig", "--context", "kubedemy"];
+    let run = test(&[&by_hand[..], &["--for-kind", "--dir", "nowhere"]].concat())?.refused()?;
+    check(run.code == Some(2), || run.to_string())?;
+    run.says("nowhere/kind, which a cluster made by hand mounts")?;
     // It is there, and nobody answers.
     let theirs = std::fs::read_to_string(&stranger.kubeconfig).map_err(|e| e.to_string())?;
     let port = stranger.up.ready().api_server.clone();
@@ -730,6 +743,29 @@ fn interrupted(kind: Kind) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Its cluster is gone in the middle: the rig is broken, nothing failed, and what
+/// may be left is told with the remedy.
+fn gone_midway() -> Result<(), Stop> {
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
+    let file = long(&stranger)?;
+    let report = stranger.up.scratch().join("gone.xml");
+    let junit = format!("junit={}", report.display());
+    let child = stranger.begun(&["--allow-writes", "--report", &junit, &file])?;
+    eventually("something is made", || Ok(stranger.written()?.len() > 20))?;
+    stranger.up.send("KILL")?;
+    let run = ended(child)?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says("\"failed\":0,\"skipped\":0,\"broken\":1")?
+        .says("still in the cluster: ")?
+        .says("rolecall clean --context")?;
+    let report = std::fs::read_to_string(report).map_err(|error| error.to_string())?;
+    check(
+        report.contains("<error ") && !report.contains("<failure"),
+        || report,
+    )
+}
+
 fn cleaned() -> Result<(), Stop> {
     let up = Up::start_on(Kind::Embedded, &[])?;
     let stranger = Stranger::of(&up)?;
@@ -738,6 +774,8 @@ fn cleaned() -> Result<(), Stop> {
     ended_by(&stranger, "KILL")?;
     let left = stranger.labelled()?;
     check(!left.is_empty(), || "nothing was made".to_owned())?;
+    let kubeconfig = || std::fs::read(&stranger.kubeconfig).map_err(|error| error.to_string());
+    let theirs = kubeconfig()?;
     let clean = || {
         let mut command = Command::new(programs::rolecall());
         command
@@ -753,7 +791,10 @@ fn cleaned() -> Result<(), Stop> {
     })?;
     let mine = ["get", "configmap", "mine"];
     stranger.up.kubectl("v1.37", &mine)?.ok()?;
-    clean()?.ok()?.says("nothing is left").map(drop)
+    clean()?.ok()?.says("nothing is left")?;
+    check(kubeconfig()? == theirs, || {
+        "the kubeconfig was written".to_owned()
+    })
 }
 
 fn up() -> Result<(), Stop> {

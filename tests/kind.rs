@@ -22,6 +22,18 @@ pub fn cases() -> Vec<Case> {
         case("kind::a_daemon_that_is_not_there_is_named", no_daemon),
         case("kind::a_daemon_that_never_answers_is_given_up", hung_daemon),
         case("kind::an_image_that_cannot_be_had_is_named", no_image),
+        case(
+            "kind::what_an_engine_is_short_of_is_told_with_the_remedy",
+            short_of,
+        ),
+        case(
+            "kind::a_flag_that_kind_did_not_hand_on_is_noticed",
+            flag_lost,
+        ),
+        case(
+            "kind::an_engine_that_goes_before_the_scenario_is_a_broken_rig",
+            engine_gone,
+        ),
         case("kind::clean_takes_what_is_ours_alone", cleaned),
         case("kind::a_start_can_be_interrupted", interrupted),
         case(
@@ -155,6 +167,67 @@ fn no_image() -> Result<(), Stop> {
     run.says("the node image is not there and cannot be pulled")?
         .says("just kind-node-image")
         .map(drop)
+}
+
+/// A folder for the PATH in which `docker` answers by `cases` of a shell's `case`
+/// on its first word, and by the real one else.
+fn docker_that(cases: &str) -> Result<tempfile::TempDir, Stop> {
+    let folder = only(&[programs::kind()?])?;
+    let script = format!("case \"$1\" in {cases} esac\nPATH=${{PATH#*:}} exec docker \"$@\"");
+    crate::rig::program(&folder.path().join("docker"), &script)?;
+    Ok(folder)
+}
+
+fn short_of() -> Result<(), Stop> {
+    let host = std::env::var("DOCKER_HOST").ok();
+    for (cases, says, remedy) in [
+        (
+            "version) echo 1.40; exit ;;",
+            "speaks API 1.40, and kind needs 1.41",
+            "Update Docker to 20.10 or later",
+        ),
+        (
+            "info) echo permission denied >&2; exit 1 ;;",
+            "cannot be reached: permission denied",
+            "usermod -aG docker",
+        ),
+        (
+            r#"network) echo '[{"IPAM":{"Config":[{"Gateway":"203.0.113.1"}]}}]'; exit ;;"#,
+            "203.0.113.1, the gateway of Docker's network kind, is not this machine",
+            "Use an engine that runs here",
+        ),
+    ] {
+        let folder = docker_that(cases)?;
+        let path = path_with(&[folder.path().join("docker")])?;
+        let (run, _) = refused(&path, host.as_deref(), &[])?;
+        run.says(says)?.says(remedy)?;
+    }
+    Ok(())
+}
+
+/// Of a kind that makes nothing, in whose node the manifest has no flag of ours.
+fn flag_lost() -> Result<(), Stop> {
+    let host = std::env::var("DOCKER_HOST").ok();
+    let folder = docker_that("exec) echo spec:; exit ;;")?;
+    let kind = folder.path().join("kind");
+    std::fs::remove_file(&kind).map_err(|error| error.to_string())?;
+    crate::rig::program(&kind, "exit 0")?;
+    let (run, _) = refused(&path_with(&[kind])?, host.as_deref(), &[])?;
+    run.says("kind did not hand on --").map(drop)
+}
+
+/// Docker answers who looks before anything runs, and nobody after that.
+fn engine_gone() -> Result<(), Stop> {
+    let cases = "info) [ ! -e \"$0.asked\" ] || exit 1; touch \"$0.asked\" ;;";
+    let folder = docker_that(cases)?;
+    let mut command = Command::new(programs::rolecall());
+    command
+        .args(["test", "--cluster", "kind", "scenarios/tutorial.yaml"])
+        .current_dir(programs::root())
+        .env("PATH", path_with(&[folder.path().join("docker")])?);
+    let run = ran(command)?.refused()?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says("1 broken").map(drop)
 }
 
 /// What nobody holds any more, and the node that goes with it; not a stranger's.
@@ -603,19 +676,35 @@ impl Hand {
     fn tested(mut self) -> Result<(), Stop> {
         self.up.signal("TERM")?;
         let mut test = Command::new(programs::rolecall());
-        test.args(["test", "--json", "--cluster", "kubeconfig", "--for-kind"])
-            .args(["--allow-writes", "--context"])
+        test.args(["test", "--json", "--cluster", "embedded,kubeconfig"])
+            .args(["--for-kind", "--allow-writes", "--context"])
             .arg(format!("kind-{}", self.cluster.name))
             .arg("--kubeconfig")
             .arg(self.cluster.kubeconfig())
             .arg("--dir")
             .arg(self.up.dir())
-            .args(["scenarios/tutorial.yaml", "scenarios/attacks/spelling.yaml"])
+            .arg("scenarios")
+            // For the scenario that logs in by it.
+            .env("PATH", path_with(&[programs::kubelogin()?])?)
             .current_dir(programs::root());
         let run = ran(test)?.ok()?;
-        check(!run.stdout.contains("\"verdict\":\"skip\""), || {
-            run.to_string()
-        })?;
+        let events = run.stdout.lines().map(serde_json::from_str::<Value>);
+        let events: Vec<Value> = events
+            .collect::<Result<_, _>>()
+            .map_err(|e| e.to_string())?;
+        let came_out = |verdict: &str| {
+            let ends = events.iter().filter(|event| {
+                event["event"] == "scenarioFinished"
+                    && event["cluster"] == "kubeconfig"
+                    && event["verdict"] == verdict
+            });
+            ends.count()
+        };
+        let differences = events.last().map(|end| &end["differences"]);
+        check(
+            came_out("pass") == 18 && came_out("skip") == 3 && differences == Some(&json!(0)),
+            || run.to_string(),
+        )?;
         run.says("by the cluster's own trust in https://")?
             .says("the cluster knows test@kubedemy.io in oidc:admins, system:authenticated")
             .map(drop)
@@ -676,7 +765,37 @@ fn file_is_rendered() -> Result<(), Stop> {
         .map(|line| format!("{line}\n"))
         .collect();
     let printed = rolecall(&["kind-config"])?.ok()?.stdout;
-    check(said == printed, || printed)
+    check(said == printed, || printed)?;
+    of_any_trust()
+}
+
+/// A file for a trust of one's own, and what is missing where it cannot be written.
+fn of_any_trust() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let folder = folder.path().join("trust").display().to_string();
+    let whom = ["--issuer-url", "https://a.example", "--client-id", "c"];
+    let by = |spelling: &str, more: &[&str]| {
+        rolecall(&[&["kind-config", "--spelling", spelling][..], more].concat())
+    };
+    by("file", &[&whom[..], &["--folder", &folder]].concat())?
+        .ok()?
+        .says(&folder)?
+        .says("authentication-config: ")?;
+    let file = format!("{folder}/authentication.json");
+    rolecall(&["authn", "validate", &file])?.ok()?;
+    let document = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    check(document.contains("https://a.example"), || document)?;
+    let no_file = [&whom[..], &["--ca", "/nowhere/ca.crt"]].concat();
+    for (spelling, more, says) in [
+        ("file", &whom[..], "name a --folder"),
+        ("flags", &[], "name the trust with --issuer-url"),
+        ("flags", &no_file, "/nowhere/ca.crt: "),
+    ] {
+        let run = by(spelling, more)?.refused()?;
+        check(run.code == Some(2), || run.to_string())?;
+        run.says(says)?;
+    }
+    Ok(())
 }
 
 /// `rolecall clean` of a cache.
@@ -718,7 +837,7 @@ fn kept() -> Result<(), Stop> {
     one.kubectl_as("v1.37", session.id_token.expose(), &whoami)?
         .ok()?;
     let origin = one.ready().origin.clone();
-    one.signal("TERM")?;
+    one.signal("KILL")?;
     check(!clean(&[])?.stdout.contains("removed"), || {
         "it was not kept".to_owned()
     })?;

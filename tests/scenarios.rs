@@ -41,7 +41,47 @@ pub fn cases() -> Vec<Case> {
         "scenarios::every_line_of_the_tutorial_comes_from_an_answer",
         answers,
     );
-    all.chain([answers]).collect()
+    let minor = case(
+        "scenarios::side_by_side_all_are_of_the_minor_that_was_found",
+        minor,
+    );
+    all.chain([answers, minor]).collect()
+}
+
+/// `view` has events by the name of their new group in 1.37, and not in 1.34.
+const VIEWS: &str = r#"
+rolecall: 1
+name: who may view looks at no events of the new group
+idp:
+  pool: { usernameAttributes: [email], groups: [viewers] }
+  people: { bob@example.com: { groups: [viewers] } }
+trust: { username: email, groups: cognito:groups, groupsPrefix: "oidc:" }
+rbac:
+  - apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRoleBinding
+    metadata: { name: "oidc:viewers" }
+    roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view }
+    subjects: [{ kind: Group, name: "oidc:viewers", apiGroup: rbac.authorization.k8s.io }]
+expect:
+  - who: bob@example.com
+    can: [list events -n dev]
+    cannot: [list events.events.k8s.io -n dev]
+"#;
+
+/// Where no minor was named the embedded cluster is of the control plane's.
+fn minor() -> Result<(), Stop> {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile();
+    let file = file.map_err(|error| error.to_string())?;
+    std::fs::write(file.path(), VIEWS).map_err(|error| error.to_string())?;
+    let path = file.path().display().to_string();
+    let mut alone = test(&path)?;
+    alone.args(["--cluster", "embedded"]);
+    let run = ran(alone)?.refused()?;
+    check(run.code == Some(1), || run.to_string())?;
+    let mut both = test(&path)?;
+    both.args(["--cluster", "embedded,control-plane"])
+        .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.34")?);
+    ran(both)?.ok().map(drop)
 }
 
 /// Those that need what a cluster in other processes cannot do, and so are

@@ -251,7 +251,6 @@ impl From<Error> for NoBench {
     fn from(error: Error) -> Self {
         match error {
             Error::Missing(missing) => Self::Missing(missing.to_string()),
-            Error::NoKind(missing) => Self::Missing(missing.to_string()),
             error => Self::Broken(Broken::new("start the rig", error)),
         }
     }
@@ -287,7 +286,7 @@ impl Rig {
         let public = match (&tools, config.listen) {
             (Some(tools), _) => Some(tools.gateway),
             (None, Some(address)) => Some(address),
-            (None, None) if config.for_kind => Some(kind::gateway().await?),
+            (None, None) if config.for_kind => Some(kind::before_nodes_by_hand().await?),
             (None, None) => None,
         };
         let kept = match &tools {

@@ -715,7 +715,7 @@ impl Runner {
             return Err(Trouble::Fail(Refused::of(status, &answer).to_string()));
         }
         self.note_change(path);
-        details.push(format!("{status}").to_lowercase());
+        details.push(format!("removed {path}"));
         Ok(())
     }
 

@@ -19,7 +19,8 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
     let left = kind::left(options.kept);
     let mut names = Vec::new();
     let mut elsewhere = Vec::new();
-    if !left.is_empty() || kind::has_sysctls() {
+    let changed = kind::has_sysctls();
+    if !left.is_empty() || changed {
         let docker = kind::docker().await.map_err(Stop::rig)?;
         for one in left {
             let name = one.name().to_owned();
@@ -37,6 +38,8 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
     }
     if options.json {
         output::print(&format!("{}\n", serde_json::Value::from(names)));
+    } else if changed && !kind::has_sysctls() {
+        output::print("put back what a kubelet had changed of this machine\n");
     } else if names.is_empty() && elsewhere.is_empty() {
         output::print("nothing is left of an earlier run\n");
     }

@@ -63,16 +63,18 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
         });
     };
     let clusters: Vec<Kind> = options.cluster.iter().copied().map(Kind::from).collect();
-    let config = config(&options, &clusters).await?;
+    let mut config = config(&options, &clusters).await?;
     if clusters.contains(&Kind::ControlPlane) {
         // Before anything runs, rather than a skip for each scenario.
-        assets::find(options.kubernetes_version).map_err(Stop::rig)?;
+        let programs = assets::find(options.kubernetes_version).map_err(Stop::rig)?;
+        // What stands beside it is to be of the same minor.
+        config.kubernetes_version = Some(programs.version);
     }
     if clusters.contains(&Kind::Kind) {
         let tools = kind::Tools::find(options.kind_image.as_deref()).await;
         let tools = tools.map_err(Stop::rig)?;
         tools
-            .image(options.kubernetes_version)
+            .image(config.kubernetes_version)
             .await
             .map_err(Stop::rig)?;
     }
@@ -146,11 +148,18 @@ async fn access(options: &Test, clusters: &[Kind]) -> Result<Option<Access>, Sto
             Ok(None)
         };
     }
+    let folder = std::path::absolute(&options.dir).map_err(Stop::usage)?;
+    let folder = folder.join(FOR_KIND);
+    if options.for_kind && !folder.is_dir() {
+        return Err(Stop::usage(format!(
+            "there is no {}, which a cluster made by hand mounts: with --dir name the folder of the `rolecall up --for-kind` that it was made beside",
+            folder.display()
+        )));
+    }
     let context = options.context.as_deref();
     let access = reach(options.kubeconfig.as_deref(), context, options.allow_writes).await?;
     Ok(Some(if options.for_kind {
-        let folder = std::path::absolute(&options.dir).map_err(Stop::usage)?;
-        access.by_hand(&folder.join(FOR_KIND))
+        access.by_hand(&folder)
     } else {
         access
     }))

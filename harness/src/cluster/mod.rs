@@ -199,7 +199,10 @@ impl Capabilities {
     pub fn limits(&self) -> Vec<String> {
         let mut limits = Vec::new();
         if !self.follows_our_clock {
-            limits.push("its clock does not follow ours".to_owned());
+            limits.push(
+                "its clock does not follow ours: a token of another time is forged at the identity provider instead"
+                    .to_owned(),
+            );
         }
         if self.takes_all_algorithms {
             limits.push("it takes all nine signing algorithms, where EKS takes RS256".to_owned());

@@ -459,8 +459,8 @@ impl Cluster for Existing {
         Capabilities {
             name: Kind::Existing.name(),
             follows_our_clock: false,
-            // Nobody can know; what comes of it is in the report.
-            takes_all_algorithms: false,
+            // Of others nobody can know; what comes of it is in the report.
+            takes_all_algorithms: self.access.by_hand.is_some(),
             reloads_in: Duration::ZERO,
             cached_for: reload::SUCCESS_CACHE,
             settles: reload::SETTLES,

@@ -40,7 +40,7 @@ pub use config::NodeConfig;
 pub use docker::{Docker, Trouble};
 pub use home::Home;
 pub use kept::{Identity, Kept};
-pub use preflight::{Missing, Tools, docker, gateway};
+pub use preflight::{Missing, Tools, before_nodes_by_hand, docker, gateway};
 pub use remove::{Left, has_sysctls, left, put_back_sysctls};
 
 /// How long kind may take: kubeadm gives up after four minutes.

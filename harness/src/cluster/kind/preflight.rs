@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::docker::{Docker, Trouble};
 use super::home;
+use super::remove::note_sysctls;
 use crate::cluster::control_plane::assets;
 use crate::process::on_path;
 
@@ -105,6 +106,23 @@ fn kind() -> Option<PathBuf> {
 /// [`Missing`]: Docker, or its network.
 pub async fn gateway() -> Result<Ipv4Addr, Missing> {
     gateway_by(&docker().await?).await
+}
+
+/// The same, where somebody is about to make a node: what its kubelet changes of the
+/// machine is written down, and [`super::put_back_sysctls`] (`rolecall clean`) puts
+/// it back.
+///
+/// # Errors
+/// [`Missing`]: Docker, its network, or a place for the note.
+pub async fn before_nodes_by_hand() -> Result<Ipv4Addr, Missing> {
+    let docker = docker().await?;
+    note_sysctls(&docker).await.map_err(|why| {
+        Missing::new(
+            format!("what kubelets change of this machine cannot be written down: {why}"),
+            "Look at the file's folder and who may write there",
+        )
+    })?;
+    gateway_by(&docker).await
 }
 
 /// kind never deletes the network, so the address outlives its clusters.
