@@ -13,6 +13,8 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::traits::PublicKeyParts as _;
 
 /// An RSA-2048 key with its `kid`.
 pub struct Key {
@@ -71,6 +73,19 @@ impl Key {
             .sign(scheme, &SystemRandom::new(), message, &mut signature)
             .expect("an RSA-2048 key signs any message");
         signature
+    }
+
+    /// Signs what is padded already, however that may be (RSASP1 of RFC 8017 section
+    /// 5.2.1): for [`crate::forge`] alone.
+    pub(crate) fn sign_padded(&self, encoded: &[u8]) -> Vec<u8> {
+        let der = self.pair.as_der().expect("aws-lc writes its own key");
+        let private = rsa::PrivateKey::from_pkcs8_der(der.as_ref()).expect("an RSA key");
+        let precision = private.n().as_ref().bits_precision();
+        let number = rsa::BoxedUint::from_be_slice(encoded, precision).expect("as long as the key");
+        let signed = rsa::hazmat::rsa_decrypt::<rand::rngs::ThreadRng>(None, &private, &number)
+            .expect("what begins with a zero is less than the modulus");
+        let bytes = signed.to_be_bytes();
+        bytes[bytes.len() - self.pair.public_modulus_len()..].to_vec()
     }
 
     /// The private key as PKCS #8.

@@ -1,6 +1,7 @@
 //! Headers and payloads that are spelt as no issuer does, under the issuer's
 //! own signature: what is refused has to be refused for the spelling.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
     RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding,
 };
@@ -106,9 +107,70 @@ pub(super) fn forge(word: Forgery, real: &Jws<'_>, issuer: &Issuer) -> Vec<Forge
             .iter()
             .map(|(alg, scheme)| by(&format!("{alg} called RS256"), "RS256", *scheme))
             .chain([by("RS256 called RS512", "RS512", &RSA_PKCS1_SHA256)])
+            .chain(
+                paddings(&head, &claims)
+                    .into_iter()
+                    .map(|(variant, block)| {
+                        let token = compact(&head, &claims, |_| key.sign_padded(&block));
+                        Forged::new(variant, token)
+                    }),
+            )
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// The length of an RSA-2048 key's blocks.
+const BLOCK: usize = 256;
+
+/// Blocks that are nearly EMSA-PKCS1-v1_5 of the token by SHA-256.
+fn paddings(header: &[u8], payload: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let input = join(&[&encode(header), &encode(payload)]);
+    let hash = digest(&SHA256, input.as_bytes());
+    let hash = hash.as_ref();
+    // DigestInfo of RFC 8017 section 9.2 note 1.
+    let algorithm = b"\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00";
+    let info = [b"\x30\x31", &algorithm[..], b"\x04\x20", hash].concat();
+    let without_null = [b"\x30\x2f\x30\x0b", &algorithm[2..13], b"\x04\x20", hash].concat();
+    let long_form = [b"\x30\x81\x31", &algorithm[..], b"\x04\x20", hash].concat();
+    let indefinite = [b"\x30\x80", &algorithm[..], b"\x04\x20", hash, b"\0\0"].concat();
+    let of_sha1 = [
+        b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14",
+        &hash[..20],
+    ]
+    .concat();
+    let block = |kind: u8, fill: u8, info: &[u8]| {
+        let padding = vec![fill; BLOCK - 3 - info.len()];
+        [&[0, kind][..], &padding, &[0], info].concat()
+    };
+    let changed = |at: usize, to: u8| {
+        let mut block = block(1, 0xff, &info);
+        block[at] = to;
+        block
+    };
+    let garbage = |padding: usize| {
+        let head = [&[0, 1][..], &vec![0xff; padding], &[0], &info].concat();
+        [&head[..], &vec![0x5a; BLOCK - head.len()]].concat()
+    };
+    vec![
+        ("no NULL", block(1, 0xff, &without_null)),
+        ("a length in its long form", block(1, 0xff, &long_form)),
+        ("an indefinite length", block(1, 0xff, &indefinite)),
+        ("the digest alone", block(1, 0xff, hash)),
+        ("a digest called SHA-1", block(1, 0xff, &of_sha1)),
+        ("block type 0", block(0, 0, &info)),
+        ("block type 2", block(2, 0xff, &info)),
+        ("padding of another byte", block(1, 0xfe, &info)),
+        ("one byte of the padding", changed(100, 0xfe)),
+        ("the first byte", changed(0, 1)),
+        (
+            "no zero behind the padding",
+            changed(BLOCK - 1 - info.len(), 0xff),
+        ),
+        // Bleichenbacher's: what follows the digest is not looked at.
+        ("short padding and garbage", garbage(8)),
+        ("no padding and garbage", garbage(0)),
+    ]
 }
 
 fn marked(json: &[u8]) -> Vec<u8> {

@@ -119,7 +119,8 @@ forgeries! {
     /// The issuer's own signature by another algorithm than it publishes:
     /// accepted where the algorithm is on the API server's list.
     OtherAlgorithm = "other-algorithm", "J6, J7", Spelling;
-    /// The issuer's own signature by another algorithm than the header's.
+    /// The issuer's own signature by another algorithm than the header's, or by its
+    /// algorithm with another padding than RFC 8017 section 9.2 has.
     OtherDigest = "other-digest", "J11", Spelling;
     /// A token of another pool of the provider's.
     OtherPool = "other-pool", "J43", OtherKey;
