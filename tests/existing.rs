@@ -196,13 +196,8 @@ impl<'a> Stranger<'a> {
     }
 }
 
-fn events(run: &Ran) -> Vec<Value> {
-    let lines = run.stdout.lines();
-    lines.filter_map(|l| serde_json::from_str(l).ok()).collect()
-}
-
 fn finished(run: &Ran) -> Result<Value, Stop> {
-    let mut all = events(run).into_iter();
+    let mut all = run.events()?.into_iter();
     all.find(|event| event["event"] == "scenarioFinished")
         .ok_or_else(|| Stop::Fail(run.to_string()))
 }
@@ -472,7 +467,7 @@ fn drift() -> Result<(), Stop> {
     // Beside a cluster that has what the scenario says it is a difference.
     let run = stranger.tested(&["--cluster", "embedded", TUTORIAL])?;
     check(run.code == Some(1), || run.to_string())?;
-    let told = events(&run);
+    let told = run.events()?;
     let difference = told.iter().find(|event| event["event"] == "difference");
     let over = told.iter().find(|event| event["event"] == "runFinished");
     check(

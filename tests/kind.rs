@@ -157,12 +157,8 @@ fn no_image() -> Result<(), Stop> {
     run.says("there is no image rolecall/node:v1.36.")?
         .says("--kind-image kindest/node:v1.36.")?;
     // An engine without images, where nothing can be pulled.
-    let folder = only(&[programs::kind()?])?;
-    let script = "case \"$*\" in *image*inspect*|*inspect*image*|pull*) exit 1 ;; esac\nPATH=${PATH#*:} exec docker \"$@\"";
-    crate::rig::program(&folder.path().join("docker"), script)?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::iter::once(folder.path().to_owned()).chain(std::env::split_paths(&path));
-    let path = std::env::join_paths(path).map_err(|error| error.to_string())?;
+    let folder = docker_that("*image*inspect*|*inspect*image*|pull*) exit 1 ;;")?;
+    let path = path_with(&[folder.path().join("docker")])?;
     let (run, _) = refused(&path, host.as_deref(), &[])?;
     run.says("the node image is not there and cannot be pulled")?
         .says("just kind-node-image")
@@ -170,10 +166,10 @@ fn no_image() -> Result<(), Stop> {
 }
 
 /// A folder for the PATH in which `docker` answers by `cases` of a shell's `case`
-/// on its first word, and by the real one else.
+/// on its words, and by the real one else.
 fn docker_that(cases: &str) -> Result<tempfile::TempDir, Stop> {
     let folder = only(&[programs::kind()?])?;
-    let script = format!("case \"$1\" in {cases} esac\nPATH=${{PATH#*:}} exec docker \"$@\"");
+    let script = format!("case \"$*\" in {cases} esac\nPATH=${{PATH#*:}} exec docker \"$@\"");
     crate::rig::program(&folder.path().join("docker"), &script)?;
     Ok(folder)
 }
@@ -182,17 +178,17 @@ fn short_of() -> Result<(), Stop> {
     let host = std::env::var("DOCKER_HOST").ok();
     for (cases, says, remedy) in [
         (
-            "version) echo 1.40; exit ;;",
+            "version*) echo 1.40; exit ;;",
             "speaks API 1.40, and kind needs 1.41",
             "Update Docker to 20.10 or later",
         ),
         (
-            "info) echo permission denied >&2; exit 1 ;;",
+            "info*) echo permission denied >&2; exit 1 ;;",
             "cannot be reached: permission denied",
             "usermod -aG docker",
         ),
         (
-            r#"network) echo '[{"IPAM":{"Config":[{"Gateway":"203.0.113.1"}]}}]'; exit ;;"#,
+            r#"network*) echo '[{"IPAM":{"Config":[{"Gateway":"203.0.113.1"}]}}]'; exit ;;"#,
             "203.0.113.1, the gateway of Docker's network kind, is not this machine",
             "Use an engine that runs here",
         ),
@@ -208,7 +204,7 @@ fn short_of() -> Result<(), Stop> {
 /// Of a kind that makes nothing, in whose node the manifest has no flag of ours.
 fn flag_lost() -> Result<(), Stop> {
     let host = std::env::var("DOCKER_HOST").ok();
-    let folder = docker_that("exec) echo spec:; exit ;;")?;
+    let folder = docker_that("exec*) echo spec:; exit ;;")?;
     let kind = folder.path().join("kind");
     std::fs::remove_file(&kind).map_err(|error| error.to_string())?;
     crate::rig::program(&kind, "exit 0")?;
@@ -218,7 +214,7 @@ fn flag_lost() -> Result<(), Stop> {
 
 /// Docker answers who looks before anything runs, and nobody after that.
 fn engine_gone() -> Result<(), Stop> {
-    let cases = "info) [ ! -e \"$0.asked\" ] || exit 1; touch \"$0.asked\" ;;";
+    let cases = "info*) [ ! -e \"$0.asked\" ] || exit 1; touch \"$0.asked\" ;;";
     let folder = docker_that(cases)?;
     let mut command = Command::new(programs::rolecall());
     command
@@ -688,10 +684,7 @@ impl Hand {
             .env("PATH", path_with(&[programs::kubelogin()?])?)
             .current_dir(programs::root());
         let run = ran(test)?.ok()?;
-        let events = run.stdout.lines().map(serde_json::from_str::<Value>);
-        let events: Vec<Value> = events
-            .collect::<Result<_, _>>()
-            .map_err(|e| e.to_string())?;
+        let events = run.events()?;
         let came_out = |verdict: &str| {
             let ends = events.iter().filter(|event| {
                 event["event"] == "scenarioFinished"

@@ -88,6 +88,13 @@ impl Ran {
         serde_json::from_str(&self.stdout).map_err(|error| Stop::Fail(format!("{error}: {self}")))
     }
 
+    /// Standard output as JSON, a line each.
+    pub fn events(&self) -> Result<Vec<Value>, Stop> {
+        let events = self.stdout.lines().map(serde_json::from_str);
+        let events: Result<_, _> = events.collect();
+        events.map_err(|error| Stop::Fail(format!("{error}: {self}")))
+    }
+
     /// Fails unless either output holds `needle`.
     pub fn says(self, needle: &str) -> Result<Self, Stop> {
         if self.stdout.contains(needle) || self.stderr.contains(needle) {

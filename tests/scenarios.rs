@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, block_on, check, path_with, ran};
+use crate::rig::{block_on, check, path_with, ran};
 use crate::tutorial::text;
 
 /// One case a file.
@@ -108,7 +108,7 @@ fn agrees(path: &str) -> Result<(), Stop> {
         .args(["--cluster", "embedded,control-plane"])
         .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?);
     let run = ran(command)?.ok()?;
-    let events = events(&run);
+    let events = run.events()?;
     let finished: Vec<&Value> = events
         .iter()
         .filter(|event| event["event"] == "scenarioFinished")
@@ -145,18 +145,11 @@ fn test(path: &str) -> Result<Command, Stop> {
     Ok(command)
 }
 
-fn events(run: &Ran) -> Vec<Value> {
-    run.stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
-}
-
 fn passes(path: &str, more: Option<&str>) -> Result<(), Stop> {
     let mut command = test(path)?;
     command.args(more);
     let run = ran(command)?.ok()?;
-    let events = events(&run);
+    let events = run.events()?;
     let verdict = events
         .iter()
         .find(|event| event["event"] == "scenarioFinished")

@@ -65,7 +65,7 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
     let clusters: Vec<Kind> = options.cluster.iter().copied().map(Kind::from).collect();
     let mut config = config(&options, &clusters).await?;
     if clusters.contains(&Kind::ControlPlane) {
-        // Before anything runs, rather than a skip for each scenario.
+        // Before anything runs, rather than a broken scenario after another.
         let programs = assets::find(options.kubernetes_version).map_err(Stop::rig)?;
         // What stands beside it is to be of the same minor.
         config.kubernetes_version = Some(programs.version);
@@ -148,21 +148,27 @@ async fn access(options: &Test, clusters: &[Kind]) -> Result<Option<Access>, Sto
             Ok(None)
         };
     }
-    let folder = std::path::absolute(&options.dir).map_err(Stop::usage)?;
-    let folder = folder.join(FOR_KIND);
-    if options.for_kind && !folder.is_dir() {
-        return Err(Stop::usage(format!(
-            "there is no {}, which a cluster made by hand mounts: with --dir name the folder of the `rolecall up --for-kind` that it was made beside",
-            folder.display()
-        )));
-    }
+    let by_hand = options.for_kind.then(|| mounted_by_hand(&options.dir));
+    let by_hand = by_hand.transpose()?;
     let context = options.context.as_deref();
     let access = reach(options.kubeconfig.as_deref(), context, options.allow_writes).await?;
-    Ok(Some(if options.for_kind {
-        access.by_hand(&folder)
-    } else {
-        access
+    Ok(Some(match by_hand {
+        Some(folder) => access.by_hand(&folder),
+        None => access,
     }))
+}
+
+/// What a cluster mounts that was made by hand beside the instance of `dir`.
+fn mounted_by_hand(dir: &Path) -> Result<PathBuf, Stop> {
+    let folder = std::path::absolute(dir).map_err(Stop::usage)?;
+    let folder = folder.join(FOR_KIND);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    Err(Stop::usage(format!(
+        "there is no {}, which a cluster made by hand mounts: with --dir name the folder of the `rolecall up --for-kind` that it was made beside",
+        folder.display()
+    )))
 }
 
 /// A context's cluster, which answers.

@@ -120,7 +120,7 @@ fn either(often: BoxedStrategy<String>, seldom: BoxedStrategy<String>) -> BoxedS
 
 fn certificate_authority() -> BoxedStrategy<String> {
     let spoilt = select(SPOILT_CA.to_vec()).prop_map(|(from, to)| CA.replace(from, to));
-    let twice = CA.replacen(
+    let followed = CA.replacen(
         "-----END CERTIFICATE-----\\n",
         "-----END CERTIFICATE-----\\nmore",
         1,
@@ -128,7 +128,7 @@ fn certificate_authority() -> BoxedStrategy<String> {
     prop_oneof![
         30 => value(&["", "", CA], &[r#""no PEM""#, r#""""#, "7", "null"]),
         1 => spoilt,
-        1 => Just(twice),
+        1 => Just(followed),
     ]
     .boxed()
 }

@@ -1047,6 +1047,10 @@ impl Recipe {
             let bend = move |token| bend(&twist, token, &configuration);
             Rc::new(bend) as Rc<dyn Fn(String) -> String>
         });
+        let many = twists.iter().find_map(|twist| match twist {
+            Twist::Long(Long::Keys(count)) => Some(set.among(*count, &pool.0[FILLER])),
+            _ => None,
+        });
         let now = jiff::Timestamp::new(
             self.now,
             i32::try_from(self.nanoseconds).expect("below a second"),
@@ -1058,13 +1062,7 @@ impl Recipe {
                 draft,
                 key: Rc::clone(&pool.0[signer]),
             },
-            keys: twists
-                .iter()
-                .find_map(|twist| match twist {
-                    Twist::Long(Long::Keys(count)) => Some(set.among(*count, &pool.0[FILLER])),
-                    _ => None,
-                })
-                .unwrap_or_else(|| set.body.clone()),
+            keys: many.unwrap_or_else(|| set.body.clone()),
             configuration: trusted,
             served: served.flatten().unwrap_or_default(),
         }

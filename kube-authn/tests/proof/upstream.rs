@@ -102,12 +102,8 @@ pub fn misplaced(name: &str, place: &str) -> Option<String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = std::fs::read_to_string(root.join(place)).unwrap_or_default();
     let is_data = !place.ends_with(".rs");
-    let found = text.split_inclusive('\n').scan(0, |end, line| {
-        *end += line.len();
-        Some((line, &text[*end..]))
-    });
-    let mut above = found.filter(|(line, _)| line.contains(name));
-    let stands = above.any(|(_, rest)| is_data || is_above_a_test(rest, place));
+    let mut found = text.match_indices(name);
+    let stands = found.any(|(at, _)| is_data || is_above_a_test(&text[at..], place));
     (!stands).then(|| format!("{name} is not the name of a test in {place}"))
 }
 
