@@ -217,11 +217,7 @@ impl Kubectl {
 
     /// What kubectl says when it deleted something namespaced.
     fn deleted(&self, kind: &str, name: &str, namespace: &str) -> String {
-        if self.version == "v1.32" {
-            format!("{kind} \"{name}\" deleted")
-        } else {
-            format!("{kind} \"{name}\" deleted from {namespace} namespace")
-        }
+        format!("{kind} \"{name}\" deleted from {namespace} namespace")
     }
 
     /// kubectl itself, for what has to run beside something else.

@@ -2,7 +2,7 @@
 //! real aws CLI: the members that people look at, and refusals word for word.
 //!
 //! Every call starts a Python program; what needs no client of somebody else's
-//! is tested inside the crates. Each case has an instance of its own, which
+//! is tested inside the crates, and what a case begins with is made without one. Each case has an instance of its own, which
 //! costs less than one call.
 
 use serde_json::{Value, json};
@@ -94,17 +94,27 @@ impl Pool {
 
     /// A pool whose users sign in by their e-mail address, with Ann in it.
     fn with_ann() -> Result<Self, Stop> {
-        let pool = Self::create("--username-attributes email")?;
-        pool.ok(&format!("admin-create-user --username {ANN}"))?;
-        Ok(pool)
+        let up = Up::start(&[])?;
+        let mail = json!({"PoolName": "mail", "UsernameAttributes": ["email"]});
+        let id = text(&up.cognito("CreateUserPool", mail)?["UserPool"]["Id"])?;
+        up.cognito(
+            "AdminCreateUser",
+            json!({"UserPoolId": id, "Username": ANN}),
+        )?;
+        Ok(Self { up, id })
     }
 
     /// A client that takes passwords, and its id.
     fn password_client(&self) -> Result<String, Stop> {
-        let client = self.json(
-            "create-user-pool-client --client-name eks --explicit-auth-flows \
-             ALLOW_USER_PASSWORD_AUTH ALLOW_ADMIN_USER_PASSWORD_AUTH ALLOW_REFRESH_TOKEN_AUTH",
-        )?;
+        let flows = [
+            "ALLOW_USER_PASSWORD_AUTH",
+            "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+            "ALLOW_REFRESH_TOKEN_AUTH",
+        ];
+        let eks = json!({
+            "UserPoolId": self.id, "ClientName": "eks", "ExplicitAuthFlows": flows,
+        });
+        let client = self.up.cognito("CreateUserPoolClient", eks)?;
         text(&client["UserPoolClient"]["ClientId"])
     }
 

@@ -98,7 +98,7 @@ pub fn kind() -> Result<PathBuf, Stop> {
 }
 
 /// Both pinned kubectls.
-pub const KUBECTLS: [&str; 2] = ["v1.32", "v1.37"];
+pub const KUBECTLS: [&str; 2] = ["v1.34", "v1.37"];
 
 fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)

@@ -5,6 +5,7 @@ use harness::login::Session;
 use serde_json::{Value, json};
 
 use crate::ledger::{Case, Stop, case};
+use crate::programs;
 use crate::rig::{Up, check, eventually};
 use crate::table::Row;
 
@@ -17,14 +18,14 @@ pub const ROWS: [Row; 1] = [("tutorial::steps_1_to_9_with_kubectl_v1.37", |up| {
     up.disassociate("kubedemy")
 })];
 
-/// The whole way under AWS' names, and with the older kubectl, which is a matter of
-/// what is said, not of where.
+/// The whole way under AWS' names; and what kubectl has to do with it by the older
+/// one, where what comes before is made without the aws CLI.
 pub fn cases() -> Vec<Case> {
     let all: [(&str, &str, Kind, &[&str]); 6] = [
-        ("v1.32", "", Kind::Embedded, &[]),
-        ("v1.32", "_on_a_real_control_plane", Kind::ControlPlane, &[]),
+        ("v1.34", "", Kind::Embedded, &[]),
+        ("v1.34", "_on_a_real_control_plane", Kind::ControlPlane, &[]),
         (
-            "v1.32",
+            "v1.34",
             "_under_aws_names",
             Kind::Embedded,
             &["--aws-hosts"],
@@ -58,8 +59,15 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn steps(up: &Up, kubectl: &'static str) -> Result<(), Stop> {
-    let (pool, client) = steps_1_to_5(up)?;
-    step_6(up, &pool, &client)?;
+    let (pool, client) = if kubectl == programs::KUBECTLS[0] {
+        let (pool, client) = made(up)?;
+        associated(up, &pool, &client)?;
+        (pool, client)
+    } else {
+        let (pool, client) = steps_1_to_5(up)?;
+        step_6(up, &pool, &client)?;
+        (pool, client)
+    };
     up.kubectl(
         kubectl,
         &[
