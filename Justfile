@@ -67,7 +67,9 @@ prove CASES MINOR="1.37": (kubernetes ("v" + MINOR) "oracle-authn" "oracle-rbac"
     { cargo run --release -p kube-authn --example equal_authn -- --kubernetes-version {{ MINOR }} --prove {{ CASES }} --seed 1 && first=0 || first=$?
       cargo run --release -p kube-rbac --example equal_rbac -- --kubernetes-version {{ MINOR }} --prove {{ CASES }} --seed 2 && exit "$first"
     } | awk '{ print; fflush() } /^[0-9]+ cases, [0-9]+ disagreements$/ { cases += $1; differ += $3 }
-      END { if (cases) printf "%d cases, %d disagreements\n", cases, differ }'
+      /^[0-9]+ cases, [0-9]+ disagreements$/ { both++ }
+      END { if (both == 2) printf "%d cases, %d disagreements\n", cases, differ
+            else { print "an oracle could not be asked to its end"; exit 1 } }'
 
 # The same requests to a real control plane and to ours: status, body, audit events
 differential *ARGUMENTS: (kubernetes "etcd") (kubernetes "v1.37" "kube-apiserver" "kube-controller-manager" "kubectl")

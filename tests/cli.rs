@@ -129,9 +129,7 @@ fn proxied() -> Result<(), Stop> {
     let mut command = std::process::Command::new(crate::programs::rolecall());
     command.arg("demo");
     // Nobody listens there; only what asks a proxy finds out.
-    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"] {
-        command.env(name, "http://127.0.0.1:9");
-    }
+    command.envs(crate::rig::BLACK_HOLE);
     for name in ["NO_PROXY", "no_proxy"] {
         command.env_remove(name);
     }
@@ -222,15 +220,21 @@ fn taken_port() -> Result<(), Stop> {
         .to_string();
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let dir = folder.path().display().to_string();
-    for option in ["--port", "--api-port"] {
+    for (option, more) in [
+        ("--port", &[][..]),
+        ("--api-port", &[]),
+        ("--proxy-port", &["--aws-hosts"]),
+    ] {
         let began = std::time::Instant::now();
-        let run = rolecall(&["up", "--dir", &dir, option, &port])?;
+        let up = ["up", "--dir", &dir, option, &port];
+        let run = rolecall(&[&up[..], more].concat())?;
         check(run.code == Some(3), || run.to_string())?;
         let took = began.elapsed();
         check(took < std::time::Duration::from_secs(5), || {
             format!("{took:?}")
         })?;
-        run.says(&format!("127.0.0.1:{port}"))?;
+        run.says(&format!("127.0.0.1:{port}"))?
+            .says(&format!("(process {})", std::process::id()))?;
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ pub fn cases() -> Vec<Case> {
             || exports(&["--aws-hosts"]),
         ),
         case("cli::up_takes_what_it_is_told", told),
+        case("cli::fifty_at_once_have_ports_of_their_own", fifty),
         case("cli::two_regions_may_have_clusters_of_one_name", namesakes),
         case(
             "cli::without_options_it_is_found_where_it_was_started",
@@ -71,6 +72,25 @@ fn loopback(arguments: &[&str]) -> Result<(), Stop> {
         )?;
     }
     Ok(())
+}
+
+/// Each port is bound before anybody is told of it, so nobody takes it meanwhile.
+fn fifty() -> Result<(), Stop> {
+    let all: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..50).map(|_| scope.spawn(|| Up::start(&[]))).collect();
+        all.into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect()
+    });
+    let mut ups = Vec::new();
+    let mut ports = BTreeSet::new();
+    for one in all {
+        let up = one.map_err(|_| Stop::Fail("a start panicked".to_owned()))??;
+        ports.extend(told_addresses(up.ready()).filter_map(|url| port_of(url)));
+        // As long as one is up, its ports are its own.
+        ups.push(up);
+    }
+    check(ports.len() == 100, || format!("{} ports", ports.len()))
 }
 
 fn all_gone(arguments: &[&str]) -> Result<(), Stop> {

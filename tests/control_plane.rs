@@ -354,7 +354,8 @@ fn eight_at_once() -> Result<(), Stop> {
     };
     let alone = verdicts()?;
     let together: Vec<_> = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..8).map(|_| scope.spawn(verdicts)).collect();
+        let count = crate::rig::at_once(8);
+        let all: Vec<_> = (0..count).map(|_| scope.spawn(verdicts)).collect();
         all.into_iter()
             .map(std::thread::ScopedJoinHandle::join)
             .collect()
@@ -498,7 +499,8 @@ fn missing() -> Result<(), Stop> {
     }
     let list = ran(bare(folder.path(), &["assets", "list"]))?;
     check(list.code == Some(1), || list.to_string())?;
-    list.says("`rolecall assets build --kubernetes-version 1.35`")
+    list.says("`rolecall assets build --kubernetes-version 1.35`")?
+        .says("`rolecall assets build kind`")
         .map(drop)
 }
 
@@ -584,8 +586,8 @@ fn builds() -> Result<(), Stop> {
     };
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (cache, modules, root) = (go("GOCACHE")?, go("GOMODCACHE")?, go("GOROOT")?);
-    let build = || {
-        let mut command = bare(folder.path(), &["assets", "build"]);
+    let build = |what: &[&str]| {
+        let mut command = bare(folder.path(), &[&["assets", "build"], what].concat());
         command
             .env("GOCACHE", &cache)
             .env("GOMODCACHE", &modules)
@@ -593,14 +595,18 @@ fn builds() -> Result<(), Stop> {
             .env("PATH", format!("{root}/bin:/usr/bin:/bin"));
         ran(command)?.ok()
     };
-    build()?
+    build(&[])?
         .says("The first time this takes about ten minutes")?
         .says("kubernetes etcd etcd: built in")?
         .says("kubernetes v1.37 kube-apiserver: built in")?
         .says("kubernetes v1.37 kube-controller-manager: built in")?;
-    build()?.says("kubernetes v1.37 kube-apiserver: up to date")?;
+    build(&[])?.says("kubernetes v1.37 kube-apiserver: up to date")?;
+    build(&["kind"])?
+        .says("The first time this takes about half a minute")?
+        .says("kubernetes kind kind: built in")?;
     let list = ran(bare(folder.path(), &["assets", "list"]))?.ok()?;
-    list.says("rolecall/kubernetes/v1.37/bin/kube-apiserver")
+    list.says("rolecall/kubernetes/v1.37/bin/kube-apiserver")?
+        .says("rolecall/kubernetes/kind/bin/kind")
         .map(drop)
 }
 

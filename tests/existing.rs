@@ -55,6 +55,10 @@ pub fn cases() -> Vec<Case> {
         case("existing::an_interrupt_while_it_tidies_up", while_tidying),
         case("existing::by_the_kubeconfig_of_aws_eks", by_aws_eks),
         case("existing::what_cannot_be_seen_is_skipped", unseen),
+        case(
+            "existing::a_proxy_that_leads_nowhere_is_in_nobodys_way",
+            black_hole,
+        ),
         case("existing::an_interrupt_leaves_nothing", || {
             interrupted(Kind::Embedded)
         }),
@@ -687,6 +691,18 @@ fn unseen() -> Result<(), Stop> {
         check(strict.code == Some(3), || run.to_string())?;
     }
     Ok(())
+}
+
+/// What is on this machine is asked without one, as kubectl asks it.
+fn black_hole() -> Result<(), Stop> {
+    let up = Up::start_on(Kind::Embedded, &[])?;
+    let stranger = Stranger::of(&up)?;
+    let mut command = stranger.test(&["--allow-writes", TUTORIAL]);
+    command.envs(crate::rig::BLACK_HOLE);
+    for name in ["NO_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
+    came_out(&ran(command)?.ok()?, "pass").map(drop)
 }
 
 /// Makes so much that there is time to do something in the middle.

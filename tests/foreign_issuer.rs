@@ -2,11 +2,14 @@
 //! of another kind, trusted the same way over HTTPS alone.
 
 use std::net::Ipv4Addr;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use base64::Engine as _;
@@ -20,16 +23,9 @@ use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::{Case, Stop, case};
-use crate::rig::{Up, block_on, check};
-
-/// All of them.
-pub fn cases() -> Vec<Case> {
-    vec![case(
-        "foreign_issuer::without_its_ca_no_token_is_taken",
-        untrusted,
-    )]
-}
+use crate::ledger::Stop;
+use crate::programs;
+use crate::rig::{Up, block_on, check, fed};
 
 /// An issuer of somebody else's.
 pub struct Issuer {
@@ -53,7 +49,11 @@ struct Published {
 impl Published {
     /// A key, and for how long that is said to hold (`Cache-Control`).
     fn put(&self, key: &RsaKeyPair, id: &str, fresh: Option<&'static str>) {
-        *self.keys.lock().expect("nobody panics with it") = (jwks(key, id), fresh);
+        self.put_set(jwks(key, id), fresh);
+    }
+
+    fn put_set(&self, keys: Value, fresh: Option<&'static str>) {
+        *self.keys.lock().expect("nobody panics with it") = (keys, fresh);
     }
 
     fn answer(&self) -> axum::response::Response {
@@ -188,12 +188,16 @@ fn json_answer(value: &Value) -> ([(http::HeaderName, &'static str); 1], String)
 }
 
 fn associate(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
+    asked_to_trust(up, issuer)?;
+    up.await_active("corp")
+}
+
+fn asked_to_trust(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
     up.associate(json!({
         "identityProviderConfigName": "corp", "issuerUrl": issuer.url, "clientId": "kubernetes",
         "usernameClaim": "sub", "usernamePrefix": "corp:",
         "groupsClaim": "roles", "groupsPrefix": "corp:",
-    }))?;
-    up.await_active("corp")
+    }))
 }
 
 /// Those of somebody whom the cluster would let in.
@@ -224,6 +228,9 @@ pub fn trusted(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
     check(issuer.published.requests() > 0, || {
         "nobody asked the issuer for its keys".to_owned()
     })?;
+    if up.ready().cluster_kind != Kind::Embedded.name() {
+        der_is_no_signature(up, issuer)?;
+    }
     keys_are_fetched_again(up, issuer)?;
     // Claims of the same issuer under another key are nobody's.
     let impostor = Issuer::start()?;
@@ -231,6 +238,42 @@ pub fn trusted(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
     up.kubectl_as("v1.37", &forged, &["auth", "whoami"])?
         .refused()?;
     up.disassociate("corp")
+}
+
+/// An ECDSA signature in DER is refused by who takes ECDSA (RFC 7518 section 3.4),
+/// which EKS, and the embedded cluster, do not.
+fn der_is_no_signature(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+        .map_err(|error| error.to_string())?;
+    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let jwk = json!({
+        "kty": "EC", "crv": "P-256", "kid": "corp-ec", "use": "sig", "alg": "ES256",
+        "x": encode(x), "y": encode(y),
+    });
+    issuer.published.put_set(json!({"keys": [jwk]}), None);
+    let header = json!({"alg": "ES256", "kid": "corp-ec"}).to_string();
+    let input = [header, claims(issuer).to_string()].map(|part| encode(part.as_bytes()));
+    let input = input.join(".");
+    let signature = key.sign(&random, input.as_bytes());
+    let signature = signature.map_err(|error| error.to_string())?;
+    let token = format!("{input}.{}", encode(signature.as_ref()));
+    let ca = up.scratch().join("corp.crt");
+    std::fs::write(&ca, &issuer.ca_pem).map_err(|error| error.to_string())?;
+    let mut attack = Command::new(programs::rolecall());
+    attack
+        .args(["attack", "--json", "--token", "-", "--kubeconfig"])
+        .arg(up.dir().join("admin.kubeconfig"))
+        .arg("--ca")
+        .arg(ca)
+        .arg("der-signature");
+    let run = fed(attack, &token)?.ok()?;
+    let report = run.json()?;
+    check(
+        report["person"]["username"] == "corp:grace" && report["refused"] == 1,
+        || run.to_string(),
+    )
 }
 
 /// For a token of a key that is not known, unless what is known still holds
@@ -255,10 +298,19 @@ fn keys_are_fetched_again(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
     whoami(&second, "corp-2")?.ok().map(drop)
 }
 
-fn untrusted() -> Result<(), Stop> {
-    let issuer = Issuer::start()?;
-    let up = Up::start(&[])?;
-    associate(&up, &issuer)?;
+/// An issuer whose CA nobody knows. A real API server keeps the configuration from
+/// before, then, and tries again at each poll.
+pub fn untrusted(up: &Up) -> Result<(), Stop> {
+    let kind = up.ready().cluster_kind.as_str();
+    let issuer = match kind {
+        _ if kind == Kind::Kind.name() => Issuer::start_for(Kind::Kind)?,
+        _ => Issuer::start()?,
+    };
+    asked_to_trust(up, &issuer)?;
+    // An association may have been told to take its time; a reload is given up after
+    // a minute, which no clock of ours shortens.
+    up.control("POST", "clock", &json!({"advance": "1m"}))?;
+    up.await_active("corp")?;
     let token = issuer.token(&claims(&issuer))?;
     up.kubectl_as("v1.37", &token, &["auth", "whoami"])?
         .refused()?;
@@ -268,5 +320,6 @@ fn untrusted() -> Result<(), Stop> {
         .says("the issuer's keys cannot be had")?;
     check(issuer.published.requests() == 0, || {
         "keys were fetched past the CA".to_owned()
-    })
+    })?;
+    up.disassociate("corp")
 }

@@ -1,7 +1,8 @@
 //! kind's nodes: what is said where there can be none, what becomes of one that
 //! dies, and that nothing is left however a run ends.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,10 +11,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness::cluster::Kind;
 use serde_json::{Value, json};
 
+use crate::cli_up::marked;
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
 use crate::rig::{Ran, Up, block_on, check, eventually, path_with, pause, ran, rolecall};
+use crate::scenarios::CANNOT;
 use crate::tutorial;
+
+/// Whatever a run starts has this in its environment.
+const MARK: &str = "ROLECALL_TEST_MARK";
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -41,12 +47,12 @@ pub fn cases() -> Vec<Case> {
             black_hole,
         ),
         case(
-            "kind::two_at_once_have_nothing_in_common_and_leave_nothing_after_sigterm_and_sigkill",
-            two,
+            "kind::several_at_once_come_out_alike_and_leave_nothing_after_two_sigints_and_sigkill",
+            several,
         ),
         case(
-            "kind::a_token_beside_a_certificate_would_be_noticed_and_a_killed_node_is_within_5_s",
-            certificate_wins,
+            "kind::a_node_killed_in_the_middle_of_a_scenario_is_a_broken_rig_within_5_s",
+            killed,
         ),
         // One after the other: their instances have the one port.
         case(
@@ -68,6 +74,16 @@ fn refused(
     docker_host: Option<&str>,
     more: &[&str],
 ) -> Result<(Ran, Duration), Stop> {
+    refused_with(path, docker_host, more, &[])
+}
+
+/// The same, with additions to that environment.
+fn refused_with(
+    path: &std::ffi::OsStr,
+    docker_host: Option<&str>,
+    more: &[&str],
+    env: &[(&str, &str)],
+) -> Result<(Ran, Duration), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mut command = Command::new(programs::rolecall());
     command
@@ -75,6 +91,7 @@ fn refused(
         .arg(folder.path().join("rolecall"))
         .args(more)
         .env("PATH", path)
+        .envs(env.iter().copied())
         .env_remove("DOCKER_HOST");
     if let Some(host) = docker_host {
         command.env("DOCKER_HOST", host);
@@ -201,15 +218,43 @@ fn short_of() -> Result<(), Stop> {
     Ok(())
 }
 
-/// Of a kind that makes nothing, in whose node the manifest has no flag of ours.
+/// A manifest has to have our flags.
 fn flag_lost() -> Result<(), Stop> {
     let host = std::env::var("DOCKER_HOST").ok();
+    let folder = makes_nothing()?;
+    let path = path_with(&[folder.path().join("kind")])?;
+    let (run, _) = refused(&path, host.as_deref(), &[])?;
+    run.says("kind did not hand on --")?;
+    // Whoever starts a cluster takes away first what others left.
+    let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let (node, home) = left_behind(cache.path(), "rolecall-0ddba11e")?;
+    let cache = cache.path().display().to_string();
+    let env = [("XDG_CACHE_HOME", cache.as_str())];
+    let (run, _) = refused_with(&path, host.as_deref(), &[], &env)?;
+    run.says("kind did not hand on --")?;
+    check(!exists(&node.0)? && !home.exists(), || {
+        format!("{} is left", node.0)
+    })
+}
+
+/// A folder for the PATH with a kind that makes nothing, and a Docker in whose node
+/// the manifest is empty.
+fn makes_nothing() -> Result<tempfile::TempDir, Stop> {
     let folder = docker_that("exec*) echo spec:; exit ;;")?;
     let kind = folder.path().join("kind");
     std::fs::remove_file(&kind).map_err(|error| error.to_string())?;
     crate::rig::program(&kind, "exit 0")?;
-    let (run, _) = refused(&path_with(&[kind])?, host.as_deref(), &[])?;
-    run.says("kind did not hand on --").map(drop)
+    Ok(folder)
+}
+
+/// A node that nobody holds any more, and its folder in a cache.
+fn left_behind(cache: &Path, name: &str) -> Result<(Removed, PathBuf), Stop> {
+    let node = Removed(format!("{name}-control-plane"));
+    docker(&["create", "--name", &node.0, &node_image()])?;
+    let home = cache.join("rolecall/kind").join(name);
+    std::fs::create_dir_all(&home).map_err(|error| error.to_string())?;
+    std::fs::write(home.join("created"), "").map_err(|error| error.to_string())?;
+    Ok((node, home))
 }
 
 /// Docker answers who looks before anything runs, and nobody after that.
@@ -230,25 +275,24 @@ fn engine_gone() -> Result<(), Stop> {
 fn cleaned() -> Result<(), Stop> {
     programs::kind()?;
     let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let image = node_image();
-    let names = ["rolecall-0c1ea7ed", "rolecall-57a96e70"];
-    let node = |name: &str| format!("{name}-control-plane");
-    let _nodes = names.map(|name| Removed(node(name)));
-    for name in names {
-        docker(&["create", "--name", &node(name), &image])?;
-    }
-    let [ours, theirs] = names;
-    let home = cache.path().join("rolecall/kind").join(ours);
-    std::fs::create_dir_all(&home).map_err(|error| error.to_string())?;
-    std::fs::write(home.join("created"), "").map_err(|error| error.to_string())?;
+    let (ours, home) = left_behind(cache.path(), "rolecall-0c1ea7ed")?;
+    // One that looks like ours, and one of ours that another engine has.
+    let (theirs, not_ours) = left_behind(cache.path(), "rolecall-57a96e70")?;
+    std::fs::remove_dir_all(not_ours).map_err(|error| error.to_string())?;
+    let (elsewhere, its_home) = left_behind(cache.path(), "rolecall-e15eee7e")?;
+    std::fs::write(its_home.join("engine"), "another").map_err(|error| error.to_string())?;
     let cache = cache.path().display().to_string();
-    clean(&cache, &[])?
-        .ok()?
-        .says(&format!("removed the kind cluster {ours}"))?;
-    check(!exists(&node(ours))? && !home.exists(), || {
-        format!("{ours} is left")
+    let run = clean(&cache, &[])?.refused()?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says("removed the kind cluster rolecall-0c1ea7ed")?
+        .says("another Docker engine has rolecall-e15eee7e; name it in DOCKER_HOST")?;
+    check(!exists(&ours.0)? && !home.exists(), || {
+        format!("{} is left", ours.0)
     })?;
-    check(exists(&node(theirs))?, || format!("{theirs} is gone"))?;
+    for node in [&theirs.0, &elsewhere.0] {
+        check(exists(node)?, || format!("{node} is gone"))?;
+    }
+    std::fs::remove_dir_all(its_home).map_err(|error| error.to_string())?;
     clean(&cache, &[])?
         .ok()?
         .says("nothing is left of an earlier run")
@@ -292,7 +336,16 @@ fn taken_port() -> Result<(), Stop> {
         run.says(&format!("{address}:{port}"))?
             .says("Address already in use")?;
     }
-    Ok(())
+    // Beside a cluster of one's own.
+    let socket = std::net::TcpListener::bind((gateway, 0)).map_err(|error| error.to_string())?;
+    let address = socket.local_addr().map_err(|error| error.to_string())?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let dir = folder.path().join("up").display().to_string();
+    let port = address.port().to_string();
+    let run = rolecall(&["up", "--for-kind", "--port", &port, "--dir", &dir])?.refused()?;
+    check(run.code == Some(3), || run.to_string())?;
+    run.says(&format!("{address}: Address already in use"))
+        .map(drop)
 }
 
 fn docker(arguments: &[&str]) -> Result<String, Stop> {
@@ -361,15 +414,32 @@ fn noticed(mut up: Up, how: &str) -> Result<(), Stop> {
     })
 }
 
-/// What is left of an instance after a signal.
+/// What is left of an instance after a signal; who is asked by the first, and asked
+/// again, does not wait for what goes by itself.
 fn nothing_is_left(mut up: Up, signal: &str) -> Result<(), Stop> {
     let node = node_of(&up)?;
     check(exists(&node)? && home_of(&node).exists(), || {
         format!("no {node}")
     })?;
-    up.signal(signal)?;
+    let named = "{{range .Mounts}}{{if eq .Type \"volume\"}}{{.Name}} {{end}}{{end}}";
+    let volumes = docker(&["inspect", "--format", named, &node])?;
+    check(!volumes.is_empty(), || format!("{node} has no volume"))?;
+    up.send(signal)?;
+    if signal == "INT" {
+        let ready = up.dir().join("ready.json");
+        eventually("it has heard the first", || Ok(!ready.exists()))?;
+        up.send(signal)?;
+    }
+    let code = up.wait()?;
+    check((code == Some(0)) == (signal != "KILL"), || {
+        format!("{code:?}")
+    })?;
     eventually("the node and its folder are gone", || {
         Ok(!exists(&node)? && !home_of(&node).exists())
+    })?;
+    let left = docker(&["volume", "ls", "--quiet"])?;
+    check(!volumes.split(' ').any(|one| left.contains(one)), || {
+        format!("of {volumes} some are left: {left}")
     })
 }
 
@@ -408,6 +478,7 @@ fn interrupted() -> Result<(), Stop> {
         let mut child: Child = command
             .current_dir(programs::root())
             .env("PATH", &path)
+            .env(MARK, folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -431,9 +502,12 @@ fn interrupted() -> Result<(), Stop> {
             status.success() == (*subcommand == "up") || signal == "KILL",
             || format!("{subcommand}, {signal}: {status}"),
         )?;
+        let mark = folder.path().display().to_string();
         eventually(
-            &format!("after SIG{signal} at {moment} ms {node} and its folder are gone"),
-            || Ok(!home.exists() && !exists(&node)?),
+            &format!(
+                "after SIG{signal} at {moment} ms {node}, its folder and who made it are gone"
+            ),
+            || Ok(!home.exists() && !exists(&node)? && marked(&mark)?.is_empty()),
         )?;
     }
     Ok(())
@@ -442,17 +516,7 @@ fn interrupted() -> Result<(), Stop> {
 /// A proxy that leads nowhere: what is on this machine and in the node is asked
 /// without one.
 fn black_hole() -> Result<(), Stop> {
-    let hole = "http://127.0.0.1:9";
-    let names = [
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-    ];
-    let env = names.map(|name| (name, hole));
-    let up = Up::start_on_with(Kind::Kind, &[], &env)?;
+    let up = Up::start_on_with(Kind::Kind, &[], &crate::rig::BLACK_HOLE)?;
     let (pool, client) = tutorial::made(&up)?;
     tutorial::associate(&up, &pool, &client)?;
     up.await_active("kubedemy")?;
@@ -463,26 +527,62 @@ fn black_hole() -> Result<(), Stop> {
     noticed(up, "pause")
 }
 
-/// Nor is anybody's own kubeconfig touched.
-fn two() -> Result<(), Stop> {
+/// As many as `ROLECALL_AT_ONCE` says (docs/fidelity.md has when it was eight), each
+/// with the tutorial's trust and person. Nor is anybody's own kubeconfig touched.
+fn several() -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let kubeconfig = folder.path().join("config");
+    let named = folder.path().join("config");
     let lock = folder.path().join("config.lock");
-    std::fs::write(&kubeconfig, "theirs").map_err(|error| error.to_string())?;
+    let usual = folder.path().join(".kube/config");
+    std::fs::create_dir(folder.path().join(".kube")).map_err(|error| error.to_string())?;
+    for file in [&named, &usual] {
+        std::fs::write(file, "theirs").map_err(|error| error.to_string())?;
+    }
     // Of a program that died.
     std::fs::write(&lock, "").map_err(|error| error.to_string())?;
-    let file = kubeconfig.display().to_string();
-    let start = || Up::start_on_with(Kind::Kind, &[], &[("KUBECONFIG", &file)]);
-    let (one, two) = std::thread::scope(|scope| {
-        let one = scope.spawn(start);
-        let two = start();
-        (one.join(), two)
+    let text = |path: &Path| path.display().to_string();
+    let homes = homes();
+    let cache = homes.ancestors().nth(2).unwrap_or(&homes);
+    let env = [
+        ("HOME", text(folder.path())),
+        ("XDG_CACHE_HOME", text(cache)),
+        ("KUBECONFIG", text(&named)),
+    ];
+    let count = crate::rig::at_once(2);
+    let alone = folder.path().join("cache");
+    let known = |number: usize| -> Result<(Up, Value), Stop> {
+        // Every other one has the usual place alone; what the last one leaves is
+        // nobody's else to take away.
+        let env = &env[..3 - number % 2];
+        let mut env: Vec<(&str, &str)> =
+            env.iter().map(|(name, value)| (*name, &**value)).collect();
+        let alone = text(&alone);
+        if number + 1 == count {
+            env.push(("XDG_CACHE_HOME", &alone));
+        }
+        let up = Up::start_on_with(Kind::Kind, &[], &env)?;
+        let (pool, client) = tutorial::made(&up)?;
+        tutorial::associated(&up, &pool, &client)?;
+        let session = tutorial::log_in(&up, &pool, &client)?;
+        let whoami = ["auth", "whoami", "-o", "json"];
+        let run = up.kubectl_as("v1.37", session.id_token.expose(), &whoami)?;
+        let user = &run.ok()?.json()?["status"]["userInfo"];
+        Ok((up, json!([user["username"], user["groups"]])))
+    };
+    let all: Vec<_> = std::thread::scope(|scope| {
+        let known = &known;
+        let all: Vec<_> = (0..count)
+            .map(|number| scope.spawn(move || known(number)))
+            .collect();
+        all.into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect()
     });
-    let one = one.map_err(|_| Stop::Fail("a start panicked".to_owned()))??;
-    let two = two?;
-    check(node_of(&one)? != node_of(&two)?, || "one node".to_owned())?;
-    for up in [&one, &two] {
-        let node = node_of(up)?;
+    let mut ups = Vec::new();
+    let (mut nodes, mut said) = (BTreeSet::new(), BTreeSet::new());
+    for one in all {
+        let (up, user) = one.map_err(|_| Stop::Fail("a start panicked".to_owned()))??;
+        let node = node_of(&up)?;
         let label = format!(
             "rolecall.dev/cluster={}",
             node.trim_end_matches("-control-plane")
@@ -490,26 +590,122 @@ fn two() -> Result<(), Stop> {
         up.kubectl("v1.37", &["get", "nodes", "-l", &label, "-o", "name"])?
             .ok()?
             .says(&node)?;
+        said.insert(user.to_string());
+        nodes.insert(node);
+        ups.push(up);
     }
-    let kept = std::fs::read_to_string(&kubeconfig).unwrap_or_default();
-    check(kept == "theirs" && lock.exists(), || {
-        format!("KUBECONFIG has {kept}")
+    check(nodes.len() == ups.len() && said.len() == 1, || {
+        format!("{nodes:?} say {said:?}")
     })?;
-    nothing_is_left(one, "TERM")?;
-    nothing_is_left(two, "KILL")
+    for file in [&named, &usual] {
+        let kept = std::fs::read_to_string(file).unwrap_or_default();
+        check(kept == "theirs" && lock.exists(), || {
+            format!("{} has {kept}", file.display())
+        })?;
+    }
+    let last = ups.pop();
+    if let Some(up) = &last {
+        certificate_wins(up)?;
+    }
+    let mut signals = ["INT", "KILL", "TERM"].into_iter().cycle();
+    for up in ups {
+        nothing_is_left(up, signals.next().unwrap_or_default())?;
+    }
+    last.map_or(Ok(()), |up| {
+        nobody_is_left_to_do_it(up, folder.path(), &alone)
+    })
+}
+
+/// An instance, of this home and this cache, that is killed with all that would go
+/// after it: what it leaves is found by `rolecall clean`.
+fn nobody_is_left_to_do_it(mut up: Up, home: &Path, cache: &Path) -> Result<(), Stop> {
+    let node = node_of(&up)?;
+    let name = node.trim_end_matches("-control-plane");
+    let folder = cache.join("rolecall/kind").join(name);
+    let pid = up.ready().pid;
+    // It starts nothing more, and then nobody sees its pipe close.
+    crate::rig::send("STOP", pid)?;
+    let mut watchers = Command::new("pkill");
+    watchers.args(["-KILL", "--parent", &pid.to_string()]);
+    ran(watchers)?.ok()?;
+    up.signal("KILL")?;
+    check(exists(&node)? && folder.exists(), || {
+        format!("{node} went by itself")
+    })?;
+    let mut clean = Command::new(programs::rolecall());
+    clean
+        .arg("clean")
+        .env("HOME", home)
+        .env("XDG_CACHE_HOME", cache);
+    ran(clean)?
+        .ok()?
+        .says(&format!("removed the kind cluster {name}"))?;
+    check(!exists(&node)? && !folder.exists(), || {
+        format!("{node} is left")
+    })
 }
 
 /// A kubeconfig's certificate comes before `--token`: whoever tests like that
 /// tests the administrator. Our own checks go without one, and would tell.
-fn certificate_wins() -> Result<(), Stop> {
-    let up = Up::start_on(Kind::Kind, &[])?;
+fn certificate_wins(up: &Up) -> Result<(), Stop> {
     up.kubectl("v1.37", &["auth", "whoami", "--token=nonsense"])?
         .ok()?
         .says("kubernetes-admin")?;
     up.kubectl_as("v1.37", "nonsense", &["auth", "whoami"])?
         .refused()?
-        .says("You must be logged in to the server")?;
-    noticed(up, "kill")
+        .says("You must be logged in to the server")
+        .map(drop)
+}
+
+/// Killed while the scenario waits for the association, which takes its time.
+fn killed() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let path = |name: &str| folder.path().join(name);
+    let cache = folder.path().display().to_string();
+    let out = std::fs::File::create(path("events")).map_err(|error| error.to_string())?;
+    let mut child = Command::new(programs::rolecall())
+        .args(["test", "--json", "--cluster", "kind"])
+        .arg(format!("--report=junit={}", path("junit.xml").display()))
+        .arg("scenarios/tutorial.yaml")
+        .current_dir(programs::root())
+        .env("PATH", path_with(&[programs::kind()?])?)
+        .env("XDG_CACHE_HOME", &cache)
+        .env(MARK, &cache)
+        .stdout(out)
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let events = || std::fs::read_to_string(path("events")).unwrap_or_default();
+    let until = |what: &str| eventually(what, || Ok(events().contains(what)));
+    until("create app client")?;
+    let homes = std::fs::read_dir(folder.path().join("rolecall/kind"));
+    let homes = homes.map_err(|error| error.to_string())?;
+    let name = homes
+        .flatten()
+        .find_map(|entry| entry.file_name().into_string().ok())
+        .ok_or_else(events)?;
+    let node = format!("{name}-control-plane");
+    docker(&["kill", &node])?;
+    let began = Instant::now();
+    until("\"verdict\":\"broken\"")?;
+    let took = began.elapsed();
+    let status = child.wait().map_err(|error| error.to_string())?;
+    check(
+        status.code() == Some(3) && took < Duration::from_secs(5),
+        || format!("{took:?}, {status}: {}", events()),
+    )?;
+    check(
+        events().contains(&format!("the node {node} is exited")),
+        events,
+    )?;
+    let junit = std::fs::read_to_string(path("junit.xml")).map_err(|error| error.to_string())?;
+    check(
+        junit.contains("<error ") && !junit.contains("<failure"),
+        || junit.clone(),
+    )?;
+    eventually("nothing is left", || {
+        Ok(!exists(&node)? && marked(&cache)?.is_empty())
+    })
 }
 
 /// A node that kind makes by a file, beside an instance; gone with the value.
@@ -521,7 +717,7 @@ struct ByHand {
 }
 
 impl ByHand {
-    fn create(config: &std::path::Path, current: &std::path::Path) -> Result<Self, Stop> {
+    fn create(config: &Path, current: &Path) -> Result<Self, Stop> {
         let kind = programs::kind()?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut path = path_with(std::slice::from_ref(&kind))?;
@@ -695,8 +891,22 @@ impl Hand {
         };
         let differences = events.last().map(|end| &end["differences"]);
         check(
-            came_out("pass") == 18 && came_out("skip") == 3 && differences == Some(&json!(0)),
+            came_out("pass") == 18 && came_out("fail") == 0 && differences == Some(&json!(0)),
             || run.to_string(),
+        )?;
+        let skipped: BTreeSet<(&str, &str)> = events
+            .iter()
+            .filter(|event| event["cluster"] == "kubeconfig" && event["verdict"] == "skip")
+            .filter_map(|event| {
+                let reason = event["reason"].as_str()?;
+                let reason = reason.strip_prefix("the kubeconfig cluster ")?;
+                let known = CANNOT.iter().find(|(_, known)| reason.starts_with(known))?;
+                Some((event["file"].as_str()?, known.1))
+            })
+            .collect();
+        check(
+            came_out("skip") == 3 && skipped == BTreeSet::from(CANNOT),
+            || format!("{skipped:?}: {run}"),
         )?;
         run.says("by the cluster's own trust in https://")?
             .says("the cluster knows test@kubedemy.io in oidc:admins, system:authenticated")
@@ -834,6 +1044,15 @@ fn kept() -> Result<(), Stop> {
     check(!clean(&[])?.stdout.contains("removed"), || {
         "it was not kept".to_owned()
     })?;
+    check(exists(&node)?, || format!("{node} is gone"))?;
+
+    // One that was made otherwise is not taken, nor is it touched.
+    let otherwise = ["--reuse", "--region", "us-east-1"];
+    let host = std::env::var("DOCKER_HOST").ok();
+    let folder = makes_nothing()?;
+    let path = path_with(&[folder.path().join("kind")])?;
+    let (run, _) = refused_with(&path, host.as_deref(), &otherwise, &env)?;
+    run.says("kind did not hand on --")?;
     check(exists(&node)?, || format!("{node} is gone"))?;
 
     let began = Instant::now();

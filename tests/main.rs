@@ -74,7 +74,6 @@ fn main() -> std::process::ExitCode {
         doctor::cases(),
         existing::cases(),
         faults::cases(),
-        foreign_issuer::cases(),
         kubelogin::cases(),
         browser::cases(),
         readme::cases(),

@@ -176,9 +176,20 @@ fn on_kind() -> Result<(), Stop> {
             check(!run.stdout.contains("removed"), || run.to_string())?;
         }
     }
+    // What `kind::by_hand…` and the container of tests/clients do, word for word.
+    let by_hand = block("kind-by-hand")?;
+    let by_hand = by_hand.lines().map(|line| match line.split_once('#') {
+        Some((command, _)) => command.trim(),
+        None => line,
+    });
+    let by_hand: Vec<&str> = by_hand.collect();
     check(
-        block("kind-by-hand")?.contains("--config kind-config.yaml"),
-        || "the README does not name kind-config.yaml".to_owned(),
+        by_hand
+            == [
+                "rolecall up --for-kind",
+                "kind create cluster --config kind-config.yaml",
+            ],
+        || format!("{by_hand:?}"),
     )
 }
 

@@ -500,6 +500,26 @@ impl Drop for Up {
     }
 }
 
+/// Proxies that lead nowhere.
+pub const BLACK_HOLE: [(&str, &str); 6] = {
+    let hole = "http://127.0.0.1:9";
+    [
+        ("HTTP_PROXY", hole),
+        ("HTTPS_PROXY", hole),
+        ("ALL_PROXY", hole),
+        ("http_proxy", hole),
+        ("https_proxy", hole),
+        ("all_proxy", hole),
+    ]
+};
+
+/// How many are started at once where that is to be shown: `ROLECALL_AT_ONCE`, or
+/// as many as fit a machine of CI's.
+pub fn at_once(fit: usize) -> usize {
+    let asked = std::env::var("ROLECALL_AT_ONCE").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(fit)
+}
+
 /// Runs a command to its end.
 pub fn ran(command: Command) -> Result<Ran, Stop> {
     fed(command, "")

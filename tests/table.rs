@@ -55,6 +55,7 @@ pub fn cases() -> Vec<Case> {
 /// What an instance can be told at its start.
 #[derive(Clone, Copy, PartialEq)]
 enum Asks {
+    Nothing,
     AuditPolicy,
     ForeignCas,
     Delay,
@@ -65,7 +66,7 @@ type ToldRow = fn(&Told) -> Result<(), Stop>;
 
 /// What is told at the start of an instance, and who shows something of it. The
 /// audit policy's row is the first, since it looks at all that was recorded.
-const TOLD: [(&str, Asks, ToldRow); 4] = [
+const TOLD: [(&str, Asks, ToldRow); 5] = [
     (
         "audit_policy::what_is_recorded_is_what_the_file_says",
         Asks::AuditPolicy,
@@ -80,6 +81,11 @@ const TOLD: [(&str, Asks, ToldRow); 4] = [
         "foreign_issuer::its_tokens_are_taken_once_its_ca_is_trusted",
         Asks::ForeignCas,
         |told| foreign_issuer::trusted(&told.up, &told.issuer),
+    ),
+    (
+        "foreign_issuer::without_its_ca_no_token_is_taken",
+        Asks::Nothing,
+        |told| foreign_issuer::untrusted(&told.up),
     ),
     (
         "trust::it_begins_when_the_configuration_is_active_and_ends_with_it",
@@ -114,6 +120,7 @@ impl Told {
         let mut arguments = Vec::new();
         for ask in asks {
             match ask {
+                Asks::Nothing => {}
                 Asks::AuditPolicy => arguments.extend(["--audit-policy-file", &policy]),
                 Asks::Delay => arguments.extend(["--association-delay", trust::DELAY]),
                 Asks::ForeignCas => {

@@ -4,19 +4,123 @@ use harness::cluster::Kind;
 use serde_json::json;
 
 use crate::ledger::{Case, Stop, case};
-use crate::rig::{Up, check, rolecall};
-use crate::tutorial;
+use crate::rig::{Up, block_on, check, eventually, rolecall};
+use crate::{iam_tokens, tutorial};
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    OLDER
-        .map(|minor| {
-            case(
-                format!("trust::of_a_real_control_plane_of_{minor}"),
-                move || older(minor),
-            )
-        })
-        .into()
+    let timing = case(
+        "trust::with_kubernetes_timing_a_token_outlives_it_by_ten_seconds",
+        outlived,
+    );
+    let own = case(
+        "trust::a_file_of_ones_own_is_in_force_from_the_start_until_an_association",
+        by_file,
+    );
+    let older = OLDER.map(|minor| {
+        case(
+            format!("trust::of_a_real_control_plane_of_{minor}"),
+            move || older(minor),
+        )
+    });
+    older.into_iter().chain([timing, own]).collect()
+}
+
+/// Two issuers, one of which is not there, and what EKS has no words for.
+const FILE: &str = r#"
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+jwt:
+- issuer: { url: "https://issuer.invalid/elsewhere", audiences: [nobody] }
+  claimMappings: { username: { claim: sub, prefix: "elsewhere:" } }
+- issuer:
+    url: https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_Pinned001
+    audiences: [1pinnedclient0000000000000, another]
+    audienceMatchPolicy: MatchAny
+  claimValidationRules: [{ claim: token_use, requiredValue: id }]
+  claimMappings:
+    username: { claim: email, prefix: "cognito:" }
+    groups: { claim: "cognito:groups", prefix: "grp:" }
+    uid: { claim: sub }
+anonymous: { enabled: true, conditions: [{ path: /livez }] }
+"#;
+
+fn by_file() -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let file = folder.path().join("authentication.yaml");
+    std::fs::write(&file, FILE).map_err(|error| error.to_string())?;
+    let file = file.display().to_string();
+    let pins = [
+        "--aws-hosts",
+        "--pin",
+        "pool=eu-west-2_Pinned001",
+        "--pin",
+        "client=1pinnedclient0000000000000",
+    ];
+    let up = Up::start(&[&pins[..], &["--authentication-config", &file]].concat())?;
+    let (pool, client) = tutorial::made(&up)?;
+    let session = tutorial::log_in(&up, &pool, &client)?;
+    let token = session.id_token.expose();
+    let whoami = || up.kubectl_as("v1.37", token, &["auth", "whoami", "-o", "json"]);
+    // The issuer was looked for before there was a pool, and is every ten seconds.
+    up.control("POST", "clock", &json!({"advance": "10s"}))?;
+    eventually("the issuer is found", || Ok(whoami()?.code == Some(0)))?;
+    let known = whoami()?.ok()?.json()?;
+    let user = &known["status"]["userInfo"];
+    check(
+        user["username"] == "cognito:test@kubedemy.io"
+            && user["groups"] == json!(["grp:admins", "system:authenticated"])
+            && user["uid"] == crate::rig::claims(token)["sub"],
+        || user.to_string(),
+    )?;
+    for (path, status) in [("livez", 200), ("version", 401)] {
+        let url = format!("{}/{path}", up.ready().api_server);
+        let http = up.cluster_https()?;
+        let answer =
+            block_on(async { http.get(url).send().await }).map_err(|error| error.to_string())?;
+        check(answer.status() == status, || {
+            format!("{path}: {}", answer.status())
+        })?;
+    }
+    // EKS' word counts from then on.
+    tutorial::associated(&up, &pool, &client)?;
+    whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
+    // What would not do is said before anything starts.
+    let faulty = FILE.replace("claim: email, prefix", "claim: email, prefixx");
+    let file = folder.path().join("faulty.yaml");
+    std::fs::write(&file, faulty).map_err(|error| error.to_string())?;
+    let file = file.display().to_string();
+    let dir = folder.path().join("up").display().to_string();
+    let faulty = ["up", "--dir", &dir, "--authentication-config", &file];
+    let run = rolecall(&faulty)?.refused()?;
+    check(run.code == Some(2), || run.to_string())?;
+    run.says("unknown field \"jwt[1].claimMappings.username.prefixx\"")?
+        .says("rolecall authn validate")
+        .map(drop)
+}
+
+/// As a real cluster does, an embedded one that is told to goes on accepting what it
+/// has accepted, and takes its time to trust somebody.
+fn outlived() -> Result<(), Stop> {
+    let up = Up::start(&["--timing", "kubernetes", "--association-delay", "0s"])?;
+    let limits = up.ready().limits.join("; ");
+    check(
+        limits.contains("about 10 s to trust") && limits.contains("accepts for 10 s more"),
+        || limits.clone(),
+    )?;
+    let (pool, client) = tutorial::made(&up)?;
+    let session = tutorial::log_in(&up, &pool, &client)?;
+    let whoami = || up.kubectl_as("v1.37", session.id_token.expose(), &["auth", "whoami"]);
+    whoami()?.refused()?;
+    tutorial::associated(&up, &pool, &client)?;
+    whoami()?.ok()?.says("test@kubedemy.io")?;
+    up.disassociate("kubedemy")?;
+    whoami()?.ok()?.says("test@kubedemy.io")?;
+    up.control("POST", "clock", &json!({"advance": "11s"}))?;
+    whoami()?
+        .refused()?
+        .says("You must be logged in to the server")
+        .map(drop)
 }
 
 /// The oldest of the minors. CI builds no servers of those between.
@@ -41,8 +145,16 @@ fn older(minor: &str) -> Result<(), Stop> {
     check(provider["trouble"].is_null(), || provider.to_string())?;
     up.kubectl_as("v1.37", session.id_token.expose(), &["auth", "whoami"])?
         .ok()?
-        .says("test@kubedemy.io")
-        .map(drop)
+        .says("test@kubedemy.io")?;
+    up.disassociate("kubedemy")?;
+    tutorial::without_pool(&up, &pool)?;
+    // And what holds on any cluster: the tutorial, with bindings and audit log, and
+    // the tokens that the webhook is asked about.
+    let rows = tutorial::ROWS.into_iter().chain(iam_tokens::ROWS);
+    for (name, row) in rows {
+        row(&up).map_err(|stop| stop.of(name))?;
+    }
+    Ok(())
 }
 
 /// How long an association takes in [`begins_and_ends`]: longer than to see that

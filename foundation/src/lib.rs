@@ -6,5 +6,6 @@
 
 pub mod clock;
 pub mod listen;
+mod owner;
 pub mod pki;
 pub mod secret;

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
-use crate::clock;
+use crate::{clock, owner};
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -81,15 +81,25 @@ impl ReservedPort {
                 addr,
             })
         };
-        bind().map_err(|error: io::Error| {
-            io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
-        })
+        bind().map_err(|error: io::Error| unavailable(addr, &error))
     }
 
     /// The address that is kept.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
+}
+
+/// What is said of an address that cannot be had: who has it, where that is told.
+fn unavailable(addr: SocketAddr, error: &io::Error) -> io::Error {
+    let owner = (error.kind() == io::ErrorKind::AddrInUse)
+        .then(|| owner::of(addr))
+        .flatten();
+    let by = owner.map_or_else(String::new, |owner| format!(", by {owner}"));
+    io::Error::new(
+        error.kind(),
+        format!("cannot listen on {addr}: {error}{by}"),
+    )
 }
 
 /// This machine's address on the way to others. Nothing is sent to find out: a
@@ -122,9 +132,9 @@ impl Listener {
     /// The operating system's, with the address in it.
     #[allow(clippy::disallowed_methods, reason = "this is the place that binds")]
     pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
-        let tcp = TcpListener::bind(addr).await.map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
-        })?;
+        let tcp = TcpListener::bind(addr)
+            .await
+            .map_err(|error| unavailable(addr, &error))?;
         let addr = tcp.local_addr()?;
         Ok(Self { tcp, addr })
     }
@@ -365,6 +375,18 @@ mod tests {
         let mut answer = String::new();
         tls.read_to_string(&mut answer).await?;
         Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn who_has_a_port_is_named() {
+        let own = Listener::bind(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("one");
+        let error = Listener::bind(own.addr()).await.expect_err("it is taken");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let said = error.to_string();
+        let named = format!("(process {})", std::process::id());
+        assert!(said.ends_with(&named), "{said}");
     }
 
     fn tell_peer() -> impl Service<

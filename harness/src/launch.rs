@@ -9,7 +9,9 @@ use foundation::listen::Listener;
 use foundation::pki::Ca;
 use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
+use kube_authn::config::AuthenticationConfiguration;
 use kube_rbac::Version;
+use mock_apiserver::Timing;
 use mock_apiserver::audit::{self, AuditSink};
 use mock_apiserver::authn::Egress;
 use rustls::pki_types::CertificateDer;
@@ -43,6 +45,10 @@ struct Surroundings {
     /// Where the embedded cluster is found, where that is not loopback.
     listen: Option<Ipv4Addr>,
     audit_policy: audit::Policy,
+    /// Whom the first embedded cluster trusts from its start on.
+    authentication: Option<AuthenticationConfiguration>,
+    /// How quickly an embedded cluster takes what it is told.
+    timing: Timing,
     /// The cluster that stands ready, and its port.
     first: (ClusterRef, u16),
 }
@@ -83,6 +89,8 @@ pub fn launcher(
         version: config.kubernetes_version,
         listen: config.listen,
         audit_policy: config.audit_policy.clone(),
+        authentication: config.authentication.clone(),
+        timing: config.timing,
         first: (
             ClusterRef::new(&config.region, &config.cluster_name),
             config.api_port,
@@ -135,6 +143,7 @@ impl Surroundings {
     async fn embedded(self, new: NewCluster, audit: AuditSink) -> Result<Arc<dyn Cluster>, String> {
         let webhook = IamWebhook::new(&self.keys, &self.origin, &self.clock, &new);
         let (host, port) = (self.host(&new), self.port(&new));
+        let configuration = self.authentication.clone().filter(|_| self.is_first(&new));
         let config = embedded::Config {
             host,
             version: new.version.or(self.version).unwrap_or_default(),
@@ -142,7 +151,7 @@ impl Surroundings {
             audit,
             audit_policy: self.audit_policy,
             egress: self.proxy.map_or_else(Egress::default, Egress::Proxy),
-            timing: mock_apiserver::Timing::Instant,
+            timing: self.timing,
             issuer_cas: vec![self.edge],
             webhook: Some(Arc::new(webhook)),
             clock: self.clock,
@@ -155,6 +164,9 @@ impl Surroundings {
             .await
             .map_err(|error| error.to_string())?;
         let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;
+        // As a real one is started: whom EKS tells it to trust comes later, by a reload.
+        let started = cluster.configure(configuration.unwrap_or_default(), None);
+        started.map_err(|error| error.to_string())?;
         Ok(Arc::new(cluster))
     }
 

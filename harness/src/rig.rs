@@ -38,6 +38,8 @@ use crate::proxy::{self, Proxy};
 use crate::runner::Bench;
 
 pub use foundation::listen::outward_address;
+pub use kube_authn::config::AuthenticationConfiguration;
+pub use mock_apiserver::Timing;
 pub use mock_apiserver::audit::Policy as AuditPolicy;
 
 /// How a rig is set up; the defaults are what `rolecall up` does.
@@ -69,6 +71,10 @@ pub struct Config {
     pub audit: Audit,
     /// Which of them, and how fully.
     pub audit_policy: AuditPolicy,
+    /// Whom an embedded cluster trusts from its start on; none: nobody.
+    pub authentication: Option<AuthenticationConfiguration>,
+    /// With or without Kubernetes' own delays, of embedded clusters; others have them.
+    pub timing: Timing,
     /// Under which names everything is found.
     pub names: Names,
     /// What the clusters are.
@@ -194,6 +200,8 @@ impl Default for Config {
                 .map_or_else(|| KeyBank::in_memory(2), KeyBank::in_folder),
             audit: Audit::Off,
             audit_policy: AuditPolicy::default(),
+            authentication: None,
+            timing: Timing::default(),
             names: Names::Local,
             cluster: Kind::default(),
             kubernetes_version: None,
@@ -283,12 +291,18 @@ impl Rig {
         };
         let public = match (&tools, config.listen) {
             (Some(tools), _) => Some(tools.gateway),
-            (None, Some(address)) => Some(address),
+            (None, Some(address)) => {
+                if config.for_kind {
+                    // In a container there is no Docker, and nothing to write down.
+                    let _ = kind::before_nodes_by_hand().await;
+                }
+                Some(address)
+            }
             (None, None) if config.for_kind => Some(kind::before_nodes_by_hand().await?),
             (None, None) => None,
         };
         let kept = match &tools {
-            Some(_) if config.reuse => kept::find(&made_as(&config)),
+            Some(tools) if config.reuse => kept::find(&made_as(&config), &tools.docker),
             _ => None,
         };
         let (port, proxy_port) = match &kept {

@@ -168,23 +168,19 @@ impl ApiServer {
         self.0.authenticators.ready().await
     }
 
+    /// Waits until the latest configuration is in force: at once, or with
+    /// [`Timing::Kubernetes`] when all its issuers are healthy.
+    ///
+    /// # Errors
+    /// Which issuers were not within a minute of the injected clock. The server
+    /// goes on trying, and keeps the configuration from before meanwhile.
+    pub async fn configuration_in_force(&self) -> Result<(), String> {
+        self.0.authenticators.in_force().await
+    }
+
     /// The configured issuers and how far each one's initialisation is.
     pub fn issuers(&self) -> Vec<IssuerStatus> {
         self.0.authenticators.issuers()
-    }
-
-    /// Who a bearer token speaks for, as TokenReview would tell, with
-    /// `system:authenticated` among the groups.
-    ///
-    /// # Errors
-    /// Why it is refused, in Kubernetes' words.
-    pub async fn review_token(&self, token: &str) -> Result<Option<User>, String> {
-        self.0.authenticators.review(token, &[]).await
-    }
-
-    /// The policy as it is now, for explanations.
-    pub fn policy(&self) -> Arc<Policy> {
-        self.0.authorizer.policy()
     }
 
     pub(crate) fn clock(&self) -> &Clock {

@@ -372,7 +372,7 @@ impl From<ProfileName> for harness::offline::authn::Profile {
 #[derive(Args)]
 pub struct AuthnConvert {
     /// An AuthenticationConfiguration, YAML or JSON, to become flags; - reads standard input.
-    #[arg(value_name = "FILE", required_unless_present = "flags")]
+    #[arg(value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// kube-apiserver's --oidc-* flags, to become a file.
     #[arg(last = true, value_name = "FLAG", conflicts_with = "config")]
@@ -549,6 +549,25 @@ impl From<ClusterName> for harness::cluster::Kind {
     }
 }
 
+/// How quickly the embedded cluster takes what it is told.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum TimingName {
+    /// With the next request.
+    #[default]
+    Instant,
+    /// As Kubernetes does, by our clock: another issuer takes it ten seconds to trust, and a token that it accepted it accepts for ten more.
+    Kubernetes,
+}
+
+impl From<TimingName> for harness::rig::Timing {
+    fn from(name: TimingName) -> Self {
+        match name {
+            TimingName::Instant => Self::Instant,
+            TimingName::Kubernetes => Self::Kubernetes,
+        }
+    }
+}
+
 /// `rolecall assets`.
 #[derive(Subcommand)]
 pub enum Assets {
@@ -667,6 +686,12 @@ pub struct Up {
     /// Which requests the audit log has, and how fully: a Policy of audit.k8s.io/v1.
     #[arg(long, value_name = "FILE")]
     pub audit_policy_file: Option<PathBuf>,
+    /// Whom the embedded cluster trusts from its start on, until an identity provider is associated: an AuthenticationConfiguration, YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub authentication_config: Option<PathBuf>,
+    /// How quickly an embedded cluster takes what it is told; the others have Kubernetes' timing anyway.
+    #[arg(long, value_enum, default_value_t)]
+    pub timing: TimingName,
     /// Print addresses, folder and pid as JSON, once, when it answers.
     #[arg(long)]
     pub json: bool,

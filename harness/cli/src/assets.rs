@@ -1,10 +1,11 @@
 //! `rolecall assets`: Kubernetes' own programs.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 
-use harness::cluster::Version;
 use harness::cluster::control_plane::assets::{self, Programs};
+use harness::cluster::{Version, kind};
 
 use crate::arguments::{Assets, Built};
 use crate::{Stop, output};
@@ -19,7 +20,7 @@ pub async fn assets(command: Assets) -> Result<u8, Stop> {
     }
 }
 
-/// Which versions there are, newest first; 1 where there are none.
+/// Which versions there are, newest first, and kind; 1 where there is no version.
 fn list(json: bool) -> Result<u8, Stop> {
     let mut none = true;
     for version in Version::ALL.into_iter().rev() {
@@ -39,6 +40,19 @@ fn list(json: bool) -> Result<u8, Stop> {
         };
         output::print(&format!("{text}\n"));
     }
+    let kind = kind::program();
+    let found = kind.as_deref().map(Path::display);
+    output::print(&match (found, json) {
+        (found, true) => {
+            let path = found.map(|path| path.to_string());
+            format!("{}\n", serde_json::json!({"program": "kind", "path": path}))
+        }
+        (Some(path), false) => format!("{}\n  {path}\n", output::bold("kind")),
+        (None, false) => format!(
+            "{}\n  not on PATH; `rolecall assets build kind` makes it\n",
+            output::bold("kind")
+        ),
+    });
     Ok(u8::from(none))
 }
 

@@ -19,7 +19,8 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
     let left = kind::left(options.kept);
     let mut names = Vec::new();
     let mut elsewhere = Vec::new();
-    let changed = kind::has_sysctls();
+    let changed = !kind::changed_sysctls().is_empty();
+    let mut nodes = false;
     if !left.is_empty() || changed {
         let docker = kind::docker().await.map_err(Stop::rig)?;
         for one in left {
@@ -35,13 +36,25 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
             names.push(name);
         }
         kind::put_back_sysctls(&docker).await;
+        nodes = kind::are_there_nodes(&docker).await.map_err(Stop::rig)?;
     }
+    let still = kind::changed_sysctls();
     if options.json {
         output::print(&format!("{}\n", serde_json::Value::from(names)));
-    } else if changed && !kind::has_sysctls() {
+    } else if changed && still.is_empty() {
         output::print("put back what a kubelet had changed of this machine\n");
+    } else if changed && nodes {
+        output::print(
+            "what a kubelet has changed of this machine is put back with the last node\n",
+        );
     } else if names.is_empty() && elsewhere.is_empty() {
         output::print("nothing is left of an earlier run\n");
+    }
+    if !still.is_empty() && !nodes {
+        return Err(Stop::rig(format!(
+            "what a kubelet has changed of this machine only root can put back: sudo sysctl -w {}",
+            still.join(" ")
+        )));
     }
     if elsewhere.is_empty() {
         return Ok(0);
@@ -54,7 +67,7 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
 
 /// Takes out of somebody else's cluster what is ours.
 async fn clean_cluster(context: &str, options: &Clean) -> Result<u8, Stop> {
-    let access = reach(options.kubeconfig.as_deref(), Some(context), true).await?;
+    let (access, _) = reach(options.kubeconfig.as_deref(), Some(context), true).await?;
     let removed = remove_all_of_any_run(access.kube()).await;
     let removed = removed.map_err(Stop::rig)?;
     if options.json {
@@ -68,7 +81,10 @@ async fn clean_cluster(context: &str, options: &Clean) -> Result<u8, Stop> {
     }
     match removed.left.as_slice() {
         [] => Ok(0),
-        left => Err(Stop::rig(format!("still there: {}", left.join("; ")))),
+        left => Err(Stop::rig(format!(
+            "still there, and kubectl --context {context:?} delete may have a reason why: {}",
+            left.join("; ")
+        ))),
     }
 }
 

@@ -93,6 +93,11 @@ pub fn validate(options: &AuthnValidate) -> Result<u8, Stop> {
 /// is left can be piped on.
 pub fn convert(options: &AuthnConvert) -> Result<u8, Stop> {
     let converted = match &options.config {
+        None if options.flags.is_empty() => {
+            return Err(Stop::usage(
+                "name an AuthenticationConfiguration, to become flags; or flags behind --, to become one: rolecall authn convert -- --oidc-issuer-url=…",
+            ));
+        }
         None => {
             let read = |path: &str| {
                 std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use harness::cluster::control_plane::assets;
 use harness::cluster::existing::{Access, Made, Unreachable};
-use harness::cluster::{Kind, kind};
+use harness::cluster::{Kind, Version, kind};
 use harness::doctor::Surroundings;
 use harness::event::Event;
 use harness::instance::FOR_KIND;
@@ -17,6 +17,7 @@ use harness::verdict::Tally;
 
 use crate::arguments::{Demo, Test};
 use crate::signals::Signals;
+use crate::up::FOR_KIND_BY_OWN_NAMES;
 use crate::{RIG, Stop, output};
 
 /// The tutorial as a scenario, in the program: the demo runs anywhere.
@@ -64,10 +65,14 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
     };
     let clusters: Vec<Kind> = options.cluster.iter().copied().map(Kind::from).collect();
     let mut config = config(&options, &clusters).await?;
+    // What stands beside a cluster of its own minor is to be of that one.
+    config.kubernetes_version = config.kubernetes_version.or_else(|| {
+        let tag = options.kind_image.as_deref()?.rsplit(':').next()?;
+        Version::of_release(tag)
+    });
     if clusters.contains(&Kind::ControlPlane) {
         // Before anything runs, rather than a broken scenario after another.
         let programs = assets::find(options.kubernetes_version).map_err(Stop::rig)?;
-        // What stands beside it is to be of the same minor.
         config.kubernetes_version = Some(programs.version);
     }
     if clusters.contains(&Kind::Kind) {
@@ -87,7 +92,7 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
             let mut signals = Signals::new().map_err(Stop::rig)?;
             tokio::select! {
                 tally = running => tally,
-                () = signals.next() => return Err(interrupted(made, &mut signals).await),
+                () = signals.next() => return Err(interrupted(made, &options, &mut signals).await),
             }
         }
     };
@@ -100,22 +105,27 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
 }
 
 /// What was made in somebody else's cluster goes, unless a second signal comes.
-async fn interrupted(made: &Made, signals: &mut Signals) -> Stop {
+async fn interrupted(made: &Made, options: &Test, signals: &mut Signals) -> Stop {
+    let context = options.context.as_deref().unwrap_or_default();
+    let remedy = format!("remove it with rolecall clean --context {context:?}");
     let removed = tokio::select! {
         removed = made.remove() => removed,
-        () = signals.next() => return Stop::rig(
-            "interrupted twice; what was made is still in the cluster: rolecall clean --context",
-        ),
+        () = signals.next() => return Stop::rig(format!(
+            "interrupted twice; what was made is still in the cluster: {remedy}"
+        )),
     };
     Stop::rig(match removed.left.as_slice() {
         [] => "interrupted; what was made in the cluster is removed".to_owned(),
-        left => format!("interrupted; still in the cluster: {}", left.join("; ")),
+        left => format!(
+            "interrupted; still in the cluster, {remedy}: {}",
+            left.join("; ")
+        ),
     })
 }
 
 /// How the rigs are set up.
 async fn config(options: &Test, clusters: &[Kind]) -> Result<rig::Config, Stop> {
-    let existing = access(options, clusters).await?;
+    let (existing, release) = access(options, clusters).await?.unzip();
     let base = if options.for_kind {
         rig::Config::for_kind(&rig::Config::default().region)
     } else {
@@ -128,7 +138,9 @@ async fn config(options: &Test, clusters: &[Kind]) -> Result<rig::Config, Stop> 
     };
     Ok(rig::Config {
         names: options.names(),
-        kubernetes_version: options.kubernetes_version,
+        kubernetes_version: options
+            .kubernetes_version
+            .or_else(|| Version::of_release(&release?)),
         kind_image: options.kind_image.clone(),
         existing: existing.map(Arc::new),
         edge,
@@ -136,8 +148,8 @@ async fn config(options: &Test, clusters: &[Kind]) -> Result<rig::Config, Stop> 
     })
 }
 
-/// The cluster that is there already, where that is asked for.
-async fn access(options: &Test, clusters: &[Kind]) -> Result<Option<Access>, Stop> {
+/// The cluster that is there already, where that is asked for, and its release.
+async fn access(options: &Test, clusters: &[Kind]) -> Result<Option<(Access, String)>, Stop> {
     if !clusters.contains(&Kind::Existing) {
         let named = options.context.is_some() || options.kubeconfig.is_some();
         return if named || options.allow_writes || options.for_kind {
@@ -148,14 +160,19 @@ async fn access(options: &Test, clusters: &[Kind]) -> Result<Option<Access>, Sto
             Ok(None)
         };
     }
+    if options.for_kind && options.names() != rig::Names::Local {
+        return Err(Stop::usage(FOR_KIND_BY_OWN_NAMES));
+    }
     let by_hand = options.for_kind.then(|| mounted_by_hand(&options.dir));
     let by_hand = by_hand.transpose()?;
     let context = options.context.as_deref();
-    let access = reach(options.kubeconfig.as_deref(), context, options.allow_writes).await?;
-    Ok(Some(match by_hand {
+    let reached = reach(options.kubeconfig.as_deref(), context, options.allow_writes).await;
+    let (access, release) = reached?;
+    let access = match by_hand {
         Some(folder) => access.by_hand(&folder),
         None => access,
-    }))
+    };
+    Ok(Some((access, release)))
 }
 
 /// What a cluster mounts that was made by hand beside the instance of `dir`.
@@ -171,12 +188,12 @@ fn mounted_by_hand(dir: &Path) -> Result<PathBuf, Stop> {
     )))
 }
 
-/// A context's cluster, which answers.
+/// A context's cluster, which answers, and its release.
 pub async fn reach(
     kubeconfig: Option<&Path>,
     context: Option<&str>,
     allow_writes: bool,
-) -> Result<Access, Stop> {
+) -> Result<(Access, String), Stop> {
     let surroundings = Surroundings::of(harness::process::environment());
     let files = match kubeconfig {
         Some(file) => vec![file.to_owned()],
@@ -187,8 +204,8 @@ pub async fn reach(
         Unreachable::Cluster(_) => Stop::rig(why),
     };
     let access = Access::find(&files, context, allow_writes, &surroundings.proxy).map_err(stop)?;
-    access.release().await.map_err(stop)?;
-    Ok(access)
+    let release = access.release().await.map_err(stop)?;
+    Ok((access, release))
 }
 
 /// Every file is read before anything runs, and every error is said.

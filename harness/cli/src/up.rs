@@ -5,8 +5,9 @@ use std::path::Path;
 
 use harness::cluster::{Kind, Version};
 use harness::instance::{Error, Instance, Ready};
+use harness::offline::authn;
 use harness::process::quote;
-use harness::rig::{self, AuditPolicy};
+use harness::rig::{self, AuditPolicy, AuthenticationConfiguration};
 
 use crate::arguments::{ClusterName, Up};
 use crate::signals::Signals;
@@ -29,6 +30,9 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
         ));
     }
     if options.for_kind {
+        if options.aws_hosts {
+            return Err(Stop::usage(FOR_KIND_BY_OWN_NAMES));
+        }
         pin_for_kind(&mut options);
     }
     let ports = [options.port, options.api_port, options.proxy_port];
@@ -61,6 +65,11 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
             Some(path) => audit_policy(path, options.kubernetes_version)?,
             None => AuditPolicy::default(),
         },
+        authentication: match &options.authentication_config {
+            Some(path) => Some(authentication(path, &options)?),
+            None => None,
+        },
+        timing: options.timing.into(),
         ..rig::Config::default()
     };
     if config.cluster != Kind::Embedded {
@@ -115,6 +124,9 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
     }
 }
 
+/// Why --for-kind and --aws-hosts do not go together.
+pub const FOR_KIND_BY_OWN_NAMES: &str = "--for-kind is for nodes that you make with kind, which do not find AWS' host names: leave --aws-hosts out, or take --cluster kind --aws-hosts, whose node finds them";
+
 /// What nobody chose is what kind-config.yaml names.
 fn pin_for_kind(options: &mut Up) {
     let pinned = rig::Config::for_kind(&options.region);
@@ -127,6 +139,23 @@ fn pin_for_kind(options: &mut Up) {
             options.pin.push(format!("{what}={id}"));
         }
     }
+}
+
+/// Whom a cluster is to trust.
+fn authentication(path: &Path, options: &Up) -> Result<AuthenticationConfiguration, Stop> {
+    let file = path.display();
+    if options.cluster != ClusterName::Embedded {
+        return Err(Stop::usage(
+            "--authentication-config is for the embedded cluster: EKS is told by associating an identity provider, and so are the others here",
+        ));
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| Stop::usage(format!("--authentication-config {file}: {why}")))?;
+    authn::sound(&text).map_err(|faults| {
+        Stop::usage(format!(
+            "{faults}\n(rolecall authn validate {file} says in which lines)"
+        ))
+    })
 }
 
 fn audit_policy(path: &Path, version: Option<Version>) -> Result<AuditPolicy, Stop> {

@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use foundation::secret::Secret;
+use http::Method;
 use mock_idp::forge::{Forged, Forgery, Material, Stranger};
 use serde_json::Value;
 
+use super::reference::Reference;
+use crate::cluster::authn::Trust;
 use crate::control::{Control, NotForged, Order};
 
 /// A forger, with somebody's real token.
@@ -17,16 +20,15 @@ pub struct Forger {
     keys: Result<Value, String>,
     provider: Option<Provider>,
     stranger: Arc<Stranger>,
+    reference: Reference,
 }
 
 /// The provider that made the token, and what the cluster makes of its claims.
 pub struct Provider {
     /// Its control calls.
     pub control: Control,
-    /// The claim that the cluster names users by.
-    pub username_claim: String,
-    /// The claim that it takes groups from.
-    pub groups_claim: Option<String>,
+    /// What the cluster was told of it.
+    pub trust: Trust,
 }
 
 impl Forger {
@@ -42,7 +44,14 @@ impl Forger {
     ) -> Result<Self, String> {
         let stranger = tokio::task::spawn_blocking(Stranger::generate).await;
         let stranger = stranger.map_err(|error| error.to_string())?;
+        let trust = provider.as_ref().map(|provider| &provider.trust);
+        let clock = match &provider {
+            Some(provider) => provider.clock().await,
+            None => None,
+        };
+        let reference = Reference::new(id.expose(), keys.as_ref().ok(), trust, clock);
         Ok(Self {
+            reference,
             id,
             access,
             keys,
@@ -54,6 +63,11 @@ impl Forger {
     /// The token that everything is made of.
     pub fn real_token(&self) -> &Secret<String> {
         &self.id
+    }
+
+    /// What Kubernetes makes of the tokens.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
     }
 
     /// The key that is nobody's.
@@ -91,18 +105,30 @@ impl Forger {
 }
 
 impl Provider {
+    /// What its clock shows.
+    async fn clock(&self) -> Option<jiff::Timestamp> {
+        let asked = self.control.call(Method::GET, "/_rolecall/clock", None);
+        let (_, answer) = asked.await.ok()?;
+        answer["now"].as_str()?.parse().ok()
+    }
+
+    /// The claim that the cluster names users by.
+    fn username_claim(&self) -> &str {
+        self.trust.username_claim.as_deref().unwrap_or("sub")
+    }
+
     async fn forge(&self, word: Forgery, id: &Secret<String>) -> Result<Vec<Forged>, NotForged> {
         match word {
             Forgery::EmailUnverified | Forgery::NoEmailVerified
-                if self.username_claim != "email" =>
+                if self.username_claim() != "email" =>
             {
                 return Err(impossible(&format!(
                     "the cluster names users by {}, and does not look at email_verified then",
-                    self.username_claim
+                    self.username_claim()
                 )));
             }
             Forgery::BadGroups | Forgery::GroupsAsString | Forgery::ManyGroups
-                if self.groups_claim.is_none() =>
+                if self.trust.groups_claim.is_none() =>
             {
                 return Err(impossible("the cluster takes groups from no claim"));
             }
@@ -112,8 +138,8 @@ impl Provider {
             word,
             id,
             access: None,
-            username_claim: &self.username_claim,
-            groups_claim: self.groups_claim.as_deref(),
+            username_claim: self.username_claim(),
+            groups_claim: self.trust.groups_claim.as_deref(),
         };
         self.control.forge(&order).await
     }

@@ -32,10 +32,15 @@ pub fn accepts(word: Forgery) -> Option<&'static str> {
     })
 }
 
-/// Whether who is let in is to have another name than the token's owner.
+/// Whether who is let in is to be somebody else than the token's owner, or in other
+/// groups, where nobody can reckon as whom.
 pub fn renames(word: Forgery) -> bool {
     matches!(
         word,
-        Forgery::EmptyUsername | Forgery::LongUsername | Forgery::DuplicateClaim
+        Forgery::EmptyUsername
+            | Forgery::LongUsername
+            | Forgery::DuplicateClaim
+            | Forgery::GroupsAsString
+            | Forgery::ManyGroups
     )
 }

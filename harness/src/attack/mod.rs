@@ -9,6 +9,7 @@
 mod forger;
 mod kubernetes;
 mod lure;
+mod reference;
 mod report;
 mod request;
 mod target;
@@ -21,11 +22,12 @@ use mock_idp::forge::Forged;
 use crate::client::Broken;
 use crate::control::NotForged;
 use lure::Lure;
+use reference::Reference;
 
 pub use crate::doctor::Error;
 pub use forger::{Forger, Provider};
 pub use mock_idp::forge::Forgery;
-pub use report::{Attempt, Outcome, Report, Row};
+pub use report::{Attempt, NOT_SENT, Outcome, Report, Row};
 pub use request::{Person, Request, prepare};
 pub use target::{Answer, Target};
 
@@ -55,7 +57,7 @@ pub async fn attack(
             Err(NotForged::Impossible(why)) => Attempt::without(*word, why),
             // The cluster has done nothing wrong, and nothing is known of it.
             Err(NotForged::Broken(broken)) => return Err(broken),
-            Ok(forged) => send(target, *word, forged, &person).await,
+            Ok(forged) => send(target, *word, forged, forger.reference(), &person).await,
         };
         sink(&attempt);
         if attempt.is_broken() {
@@ -78,17 +80,19 @@ async fn send(
     target: &Target,
     word: Forgery,
     forged: Vec<Forged>,
+    reference: &Reference,
     person: &kube_authn::User,
 ) -> Attempt {
     let mut attempt = Attempt::new(word);
     let asked = forged.into_iter().map(|one| async move {
         let shown = target.show(&one.token).await;
         let reviewed = target.review(&one.token).await;
-        (one.variant, shown, reviewed)
+        (one, shown, reviewed)
     });
     let mut answers = futures_util::stream::iter(asked).buffered(AT_ONCE);
-    while let Some((variant, shown, reviewed)) = answers.next().await {
-        attempt.add(variant, shown, reviewed, person);
+    while let Some((one, shown, reviewed)) = answers.next().await {
+        let expected = reference.expects(one.token.expose());
+        attempt.add(one.variant, shown, reviewed, &expected, person);
         if attempt.count(Outcome::Broken) == AT_ONCE {
             attempt.leave_out("the rest, for the cluster does not answer".to_owned());
             break;

@@ -1,13 +1,18 @@
 //! What came of an attack.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use kube_authn::User;
 use mock_idp::forge::Forgery;
 
 use super::kubernetes;
+use super::reference::Expected;
 use super::target::Answer;
 use crate::doctor::excerpt;
+
+/// What no token shows, and so is not sent.
+pub const NOT_SENT: &str = "a live token of somebody who was disabled, which an API server takes until it ends, and key sets that are odd themselves";
 
 /// What a cluster did with a forged token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +126,7 @@ impl Attempt {
         variant: String,
         shown: Option<Answer>,
         reviewed: Option<Answer>,
+        expected: &Expected,
         person: &User,
     ) {
         if shown.is_none() && reviewed.is_none() {
@@ -143,8 +149,10 @@ impl Attempt {
         // The review's words come last: they are the reason.
         for answer in [shown, reviewed].into_iter().flatten() {
             let (outcome, why) = match answer {
-                Answer::Accepted { user, .. } => {
-                    let outcome = self.judge(&user, person);
+                Answer::Accepted { status, user } => {
+                    // A refusal to somebody who is known names no groups.
+                    let groups = (status != 403).then_some(&user.groups);
+                    let outcome = self.judge(&user.username, groups, expected, person);
                     row.user.get_or_insert(user);
                     (outcome, None)
                 }
@@ -159,11 +167,29 @@ impl Attempt {
         self.rows.push(row);
     }
 
-    fn judge(&self, user: &User, person: &User) -> Outcome {
-        let same = user.username == person.username || kubernetes::renames(self.word);
-        match self.accepted_by_kubernetes() {
-            Some(_) if same => Outcome::AsKubernetes,
-            _ => Outcome::LetIn,
+    /// What it is to accept a token as somebody.
+    fn judge(
+        &self,
+        name: &str,
+        groups: Option<&Vec<String>>,
+        expected: &Expected,
+        person: &User,
+    ) -> Outcome {
+        let sorted = |groups: &[String]| groups.iter().cloned().collect::<BTreeSet<_>>();
+        let is = |user: &User| {
+            let same = groups.is_none_or(|groups| sorted(groups) == sorted(&user.groups));
+            user.username == name && same
+        };
+        let as_kubernetes = match expected {
+            Expected::Refused => false,
+            Expected::Accepted(Some(user)) => is(user),
+            Expected::Accepted(None) => is(person),
+            Expected::Unknown => is(person) || kubernetes::renames(self.word),
+        };
+        if self.accepted_by_kubernetes().is_some() && as_kubernetes {
+            Outcome::AsKubernetes
+        } else {
+            Outcome::LetIn
         }
     }
 }

@@ -110,8 +110,7 @@ async fn by_instance(request: &Request) -> Result<(Target, Forger), Error> {
     let ours = format!("{}/", running.ready().issuer_base);
     let provider = trust.issuer_url.starts_with(&ours).then(|| Provider {
         control: running.control(),
-        username_claim: trust.username_claim.unwrap_or_else(|| "sub".to_owned()),
-        groups_claim: trust.groups_claim,
+        trust: trust.clone(),
     });
     let target = Target::new(&kubeconfig, &proxy).map_err(Error::Rig)?;
     let forger = Forger::new(id, access, keys, provider).await;

@@ -4,7 +4,7 @@
 use foundation::clock::Clock;
 use foundation::secret::Secret;
 use jiff::Timestamp;
-use kube_authn::{Authenticator, KeySet, KeyState, Outcome as Verdict};
+use kube_authn::{Authenticator, KeySet, KeyState, Outcome as Verdict, User};
 use mock_idp::domain::PoolId;
 use mock_idp::domain::client::{ClientSettings, ExplicitAuthFlow};
 use mock_idp::domain::pool::UsernameAttribute;
@@ -15,6 +15,9 @@ use mock_idp::{Address, Config, KeyBank, MockIdp, Origin, Pins};
 use serde_json::{Value, json};
 
 use super::kubernetes;
+use super::reference::{Expected, Reference};
+use super::report::{Attempt, Outcome};
+use super::target::Answer;
 use crate::cluster::authn::{Trust, render};
 
 const ADA: &str = "ada@example.com";
@@ -300,6 +303,74 @@ async fn every_form_is_refused_but_of_the_words_that_kubernetes_accepts() {
         }
         assert_eq!(kubernetes::accepts(*word).is_some(), accepted > 0, "{word}");
     }
+}
+
+/// Whoever accepts a form that Kubernetes refuses has let it in, though others of its
+/// word are accepted; and so has who takes somebody for another, or in more groups.
+#[tokio::test]
+async fn what_kubernetes_accepts_is_told_apart_form_by_form() {
+    let chain = Chain::new().await;
+    let published = chain.published().await;
+    let reference = |trust| {
+        let id = chain.id.expose();
+        Reference::new(id, Some(&published), trust, Some(now()))
+    };
+    let (knows, half) = (reference(Some(&chain.trust)), reference(None));
+    let person = User {
+        username: ADA.to_owned(),
+        groups: ["oidc:admins", "system:authenticated"]
+            .map(str::to_owned)
+            .into(),
+        ..User::default()
+    };
+    let judged = |reference: &Reference, word: Forgery, one: &Forged, user: &User| {
+        let expected = reference.expects(one.token.expose());
+        let mut attempt = Attempt::new(word);
+        let user = user.clone();
+        let shown = Some(Answer::Accepted { status: 201, user });
+        attempt.add(one.variant.clone(), shown, None, &expected, &person);
+        attempt.rows[0].outcome
+    };
+    let mut accepted = Vec::new();
+    for word in Forgery::ALL {
+        for one in chain.forge(*word).await.unwrap_or_default() {
+            let form = format!("{word}, {}", one.variant);
+            let verdict = chain.verdict(one.token.expose(), None).await;
+            let Expected::Accepted(Some(known)) = knows.expects(one.token.expose()) else {
+                assert!(!verdict.starts_with("accepted"), "{form}: {verdict}");
+                assert_eq!(
+                    judged(&knows, *word, &one, &person),
+                    Outcome::LetIn,
+                    "{form}"
+                );
+                continue;
+            };
+            assert_eq!(verdict, format!("accepted as {}", known.username), "{form}");
+            let mut master = known.clone();
+            master.groups.push("system:masters".to_owned());
+            let like = Outcome::AsKubernetes;
+            assert_eq!(judged(&knows, *word, &one, &known), like, "{form}");
+            assert_eq!(
+                judged(&knows, *word, &one, &master),
+                Outcome::LetIn,
+                "{form}"
+            );
+            if known == person {
+                assert_eq!(judged(&half, *word, &one, &person), like, "{form}");
+                assert_eq!(
+                    judged(&half, *word, &one, &master),
+                    Outcome::LetIn,
+                    "{form}"
+                );
+            }
+            accepted.push(form);
+        }
+    }
+    let is_accepted = |form: &str| accepted.iter().any(|one| one == form);
+    assert!(is_accepted("white-space, a tab in the signature"));
+    assert!(!is_accepted("white-space, a NUL in the signature"));
+    assert!(is_accepted("many-groups, one group twice"));
+    assert!(accepted.len() > 30, "{accepted:?}");
 }
 
 #[tokio::test]

@@ -8,13 +8,14 @@ use foundation::clock::Clock;
 use foundation::listen::Listener;
 use foundation::pki::{Ca, Leaf};
 use futures_util::future::BoxFuture;
-use mock_apiserver::ApiServer;
+use kube_authn::config::AuthenticationConfiguration;
+use mock_apiserver::{ApiServer, Timing};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::authn::{self, Trust};
 use super::kubeconfig::Kubeconfig;
-use super::{Capabilities, Cluster, TrustError, serving_names};
+use super::{Capabilities, Cluster, TrustError, reload, serving_names};
 
 /// How an embedded cluster is started.
 pub struct Config {
@@ -31,7 +32,7 @@ pub struct Config {
     /// Which of them, and how fully.
     pub audit_policy: mock_apiserver::audit::Policy,
     /// With or without Kubernetes' own caches.
-    pub timing: mock_apiserver::Timing,
+    pub timing: Timing,
     /// CAs that issuers may have, beside the machine's own roots.
     pub issuer_cas: Vec<rustls::pki_types::CertificateDer<'static>>,
     /// Which proxy issuers are asked through.
@@ -50,6 +51,7 @@ pub struct Embedded {
     admin: Leaf,
     server: ApiServer,
     issuer_cas: Vec<rustls::pki_types::CertificateDer<'static>>,
+    timing: Timing,
     shutdown: CancellationToken,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -98,9 +100,24 @@ impl Embedded {
             admin,
             server,
             issuer_cas: config.issuer_cas,
+            timing: config.timing,
             shutdown,
             task: tokio::sync::Mutex::new(Some(task)),
         })
+    }
+
+    /// Replaces whom it trusts; who is named in it is looked for from now on.
+    ///
+    /// # Errors
+    /// [`TrustError::Invalid`].
+    pub fn configure(
+        &self,
+        configuration: AuthenticationConfiguration,
+        signing_algs: Option<Vec<String>>,
+    ) -> Result<(), TrustError> {
+        self.server
+            .set_authentication(configuration, signing_algs, self.issuer_roots())
+            .map_err(|error| TrustError::Invalid(error.to_string()))
     }
 
     /// The machine's roots and the CAs of the issuers that run beside us.
@@ -143,27 +160,26 @@ impl Cluster for Embedded {
                 Some(trust) => authn::render(trust).map_err(TrustError::Invalid)?,
                 None => authn::Rendered::default(),
             };
-            self.server
-                .set_authentication(
-                    rendered.configuration,
-                    rendered.signing_algs,
-                    self.issuer_roots(),
-                )
-                .map_err(|error| TrustError::Invalid(error.to_string()))?;
-            self.server
-                .issuers_ready()
-                .await
-                .map_err(TrustError::IssuerUnreachable)
+            self.configure(rendered.configuration, rendered.signing_algs)?;
+            let ready = match self.timing {
+                Timing::Instant => self.server.issuers_ready().await,
+                Timing::Kubernetes => self.server.configuration_in_force().await,
+            };
+            ready.map_err(TrustError::IssuerUnreachable)
         })
     }
 
     fn capabilities(&self) -> Capabilities {
+        let (reloads_in, cached_for) = match self.timing {
+            Timing::Instant => (Duration::ZERO, Duration::ZERO),
+            Timing::Kubernetes => (reload::HEALTH_CHECK, reload::SUCCESS_CACHE),
+        };
         Capabilities {
             name: "embedded",
             follows_our_clock: true,
             takes_all_algorithms: false,
-            reloads_in: Duration::ZERO,
-            cached_for: Duration::ZERO,
+            reloads_in,
+            cached_for,
             settles: Duration::ZERO,
         }
     }

@@ -226,6 +226,24 @@ impl Capabilities {
     }
 }
 
+/// How soon a watch tells of what is broken.
+const WATCHED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The outcome of asking a cluster, by what its watch says where it is broken: that a
+/// question had no answer is the least of it.
+async fn told_why(
+    outcome: Result<(), TrustError>,
+    broken: impl Future<Output = String>,
+) -> Result<(), TrustError> {
+    match outcome {
+        Err(TrustError::Broken(said)) => {
+            let why = foundation::clock::limit(WATCHED_WITHIN, broken).await;
+            Err(TrustError::Broken(why.unwrap_or(said)))
+        }
+        outcome => outcome,
+    }
+}
+
 /// What a watch told, or will tell; nothing once it was stopped.
 fn told(broken: &channel::Receiver<Option<String>>) -> BoxFuture<'static, String> {
     let mut broken = broken.clone();

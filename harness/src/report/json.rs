@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use kube_authn::User;
 
-use crate::attack::{Attempt, Outcome, Report};
+use crate::attack::{Attempt, NOT_SENT, Outcome, Report};
 use crate::event::Event;
 use crate::offline::authn::{Fault, Judgement, Profile};
 use crate::offline::rbac::Answer;
@@ -83,6 +83,7 @@ pub fn attack(report: &Report) -> Value {
         "letIn": report.count(Outcome::LetIn),
         "broken": report.count(Outcome::Broken),
         "askedTheForger": report.lured,
+        "notSent": NOT_SENT,
         "tokenReview": match &report.reviewed {
             Ok(()) => json!({"asked": true}),
             Err(why) => json!({"asked": false, "reason": why}),

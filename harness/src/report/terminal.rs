@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kube_authn::StepName;
 
-use crate::attack::{Attempt, Outcome, Report};
+use crate::attack::{Attempt, NOT_SENT, Outcome, Report};
 use crate::doctor::{Finding, Level};
 use crate::event::Event;
 use crate::offline::authn::{Fault, Judgement, Profile};
@@ -317,16 +317,13 @@ pub fn attack(report: &Report, style: Style) -> String {
         let line = format!("! only shown as bearers, without TokenReview: {why}");
         let _ = writeln!(text, "{}", paint(style, YELLOW, &printable(&line)));
     }
-    text.push_str(NOT_SENT);
+    let _ = writeln!(text, "not sent: {NOT_SENT}");
     for path in &report.lured {
         let line = format!("✗ the cluster asked the forger for {path}");
         let _ = writeln!(text, "{}", paint(style, RED, &printable(&line)));
     }
     text
 }
-
-/// What no token shows.
-const NOT_SENT: &str = "not sent: a live token of somebody who was disabled, which an API server takes until it ends, and key sets that are odd themselves\n";
 
 fn outcome_mark(outcome: Outcome) -> (&'static str, &'static str) {
     match outcome {

@@ -218,6 +218,11 @@ impl Authenticators {
             .collect()
     }
 
+    /// Waits until the latest configuration is in force, or was not for a minute.
+    pub(crate) async fn in_force(&self) -> Result<(), String> {
+        self.0.reload.in_force().await
+    }
+
     /// Waits until every issuer of the latest configuration can verify
     /// tokens, or the latest attempt of one has failed.
     pub(crate) async fn ready(&self) -> Result<(), String> {

@@ -14,7 +14,7 @@ use foundation::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
 use rustls::RootCertStore;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::Inner;
@@ -45,6 +45,19 @@ pub(super) struct Reload {
     state: Mutex<State>,
     /// Told when another file is wanted while one is tried.
     changed: Arc<Notify>,
+    /// What came of the latest file.
+    outcome: watch::Sender<Outcome>,
+}
+
+/// What came of a file.
+#[derive(Default)]
+enum Outcome {
+    #[default]
+    InForce,
+    /// It is being tried for the first time.
+    Tried,
+    /// It was not in force within a minute, and is tried again.
+    Failed(String),
 }
 
 #[derive(Default)]
@@ -103,6 +116,7 @@ impl Reload {
         let mut state = this.lock();
         state.wanted = Some(file.clone());
         if state.task.is_some() {
+            this.outcome.send_replace(Outcome::Tried);
             this.changed.notify_one();
         } else if state.tracked.as_ref() == Some(&file) {
             // Nothing has changed.
@@ -111,6 +125,7 @@ impl Reload {
             state.take_over(inner, &file, &issuers);
         } else {
             inner.latest.store(Arc::clone(&issuers));
+            this.outcome.send_replace(Outcome::Tried);
             let (changed, clock) = (Arc::clone(&this.changed), inner.clock.clone());
             let first = Try {
                 began: clock.now(),
@@ -119,6 +134,19 @@ impl Reload {
             };
             let task = bring_into_force(Arc::downgrade(inner), clock, changed, first);
             state.task = Some(tokio::spawn(task).abort_handle());
+        }
+    }
+
+    /// Waits until the latest file is in force.
+    ///
+    /// # Errors
+    /// Why it is not, after a minute.
+    pub async fn in_force(&self) -> Result<(), String> {
+        let mut outcome = self.outcome.subscribe();
+        let settled = outcome.wait_for(|outcome| !matches!(outcome, Outcome::Tried));
+        match settled.await.as_deref() {
+            Ok(Outcome::Failed(why)) => Err(why.clone()),
+            _ => Ok(()),
         }
     }
 
@@ -198,12 +226,20 @@ impl Reload {
         outcome: Result<(), String>,
     ) -> Option<Timestamp> {
         let mut state = self.lock();
+        let is_latest = state.wanted.as_ref() == Some(&attempt.file);
+        let came_of_it = |outcome| {
+            if is_latest {
+                self.outcome.send_replace(outcome);
+            }
+        };
         match outcome {
             Ok(()) => {
                 state.take_over(inner, &attempt.file, &attempt.issuers);
+                came_of_it(Outcome::InForce);
                 None
             }
             Err(error) => {
+                came_of_it(Outcome::Failed(error.clone()));
                 tracing::error!(err = %error, "failed to update authentication config");
                 inner.latest.store(inner.issuers.load_full());
                 Some(state.next_poll(inner.clock.now()))
@@ -218,6 +254,7 @@ impl Reload {
         let wanted = state.wanted.clone();
         let Some(file) = wanted.filter(|file| state.tracked.as_ref() != Some(file)) else {
             state.task = None;
+            self.outcome.send_replace(Outcome::InForce);
             return Next::Nothing;
         };
         if file == *tried && !polled {

@@ -163,7 +163,8 @@ fn groups(word: Forgery, real: &Object, claim: &str) -> Variants {
     }
 }
 
-/// Whatever a byte-by-byte comparison tells apart.
+/// Whatever a byte-by-byte comparison tells apart, the spellings that RFC 3986
+/// section 6 has for the same URL among them.
 fn wrong_issuers(real: &Object) -> Variants {
     let iss = real.text("iss").unwrap_or_default();
     let set = |value: String| real.clone().set("iss", json!(value));
@@ -180,9 +181,15 @@ fn wrong_issuers(real: &Object) -> Variants {
         ("missing", real.clone().without("iss")),
     ];
     let host = iss.split('/').nth(2).unwrap_or_default();
-    if !host.contains(':') {
-        let port = iss.replacen(host, &format!("{host}:443"), 1);
-        all.push(("with its default port", set(port)));
+    let at = |host_now: String| set(iss.replacen(host, &host_now, 1));
+    all.push(("somebody before its host", at(format!("x@{host}"))));
+    all.push(("a dot in its path", at(format!("{host}/."))));
+    match host.rsplit_once(':') {
+        None => all.push(("with its default port", at(format!("{host}:443")))),
+        Some((name, port)) => {
+            all.push(("a zero before its port", at(format!("{name}:0{port}"))));
+            all.push(("without its port", at(name.to_owned())));
+        }
     }
     all
 }

@@ -150,6 +150,7 @@ fn hostile_kids(real: &Jws<'_>, own: &Object, material: &Material<'_>) -> Vec<Fo
         signed("a URL", json!(format!("{}/kid", material.lure))),
         signed("a NUL", json!("\0")),
         signed("64 KiB", json!("k".repeat(1 << 16))),
+        signed("1 MiB", json!("k".repeat(1 << 20))),
         signed("a number", json!(7)),
         signed("an object", json!({"$ne": ""})),
         signed("a list", json!([real.header.text("kid")])),

@@ -22,6 +22,8 @@ use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageE
 const NODE: &str = "rolecall/node:v1.37.2";
 /// What the image is called.
 const IMAGE: &str = "rolecall/rolecall:test";
+/// Who the container runs as, and whose the folder is then.
+const SOMEBODY: &str = "65534:65534";
 /// An API server reads a changed file within a minute, and looks for its issuers
 /// every ten seconds.
 const RELOAD: Duration = Duration::from_secs(120);
@@ -111,20 +113,23 @@ impl Drop for OnHost {
 }
 
 /// The folder has the same path inside, so that what `ready.json` names is where it
-/// says.
+/// says. It is somebody's who is not root, as on the machines of most.
 async fn in_container(image: GenericImage, dir: &Path) -> ContainerAsync<GenericImage> {
     let folder = dir.display().to_string();
+    let mut given = Command::new("chown");
+    given.args(["-R", SOMEBODY, &folder]);
+    assert!(given.status().expect("chown").success());
+    // As the README has it, but for the folder.
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let (_, words) = readme
+        .split_once("\"$PWD/.rolecall:$PWD/.rolecall\" rolecall ")
+        .expect("how the container is run");
+    let (words, _) = words.split_once(" \"$PWD").expect("a folder at the end");
     image
+        .with_user(SOMEBODY)
         .with_network("kind")
         .with_mount(Mount::bind_mount(&folder, &folder))
-        .with_cmd([
-            "up",
-            "--listen",
-            "auto",
-            "--for-kind",
-            "--dir",
-            folder.as_str(),
-        ])
+        .with_cmd(words.split(' ').chain([folder.as_str()]))
         .start()
         .await
         .expect("a container")

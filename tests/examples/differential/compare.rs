@@ -1,11 +1,12 @@
 //! Answers and audit events without what no two servers have in common.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value, json};
 
 /// What one server made of a request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Outcome {
     /// The status, or why there is none.
     pub status: Result<u16, String>,
@@ -17,6 +18,9 @@ pub struct Outcome {
     pub body: Value,
     /// The audit events that it left.
     pub events: Vec<Value>,
+    /// By which bindings it was allowed, as body and events say. Of several that
+    /// would do a real server names another each time: up to Go's maps.
+    pub bindings: BTreeSet<String>,
 }
 
 /// A place at which two outcomes differ, and both sides.
@@ -136,7 +140,8 @@ impl Outcome {
         })
     }
 
-    fn as_value(&self) -> Value {
+    /// All that is compared, but for the bindings.
+    pub fn as_value(&self) -> Value {
         let headers: Map<String, Value> = self
             .headers
             .iter()
@@ -271,9 +276,24 @@ fn is_own(name: &str, value: &Value) -> bool {
     }
 }
 
+/// What stands before the binding by which something is allowed.
+const ALLOWED_BY: &str = "RBAC: allowed by ";
+
+/// The bindings that a body or an event names.
+pub fn bindings(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => members.values().for_each(|value| bindings(value, found)),
+        Value::Array(items) => items.iter().for_each(|item| bindings(item, found)),
+        Value::String(text) => {
+            found.extend(text.split_once(ALLOWED_BY).map(|(_, by)| by.to_owned()));
+        }
+        _ => {}
+    }
+}
+
 fn plain(text: &str, words: &[(String, &str)]) -> String {
-    // Which of several bindings is named is up to Go's maps.
-    let text = match text.split_once("RBAC: allowed by ") {
+    // Compared by itself: see `Outcome::bindings`.
+    let text = match text.split_once(ALLOWED_BY) {
         Some((before, _)) => format!("{before}RBAC: allowed"),
         None => text.to_owned(),
     };
@@ -312,9 +332,7 @@ fn without(text: &str, mark: &str, own: impl Fn(char) -> bool) -> String {
 }
 
 /// An audit event: who, what, and what came of it.
-pub fn event(line: &str, words: &[(String, &str)]) -> Value {
-    let mut event: Value =
-        serde_json::from_str(line).unwrap_or_else(|_| json!({"unreadable": line}));
+pub fn event(mut event: Value, words: &[(String, &str)]) -> Value {
     for user in ["user", "impersonatedUser"] {
         mask_credentials(event.get_mut(user));
     }

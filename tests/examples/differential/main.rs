@@ -17,7 +17,7 @@ mod kubectl;
 mod people;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -36,6 +36,10 @@ type Error = Box<dyn std::error::Error>;
 /// How long a real authorizer may take to follow its storage, on a machine that has
 /// other things to do.
 const SETTLES: Duration = Duration::from_secs(5);
+
+/// How often is asked until both name the same binding: of two that will do a real
+/// server is as likely to name either.
+const MOST_LOOKS: usize = 60;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<std::process::ExitCode, Error> {
@@ -74,6 +78,15 @@ async fn main() -> Result<std::process::ExitCode, Error> {
             foundation::clock::pause(Duration::from_millis(20)).await;
             outcomes = ask(&mut servers, request).await?;
         }
+        // A real server names each binding that will do, if it is asked often enough.
+        let mut named = outcomes[0].bindings == outcomes[1].bindings;
+        for _ in 0..MOST_LOOKS {
+            if named || !is_safe(request) {
+                break;
+            }
+            let again = ask(&mut servers, request).await?;
+            named = again[0].bindings == again[1].bindings;
+        }
         if request.writes_rbac() {
             changed = Some(Instant::now());
         }
@@ -85,7 +98,7 @@ async fn main() -> Result<std::process::ExitCode, Error> {
         }
         let mut found = compare::differences(&outcomes[0], &outcomes[1]);
         let all_meant = found.iter().all(|one| one.meant().is_some());
-        if found.is_empty() && outcomes[0] != outcomes[1] {
+        if found.is_empty() && outcomes[0].as_value() != outcomes[1].as_value() {
             *meant
                 .entry("ours says that it does not serve it")
                 .or_insert(0) += 1;
@@ -94,9 +107,14 @@ async fn main() -> Result<std::process::ExitCode, Error> {
             *meant.entry(why).or_insert(0) += 1;
         }
         found.retain(|one| one.meant().is_none());
-        if !all_meant {
+        let by_another = is_safe(request) && !named;
+        if !all_meant || by_another {
             differences += 1;
             println!("#{number} {request}");
+            if by_another {
+                let [ours, theirs] = [0, 1].map(|at| &outcomes[at].bindings);
+                println!("    allowed by {ours:?} | {theirs:?}, and never by the same");
+            }
             if outcomes[0].decision() != outcomes[1].decision() {
                 decisions += 1;
                 println!("    about who may do what:");
@@ -255,6 +273,7 @@ impl Server {
                     headers: Vec::new(),
                     body: Value::Null,
                     events: Vec::new(),
+                    bindings: BTreeSet::new(),
                 });
             }
         };
@@ -288,12 +307,20 @@ impl Server {
             .get_mut("status")
             .and_then(|status| status.get_mut("userInfo"));
         compare::mask_credentials(user);
+        let events = self.events()?;
+        let mut bindings = BTreeSet::new();
+        compare::bindings(&body, &mut bindings);
+        events
+            .iter()
+            .for_each(|event| compare::bindings(event, &mut bindings));
+        let event = |event| compare::event(event, &self.words);
         Ok(Outcome {
             status: Ok(status),
             media,
             headers,
             body: compare::common(&body, &self.words),
-            events: self.events()?,
+            events: events.into_iter().map(event).collect(),
+            bindings,
         })
     }
 
@@ -301,10 +328,9 @@ impl Server {
     fn events(&mut self) -> Result<Vec<Value>, Error> {
         let mut new = Vec::new();
         self.audit.read_to_end(&mut new)?;
-        Ok(String::from_utf8_lossy(&new)
-            .lines()
-            .map(|line| compare::event(line, &self.words))
-            .collect())
+        let read =
+            |line| serde_json::from_str(line).unwrap_or_else(|_| json!({"unreadable": line}));
+        Ok(String::from_utf8_lossy(&new).lines().map(read).collect())
     }
 }
 

@@ -234,7 +234,9 @@ impl Cluster for ControlPlane {
         Box::pin(async move {
             let mut reload = self.reload.lock().await;
             tokio::select! {
-                outcome = reload.trust(trust, &self.processes.api_server) => outcome,
+                outcome = reload.trust(trust, &self.processes.api_server) => {
+                    super::told_why(outcome, self.broken()).await
+                }
                 why = self.broken() => Err(TrustError::Broken(why)),
             }
         })

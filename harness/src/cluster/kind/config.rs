@@ -28,8 +28,6 @@ pub const LABEL: &str = "rolecall.dev/cluster";
 pub struct NodeConfig {
     /// The cluster's name; none: kind's own.
     pub name: Option<String>,
-    /// The node's image; none: kind's own.
-    pub image: Option<String>,
     /// The API server's port on loopback; none: a free one.
     pub api_port: Option<u16>,
     /// Files and folders of this machine, and where the node has them.
@@ -132,9 +130,6 @@ impl NodeConfig {
             );
         }
         text += "nodes:\n- role: control-plane\n";
-        if let Some(image) = &self.image {
-            let _ = writeln!(text, "  image: {}", quoted(image));
-        }
         // The kubelet refuses labels of Kubernetes' own domains.
         if let Some(name) = &self.name {
             let _ = writeln!(text, "  labels:\n    {LABEL}: {}", quoted(name));

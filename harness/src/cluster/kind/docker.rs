@@ -110,3 +110,33 @@ exec {docker} "$@"
 "#
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_privileges_asks_for_all_but_one() {
+        let script = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(script.path(), without_privileges(Path::new("/bin/echo"))).expect("written");
+        let said = |arguments: &[&str]| {
+            let mut shell = std::process::Command::new("/bin/sh");
+            let output = shell.arg(script.path()).args(arguments).output();
+            String::from_utf8(output.expect("a shell").stdout).expect("a text")
+        };
+        let run = said(&["run", "--privileged", "--name", "a b", "image"]);
+        assert!(
+            run.starts_with("run --cap-add=ALL --cap-drop=SYS_RESOURCE "),
+            "{run}"
+        );
+        assert!(
+            run.ends_with(" --name a b image\n") && !run.contains("privileged"),
+            "{run}"
+        );
+        assert_eq!(
+            said(&["exec", "--privileged", "node", "sh"]),
+            "exec node sh\n"
+        );
+        assert_eq!(said(&["ps", "--all"]), "ps --all\n");
+    }
+}

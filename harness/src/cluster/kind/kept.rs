@@ -10,7 +10,9 @@ use foundation::pki::Ca;
 use foundation::secret::Secret;
 use serde_json::{Value, json};
 
+use super::docker::Docker;
 use super::home::Home;
+use super::remove;
 
 /// The edge CA's name.
 pub const EDGE: &str = "rolecall edge";
@@ -39,9 +41,12 @@ pub struct Kept {
     pub identity: Identity,
 }
 
-/// A kept cluster that nobody uses, and that was made as one is wanted now.
-pub fn find(made_as: &Value) -> Option<Kept> {
-    Home::left(true).into_iter().find_map(|home| {
+/// A kept cluster of this engine that nobody uses, and that was made as one is wanted
+/// now.
+pub fn find(made_as: &Value, docker: &Docker) -> Option<Kept> {
+    let left = Home::left(true).into_iter();
+    let mut left = left.filter(|home| remove::is_of(home, docker));
+    left.find_map(|home| {
         let note: Value = serde_json::from_str(&home.note()?).ok()?;
         let identity = (note["madeAs"] == *made_as).then(|| read(&note))??;
         Some(Kept { home, identity })

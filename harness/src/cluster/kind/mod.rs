@@ -40,8 +40,8 @@ pub use config::NodeConfig;
 pub use docker::{Docker, Trouble};
 pub use home::Home;
 pub use kept::{Identity, Kept};
-pub use preflight::{Missing, Tools, before_nodes_by_hand, docker, gateway};
-pub use remove::{Left, has_sysctls, left, put_back_sysctls};
+pub use preflight::{Missing, Tools, before_nodes_by_hand, docker, gateway, program};
+pub use remove::{Left, are_there_nodes, changed_sysctls, left, put_back_sysctls};
 
 /// How long kind may take: kubeadm gives up after four minutes.
 const CREATE_LIMIT: Duration = Duration::from_secs(300);
@@ -204,7 +204,12 @@ impl KindCluster {
             .docker
             .run(&["start", &node.name])
             .await
-            .map_err(|why| format!("docker start {}: {why}", node.name))?;
+            .map_err(|why| {
+                format!(
+                    "docker start {}: {why}. Where the node is gone, `rolecall clean --kept` forgets it",
+                    node.name
+                )
+            })?;
         let remains = Remains { will: None, home };
         let cluster = Self::on(node, ca, config, remains).await?;
         if trusted {
@@ -595,7 +600,7 @@ impl Cluster for KindCluster {
         Box::pin(async move {
             let mut reload = self.reload.lock().await;
             tokio::select! {
-                outcome = reload.trust(trust, &self.node) => outcome,
+                outcome = reload.trust(trust, &self.node) => super::told_why(outcome, self.broken()).await,
                 why = self.broken() => Err(TrustError::Broken(why)),
             }
         })

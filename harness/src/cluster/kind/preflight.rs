@@ -3,11 +3,14 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
+use foundation::clock::limit;
 use foundation::listen::Listener;
 use kube_rbac::Version;
 use serde_json::Value;
+use tokio::process::Command;
 
 use super::docker::{Docker, Trouble};
 use super::home;
@@ -25,6 +28,8 @@ const NETWORK: &str = "kind";
 const IPV6_SUBNET: &str = "fc00:f853:ccd:e793::/64";
 /// The API of Docker 20.10, the first that knows `--cgroupns`, which kind passes.
 const OLDEST_API: (u32, u32) = (1, 41);
+/// The minor of kind 0.x that makes nodes of Kubernetes 1.36 and later.
+const OLDEST_KIND: u32 = 32;
 /// CAP_SYS_RESOURCE (linux/capability.h), in `CapBnd`.
 const SYS_RESOURCE: u32 = 24;
 /// Sysctls of `fs.inotify`, and how much of each systemd and the kubelet of one
@@ -40,6 +45,8 @@ pub struct Tools {
     pub kind: PathBuf,
     /// Where containers on kind's network reach this machine.
     pub gateway: Ipv4Addr,
+    /// What the program says of its own version.
+    version: String,
     /// The node image that was asked for.
     image: Option<String>,
 }
@@ -50,13 +57,14 @@ impl Tools {
     /// # Errors
     /// [`Missing`].
     pub async fn find(image: Option<&str>) -> Result<Self, Missing> {
-        let kind = kind().ok_or_else(|| {
+        let kind = program().ok_or_else(|| {
             Missing::new(
                 format!("kind is not on PATH or in {}", assets::built_folder().display()),
                 "`rolecall assets build kind` makes it (Go 1.26, half a minute), or install it from https://kind.sigs.k8s.io",
             )
         })?;
-        let docker = docker().await?;
+        let (docker, version) = tokio::join!(docker(), version_of(&kind));
+        let (docker, version) = (docker?, version?);
         check_inotify(Path::new("/proc"))?;
         if let Some(image) = image {
             has_image(&docker, image).await?;
@@ -66,6 +74,7 @@ impl Tools {
             docker,
             kind,
             gateway,
+            version,
             image: image.map(str::to_owned),
         })
     }
@@ -74,13 +83,14 @@ impl Tools {
     /// `just kind-node-image` makes; none: kind's own.
     ///
     /// # Errors
-    /// [`Missing`]: kind's own is of another minor, maybe.
+    /// [`Missing`]: kind's own is of another minor, maybe; or kind is too old for ours.
     pub async fn image(&self, version: Option<Version>) -> Result<Option<String>, Missing> {
         if self.image.is_some() {
             return Ok(self.image.clone());
         }
         let ours = format!("rolecall/node:{}", version.unwrap_or_default().release());
         if self.docker.has_image(&ours).await {
+            check_kind(&self.version)?;
             return Ok(Some(ours));
         }
         match version {
@@ -95,7 +105,41 @@ impl Tools {
     }
 }
 
-fn kind() -> Option<PathBuf> {
+/// What `kind version` prints.
+async fn version_of(kind: &Path) -> Result<String, Missing> {
+    let mut command = Command::new(kind);
+    command
+        .arg("version")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let said = match limit(ANSWER_LIMIT, command.output()).await {
+        Ok(Ok(output)) => return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", ANSWER_LIMIT.as_secs()),
+    };
+    let what = format!("{} version: {said}", kind.display());
+    Err(Missing::new(what, "`rolecall assets build kind` makes one"))
+}
+
+/// Whether kind writes kubeadm's configuration as our image's kubeadm reads it
+/// (`v1beta4`, of kind 0.32 and later).
+fn check_kind(version: &str) -> Result<(), Missing> {
+    let number = version.split_once("kind v0.").map(|(_, rest)| rest);
+    let number = number.and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    match number {
+        Some(minor) if minor < OLDEST_KIND => Err(Missing::new(
+            format!(
+                "{version} makes no nodes of Kubernetes 1.36 and later: kind 0.{OLDEST_KIND} does"
+            ),
+            "`rolecall assets build kind` makes one, which counts where there is none on PATH; or name an older node's image with --kind-image",
+        )),
+        // One of somebody's own says what it likes.
+        _ => Ok(()),
+    }
+}
+
+/// The kind program, on PATH or built.
+pub fn program() -> Option<PathBuf> {
     let built = assets::built_folder().join("kind/bin/kind");
     on_path("kind").or_else(|| built.is_file().then_some(built))
 }
@@ -380,6 +424,21 @@ mod tests {
         let info = r#"{"ServerVersion": "20.10.24+dfsg1", "CgroupVersion": "1"}"#;
         let read = read_info(Ok(info.to_owned())).expect("a daemon");
         assert_eq!(read["CgroupVersion"], "1");
+    }
+
+    #[rstest]
+    #[case("kind v0.30.0 go1.24.6 linux/amd64", false)]
+    #[case("kind v0.32.0 go1.26.1 linux/amd64", true)]
+    #[case("kind v0.33.0-alpha+0a1b2c go1.26 linux/arm64", true)]
+    #[case("kind v1.0.0 go1.27 linux/amd64", true)]
+    #[case("", true)]
+    fn an_old_kind_is_told_with_the_remedy(#[case] version: &str, #[case] will_do: bool) {
+        let checked = check_kind(version);
+        assert_eq!(checked.is_ok(), will_do, "{checked:?}");
+        if let Err(missing) = checked {
+            let said = missing.to_string();
+            assert!(said.contains("rolecall assets build kind"), "{said}");
+        }
     }
 
     #[test]

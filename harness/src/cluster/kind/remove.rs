@@ -103,8 +103,7 @@ impl Left {
 
     /// Whether it was made with this engine, and not with another of the machine's.
     pub fn is_of(&self, docker: &Docker) -> bool {
-        let engine = std::fs::read_to_string(self.0.path(ENGINE)).unwrap_or_default();
-        engine.is_empty() || engine == docker.id
+        is_of(&self.0, docker)
     }
 
     /// Removes its node, its folder, and what its kubelet changed of the machine.
@@ -152,6 +151,12 @@ pub async fn put_back_sysctls(docker: &Docker) {
     let _ = tokio::task::spawn_blocking(move || will.map(drop)).await;
 }
 
+/// Whether the node of `home` is this engine's, as far as is known.
+pub fn is_of(home: &Home, docker: &Docker) -> bool {
+    let engine = read(&home.path(ENGINE));
+    engine.is_empty() || engine == docker.id
+}
+
 /// Notes in the folder of a new cluster which engine has its node.
 ///
 /// # Errors
@@ -160,14 +165,33 @@ pub fn note_engine(docker: &Docker, home: &Home) -> io::Result<()> {
     write_private(&home.path(ENGINE), &docker.id)
 }
 
-/// Whether something is to be put back.
-pub fn has_sysctls() -> bool {
-    let proc = Path::new(PROC);
-    let file = read(&sysctls());
+/// What is to be put back, and to what, as sysctl(8) takes it.
+pub fn changed_sysctls() -> Vec<String> {
+    changed(&sysctls(), Path::new(PROC))
+}
+
+fn changed(file: &Path, proc: &Path) -> Vec<String> {
+    let file = read(file);
     let noted = file.strip_prefix(&boot(proc)).unwrap_or_default();
-    SYSCTLS.iter().any(|(name, of_kubelets)| {
-        noted.contains(&format!("{name} ")) && read(&proc.join(name)).trim() == *of_kubelets
-    })
+    let lines = noted.lines().filter_map(|line| line.split_once(' '));
+    let is_a_kubelets = |name: &str| {
+        let theirs = SYSCTLS.iter().find(|(known, _)| *known == name);
+        theirs.is_some_and(|(_, value)| read(&proc.join(name)).trim() == *value)
+    };
+    lines
+        .filter(|(name, _)| is_a_kubelets(name))
+        .map(|(name, value)| format!("{}={value}", name.replace('/', ".")))
+        .collect()
+}
+
+/// Whether anybody has a node at this engine.
+///
+/// # Errors
+/// Docker's, in a sentence.
+pub async fn are_there_nodes(docker: &Docker) -> Result<bool, String> {
+    let nodes = ["ps", "--quiet", "--filter", "label=io.x-k8s.kind.cluster"];
+    let nodes = docker.run(&nodes).await.map_err(|why| why.to_string())?;
+    Ok(!nodes.is_empty())
 }
 
 /// Writes down what a kubelet is about to change, where no node is that may have
@@ -177,9 +201,7 @@ pub fn has_sysctls() -> bool {
 /// # Errors
 /// The operating system's, with the file in it.
 pub async fn note_sysctls(docker: &Docker) -> Result<(), String> {
-    let nodes = ["ps", "--quiet", "--filter", "label=io.x-k8s.kind.cluster"];
-    let others = docker.run(&nodes).await.map_err(|why| why.to_string())?;
-    if others.is_empty() {
+    if !are_there_nodes(docker).await? {
         let file = sysctls();
         note(&file, Path::new(PROC)).map_err(|error| format!("{}: {error}", file.display()))?;
     }
@@ -323,8 +345,10 @@ mod tests {
         set("vm/overcommit_memory", "1");
         set("kernel/panic", "3");
         assert_eq!(noted(), "boot a\nvm/overcommit_memory 0\nkernel/panic 3\n");
+        assert_eq!(changed(&file, proc.path()), ["vm.overcommit_memory=0"]);
         set(BOOT_ID, "b");
         set("kernel/panic", "10");
+        assert_eq!(changed(&file, proc.path()), [""; 0]);
         assert_eq!(noted(), "boot b\n");
     }
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/pquerna/cachecontrol/cacheobject"
 	"github.com/spf13/pflag"
 
 	"k8s.io/apiserver/pkg/apis/apiserver"
@@ -43,6 +44,10 @@ type testCase struct {
 	HTTP  map[string]response `json:"http"`
 	// Others are authenticators that come before that of JWT.
 	Others []other `json:"others"`
+
+	// How long the keys of an issuer are fresh that come with these, instead of a
+	// token.
+	Headers [][2]string `json:"headers"`
 
 	// Validation of a whole file instead of a token.
 	Config            *string  `json:"config"`
@@ -80,6 +85,8 @@ type verdict struct {
 	Result string          `json:"result"`
 	Error  string          `json:"error,omitempty"`
 	User   *userInfo       `json:"user,omitempty"`
+	// After "fresh".
+	Seconds *int64 `json:"seconds,omitempty"`
 }
 
 type userInfo struct {
@@ -169,6 +176,10 @@ func (o *oracle) answer(line []byte) (v verdict) {
 		}
 		now = t.UTC()
 	}
+	if c.Headers != nil {
+		seconds := freshFor(c.Headers, now)
+		return verdict{ID: c.ID, Result: "fresh", Seconds: &seconds}
+	}
 	if c.Others != nil && c.JWT == nil {
 		return verdict{ID: c.ID, Result: "malformed", Error: `"others" come with "jwt"`}
 	}
@@ -203,6 +214,27 @@ func (o *oracle) answer(line []byte) (v verdict) {
 		u.Extra = map[string][]string{}
 	}
 	return verdict{ID: c.ID, Result: "accepted", User: u}
+}
+
+// freshFor is for how many seconds go-oidc holds keys fresh that come with these
+// headers at a time (RemoteKeySet.updateKeys), by the package that it asks.
+func freshFor(headers [][2]string, now time.Time) int64 {
+	header := http.Header{}
+	for _, pair := range headers {
+		header.Add(pair[0], pair[1])
+	}
+	request := &http.Request{Method: http.MethodGet}
+	_, _, _, object, err := cacheobject.UsingRequestResponseWithObject(request, http.StatusOK, header, false)
+	if err != nil {
+		return 0
+	}
+	object.NowUTC = now
+	var results cacheobject.ObjectResults
+	cacheobject.ExpirationObject(object, &results)
+	if !results.OutExpirationTime.After(now) {
+		return 0
+	}
+	return int64(results.OutExpirationTime.Sub(now) / time.Second)
 }
 
 // configuration decodes and validates a configuration as the server does that
