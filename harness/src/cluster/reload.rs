@@ -28,8 +28,9 @@ pub const HEALTH_CHECK: Duration = Duration::from_secs(10);
 /// The informers of the authorizer follow within milliseconds; a machine that
 /// is busy with something else takes longer.
 pub const SETTLES: Duration = Duration::from_secs(5);
-/// `UpdateAuthenticationConfigTimeout` is a minute; a busy machine needs more.
-const RELOAD_LIMIT: Duration = Duration::from_secs(90);
+/// `UpdateAuthenticationConfigTimeout` is a minute, and what the file said before may
+/// have one, too, where it failed; a busy machine needs more.
+const RELOAD_LIMIT: Duration = Duration::from_secs(150);
 /// 2100, in seconds since 1970.
 const NEVER: u64 = 4_102_444_800;
 /// Between two looks.
@@ -66,7 +67,9 @@ pub struct Reload {
     kube: KubeClient,
     /// The file's text.
     current: String,
-    /// Whether it lets somebody in.
+    /// Whether it is in force, and nobody is let in any more whom it does not name.
+    settled: bool,
+    /// Whether what was in force last lets somebody in.
     trusts: bool,
 }
 
@@ -86,6 +89,7 @@ impl Reload {
             origin: server.origin,
             service_account_issuer: server.service_account_issuer,
             current: text(&authn::Rendered::default()),
+            settled: true,
             trusts: false,
         })
     }
@@ -153,17 +157,22 @@ impl Reload {
             ));
         }
         let text = text(&rendered);
+        let failures = self.failures().await?;
         if text != self.current {
-            let failures = self.failures().await?;
             replace_private(&self.file, &text).map_err(TrustError::Broken)?;
-            self.in_force(&text, failures, log).await?;
+            self.current = text;
+            self.settled = false;
+        }
+        // Where it was not waited for, or failed, it is to be done again.
+        if !self.settled {
+            let issuer = trust.map(|trust| trust.issuer_url.as_str());
+            self.in_force(issuer, failures, log).await?;
             // What was accepted a moment ago is still in the token cache.
             if self.trusts {
                 pause(SUCCESS_CACHE).await;
             }
-            // Only now: where this was not waited for it is to be done again.
-            self.current = text;
             self.trusts = trust.is_some();
+            self.settled = true;
         }
         match trust {
             Some(trust) => self.knows_keys(trust).await,
@@ -177,23 +186,36 @@ impl Reload {
     /// [`TrustError`].
     pub async fn let_go(&self, log: &dyn Log) -> Result<(), TrustError> {
         let failures = self.failures().await?;
-        self.in_force(&self.current, failures, log).await?;
+        self.in_force(None, failures, log).await?;
         pause(SUCCESS_CACHE).await;
         Ok(())
     }
 
-    /// Waits until the API server says that it goes by `text`.
-    async fn in_force(&self, text: &str, failures: u64, log: &dyn Log) -> Result<(), TrustError> {
+    /// Waits until the API server says that it goes by the file, which names `issuer`.
+    ///
+    /// A reload that fails may be that of what the file said before: an API server
+    /// tries for a minute, whatever is written meanwhile.
+    async fn in_force(
+        &self,
+        issuer: Option<&str>,
+        mut failures: u64,
+        log: &dyn Log,
+    ) -> Result<(), TrustError> {
         let watch = Stopwatch::start();
         loop {
             let metrics = self.metrics().await?;
-            if goes_by(&metrics, text) {
+            if goes_by(&metrics, &self.current) {
                 return Ok(());
             }
-            if failed_reloads(&metrics) > failures {
+            let failed = failed_reloads(&metrics);
+            if failed > failures {
+                failures = failed;
                 let line = log.last_line_with("authentication config").await;
-                let why = line.unwrap_or_else(|| "the reload failed".to_owned());
-                return Err(TrustError::IssuerUnreachable(why));
+                let names = |issuer| line.as_ref().is_none_or(|line| line.contains(issuer));
+                if issuer.is_some_and(names) {
+                    let why = line.unwrap_or_else(|| "the reload failed".to_owned());
+                    return Err(TrustError::IssuerUnreachable(why));
+                }
             }
             if watch.elapsed() > RELOAD_LIMIT {
                 return Err(TrustError::Broken(format!(
