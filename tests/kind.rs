@@ -527,7 +527,7 @@ fn black_hole() -> Result<(), Stop> {
     noticed(up, "pause")
 }
 
-/// As many as `ROLECALL_AT_ONCE` says (docs/fidelity.md has when it was eight), each
+/// As many as `ROLECALL_AT_ONCE` says (docs/fidelity.md has when it was four), each
 /// with the tutorial's trust and person. Nor is anybody's own kubeconfig touched.
 fn several() -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;

@@ -131,7 +131,7 @@ pub fn all() -> PathBuf {
 }
 
 /// Makes a folder for us alone where there is none, and waits for its lock.
-fn hold(folder: &Path) -> io::Result<File> {
+pub fn hold(folder: &Path) -> io::Result<File> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -201,6 +201,9 @@ pub async fn are_there_nodes(docker: &Docker) -> Result<bool, String> {
 /// # Errors
 /// The operating system's, with the file in it.
 pub async fn note_sysctls(docker: &Docker) -> Result<(), String> {
+    // Of runs that begin at once one writes at a time, wherever their caches are.
+    let folder = sysctls().parent().map(Path::to_owned).unwrap_or_default();
+    let _alone = tokio::task::spawn_blocking(move || home::hold(&folder)).await;
     if !are_there_nodes(docker).await? {
         let file = sysctls();
         note(&file, Path::new(PROC)).map_err(|error| format!("{}: {error}", file.display()))?;
