@@ -30,7 +30,7 @@ pub enum Trouble {
     #[error("{0}")]
     NotStarted(String),
     /// It did not end.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("no answer within {} ms", .0.as_millis())]
     Silent(Duration),
     /// What it said.
     #[error("{0}")]
