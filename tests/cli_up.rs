@@ -97,7 +97,7 @@ fn all_gone(arguments: &[&str]) -> Result<(), Stop> {
     // Whatever it starts has this in its environment.
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mark = folder.path().display().to_string();
-    let mut up = Up::start_with(arguments, &[("ROLECALL_TEST_MARK", &mark)])?;
+    let mut up = Up::start_with(arguments, &[(crate::rig::MARK, &mark)])?;
     second_cluster(&up)?;
     let before = listening(up.ready().pid)?;
     let expected = 3 + usize::from(up.ready().proxy.is_some());

@@ -13,12 +13,10 @@ use serde_json::Value;
 use crate::cli_up::marked;
 use crate::ledger::{Case, Missing, Stop, case};
 use crate::programs;
-use crate::rig::{Up, check, eventually, moments, program, ran, send};
+use crate::rig::{MARK, Midway, Up, check, eventually, moments, program, ran, send};
 
 /// The three, as `/proc/PID/comm` has them.
 const PROGRAMS: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller"];
-/// Whatever an instance starts has this in its environment.
-const MARK: &str = "ROLECALL_TEST_MARK";
 /// What makes the test binary start a cluster and panic.
 pub const PANICS: &str = "ROLECALL_TEST_PANICS";
 
@@ -429,46 +427,18 @@ pub fn panic() -> std::process::ExitCode {
     })
 }
 
-/// Killed while the scenario waits for the association, which takes its time.
 fn broken() -> Result<(), Stop> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let path = |name: &str| folder.path().join(name);
-    let mark = folder.path().display().to_string();
-    let out = std::fs::File::create(path("events")).map_err(|error| error.to_string())?;
-    let mut child = Command::new(programs::rolecall())
-        .args(["test", "--json", "--cluster", "control-plane"])
-        .arg(format!("--report=junit={}", path("junit.xml").display()))
-        .arg("scenarios/tutorial.yaml")
-        .current_dir(programs::root())
-        .env("KUBEBUILDER_ASSETS", programs::control_plane("v1.37")?)
-        .env(MARK, &mark)
-        .stdout(out)
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let events = || std::fs::read_to_string(path("events")).unwrap_or_default();
-    eventually("the client is made", || {
-        Ok(events().contains("create app client"))
+    let assets = programs::control_plane("v1.37")?;
+    let mut run = Midway::on(Kind::ControlPlane, |command, _| {
+        command.env("KUBEBUILDER_ASSETS", assets);
     })?;
-    let etcd = process(&mark, "etcd")?.ok_or_else(events)?;
+    let mark = run.folder().display().to_string();
+    let etcd = process(&mark, "etcd")?.ok_or_else(|| run.events())?;
     send("KILL", etcd)?;
-    let status = child.wait().map_err(|error| error.to_string())?;
-    let last = events()
-        .lines()
-        .rev()
-        .find(|line| line.contains("stepFinished"))
-        .and_then(|line| serde_json::from_str::<Value>(line).ok())
-        .unwrap_or_default();
+    let last = run.broken()?;
     check(
-        status.code() == Some(3)
-            && last["verdict"] == "broken"
-            && last["reason"].to_string().contains("etcd ended (signal: 9"),
-        || format!("{status}: {}", events()),
-    )?;
-    let junit = std::fs::read_to_string(path("junit.xml")).map_err(|error| error.to_string())?;
-    check(
-        junit.contains("<error ") && !junit.contains("<failure"),
-        || junit.clone(),
+        last["reason"].to_string().contains("etcd ended (signal: 9"),
+        || run.events(),
     )
 }
 

@@ -301,11 +301,8 @@ fn keys_are_fetched_again(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
 /// An issuer whose CA nobody knows. A real API server keeps the configuration from
 /// before, then, and tries again at each poll.
 pub fn untrusted(up: &Up) -> Result<(), Stop> {
-    let kind = up.ready().cluster_kind.as_str();
-    let issuer = match kind {
-        _ if kind == Kind::Kind.name() => Issuer::start_for(Kind::Kind)?,
-        _ => Issuer::start()?,
-    };
+    let on_kind = up.ready().cluster_kind == Kind::Kind.name();
+    let issuer = Issuer::start_for(if on_kind { Kind::Kind } else { Kind::Embedded })?;
     asked_to_trust(up, &issuer)?;
     // An association may have been told to take its time; a reload is given up after
     // a minute, which no clock of ours shortens.

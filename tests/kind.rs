@@ -14,12 +14,11 @@ use serde_json::{Value, json};
 use crate::cli_up::marked;
 use crate::ledger::{Case, Stop, case};
 use crate::programs;
-use crate::rig::{Ran, Up, block_on, check, eventually, path_with, pause, ran, rolecall};
+use crate::rig::{
+    MARK, Midway, Ran, Up, block_on, check, eventually, path_with, pause, ran, rolecall,
+};
 use crate::scenarios::CANNOT;
 use crate::tutorial;
-
-/// Whatever a run starts has this in its environment.
-const MARK: &str = "ROLECALL_TEST_MARK";
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -669,50 +668,29 @@ fn certificate_wins(up: &Up) -> Result<(), Stop> {
         .map(drop)
 }
 
-/// Killed while the scenario waits for the association, which takes its time.
 fn killed() -> Result<(), Stop> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let path = |name: &str| folder.path().join(name);
-    let cache = folder.path().display().to_string();
-    let out = std::fs::File::create(path("events")).map_err(|error| error.to_string())?;
-    let mut child = Command::new(programs::rolecall())
-        .args(["test", "--json", "--cluster", "kind"])
-        .arg(format!("--report=junit={}", path("junit.xml").display()))
-        .arg("scenarios/tutorial.yaml")
-        .current_dir(programs::root())
-        .env("PATH", path_with(&[programs::kind()?])?)
-        .env("XDG_CACHE_HOME", &cache)
-        .env(MARK, &cache)
-        .stdout(out)
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let events = || std::fs::read_to_string(path("events")).unwrap_or_default();
-    let until = |what: &str| eventually(what, || Ok(events().contains(what)));
-    until("create app client")?;
-    let homes = std::fs::read_dir(folder.path().join("rolecall/kind"));
+    let path = path_with(&[programs::kind()?])?;
+    let mut run = Midway::on(Kind::Kind, |command, folder| {
+        command.env("PATH", path).env("XDG_CACHE_HOME", folder);
+    })?;
+    let homes = std::fs::read_dir(run.folder().join("rolecall/kind"));
     let homes = homes.map_err(|error| error.to_string())?;
     let name = homes
         .flatten()
         .find_map(|entry| entry.file_name().into_string().ok())
-        .ok_or_else(events)?;
+        .ok_or_else(|| run.events())?;
     let node = format!("{name}-control-plane");
     docker(&["kill", &node])?;
     let began = Instant::now();
-    until("\"verdict\":\"broken\"")?;
+    run.until("\"verdict\":\"broken\"")?;
     let took = began.elapsed();
-    let status = child.wait().map_err(|error| error.to_string())?;
-    check(
-        status.code() == Some(3) && took < Duration::from_secs(5),
-        || format!("{took:?}, {status}: {}", events()),
-    )?;
-    let junit = std::fs::read_to_string(path("junit.xml")).map_err(|error| error.to_string())?;
-    check(
-        junit.contains("<error ") && !junit.contains("<failure"),
-        || junit.clone(),
-    )?;
+    run.broken()?;
+    check(took < Duration::from_secs(5), || {
+        format!("{took:?}: {}", run.events())
+    })?;
+    let mark = run.folder().display().to_string();
     eventually("nothing is left", || {
-        Ok(!exists(&node)? && marked(&cache)?.is_empty())
+        Ok(!exists(&node)? && marked(&mark)?.is_empty())
     })
 }
 

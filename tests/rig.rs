@@ -500,6 +500,78 @@ impl Drop for Up {
     }
 }
 
+/// What a case starts has this in its environment, and a value that is the case's:
+/// `cli_up::marked` finds it.
+pub const MARK: &str = "ROLECALL_TEST_MARK";
+
+/// `rolecall test` of the tutorial, in the middle: it waits for the association,
+/// which takes its time.
+pub struct Midway {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Midway {
+    /// Runs it on a kind of cluster, with what `set` adds for the run's own folder,
+    /// until it has got so far.
+    pub fn on(kind: Kind, set: impl FnOnce(&mut Command, &Path)) -> Result<Self, Stop> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let path = |name: &str| folder.path().join(name);
+        let out = std::fs::File::create(path("events")).map_err(|error| error.to_string())?;
+        let mut command = Command::new(programs::rolecall());
+        command
+            .args(["test", "--json", "--cluster", kind.name()])
+            .arg(format!("--report=junit={}", path("junit.xml").display()))
+            .arg("scenarios/tutorial.yaml")
+            .current_dir(programs::root())
+            .env(MARK, folder.path())
+            .stdout(out)
+            .stderr(Stdio::null());
+        set(&mut command, folder.path());
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        let midway = Self { child, folder };
+        midway.until("create app client")?;
+        Ok(midway)
+    }
+
+    /// Its own folder, which is its mark, too.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it told so far, a JSON value a line.
+    pub fn events(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("events")).unwrap_or_default()
+    }
+
+    /// Waits until it has told something.
+    pub fn until(&self, what: &str) -> Result<(), Stop> {
+        eventually(what, || Ok(self.events().contains(what)))
+    }
+
+    /// Waits for its end, which is that of a broken rig; its last step.
+    pub fn broken(&mut self) -> Result<Value, Stop> {
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        let events = self.events();
+        let mut lines = events.lines().rev();
+        let last = lines
+            .find(|line| line.contains("stepFinished"))
+            .and_then(|line| serde_json::from_str::<Value>(line).ok())
+            .unwrap_or_default();
+        check(
+            status.code() == Some(3) && last["verdict"] == "broken",
+            || format!("{status}: {events}"),
+        )?;
+        let junit = std::fs::read_to_string(self.folder.path().join("junit.xml"));
+        let junit = junit.map_err(|error| error.to_string())?;
+        check(
+            junit.contains("<error ") && !junit.contains("<failure"),
+            || junit.clone(),
+        )?;
+        Ok(last)
+    }
+}
+
 /// Proxies that lead nowhere.
 pub const BLACK_HOLE: [(&str, &str); 6] = {
     let hole = "http://127.0.0.1:9";

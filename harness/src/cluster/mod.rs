@@ -229,18 +229,21 @@ impl Capabilities {
 /// How soon a watch tells of what is broken.
 const WATCHED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The outcome of asking a cluster, by what its watch says where it is broken: that a
-/// question had no answer is the least of it.
-async fn told_why(
-    outcome: Result<(), TrustError>,
-    broken: impl Future<Output = String>,
+/// What comes of asking a cluster, unless its watch finds it broken; and where the
+/// question had no answer, what the watch says of it, which is more.
+async fn unless_broken(
+    asked: impl Future<Output = Result<(), TrustError>>,
+    mut broken: BoxFuture<'_, String>,
 ) -> Result<(), TrustError> {
-    match outcome {
-        Err(TrustError::Broken(said)) => {
-            let why = foundation::clock::limit(WATCHED_WITHIN, broken).await;
-            Err(TrustError::Broken(why.unwrap_or(said)))
-        }
-        outcome => outcome,
+    tokio::select! {
+        why = &mut broken => Err(TrustError::Broken(why)),
+        outcome = asked => match outcome {
+            Err(TrustError::Broken(said)) => {
+                let why = foundation::clock::limit(WATCHED_WITHIN, broken).await;
+                Err(TrustError::Broken(why.unwrap_or(said)))
+            }
+            outcome => outcome,
+        },
     }
 }
 

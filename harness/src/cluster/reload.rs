@@ -157,14 +157,14 @@ impl Reload {
             ));
         }
         let text = text(&rendered);
-        let failures = self.failures().await?;
-        if text != self.current {
-            replace_private(&self.file, &text).map_err(TrustError::Broken)?;
-            self.current = text;
-            self.settled = false;
-        }
         // Where it was not waited for, or failed, it is to be done again.
-        if !self.settled {
+        if text != self.current || !self.settled {
+            let failures = self.failures().await?;
+            if text != self.current {
+                replace_private(&self.file, &text).map_err(TrustError::Broken)?;
+                self.current = text;
+                self.settled = false;
+            }
             let issuer = trust.map(|trust| trust.issuer_url.as_str());
             self.in_force(issuer, failures, log).await?;
             // What was accepted a moment ago is still in the token cache.

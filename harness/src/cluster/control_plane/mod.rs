@@ -233,12 +233,8 @@ impl Cluster for ControlPlane {
     fn trust<'a>(&'a self, trust: Option<&'a Trust>) -> BoxFuture<'a, Result<(), TrustError>> {
         Box::pin(async move {
             let mut reload = self.reload.lock().await;
-            tokio::select! {
-                outcome = reload.trust(trust, &self.processes.api_server) => {
-                    super::told_why(outcome, self.broken()).await
-                }
-                why = self.broken() => Err(TrustError::Broken(why)),
-            }
+            let asked = reload.trust(trust, &self.processes.api_server);
+            super::unless_broken(asked, self.broken()).await
         })
     }
 

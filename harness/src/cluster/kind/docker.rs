@@ -51,21 +51,7 @@ impl Docker {
     /// # Errors
     /// [`Trouble`].
     pub async fn run_within(&self, arguments: &[&str], time: Duration) -> Result<String, Trouble> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        match limit(time, command.output()).await {
-            Err(_) => Err(Trouble::Silent(time)),
-            Ok(Err(error)) => Err(Trouble::NotStarted(format!(
-                "{} does not start: {error}",
-                self.program.display()
-            ))),
-            Ok(Ok(output)) if output.status.success() => Ok(text(&output.stdout)),
-            Ok(Ok(output)) => Err(Trouble::Refused(text(&output.stderr))),
-        }
+        said(&self.program, arguments, time).await
     }
 
     /// A script to stand in for `docker` where kind would ask in vain for
@@ -86,6 +72,28 @@ impl Docker {
     /// [`Trouble`].
     pub async fn exec(&self, container: &str, command: &[&str]) -> Result<String, Trouble> {
         self.run(&[&["exec", container], command].concat()).await
+    }
+}
+
+/// What a program prints within a time.
+///
+/// # Errors
+/// [`Trouble`].
+pub async fn said(program: &Path, arguments: &[&str], time: Duration) -> Result<String, Trouble> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match limit(time, command.output()).await {
+        Err(_) => Err(Trouble::Silent(time)),
+        Ok(Err(error)) => Err(Trouble::NotStarted(format!(
+            "{} does not start: {error}",
+            program.display()
+        ))),
+        Ok(Ok(output)) if output.status.success() => Ok(text(&output.stdout)),
+        Ok(Ok(output)) => Err(Trouble::Refused(text(&output.stderr))),
     }
 }
 

@@ -599,10 +599,8 @@ impl Cluster for KindCluster {
     fn trust<'a>(&'a self, trust: Option<&'a Trust>) -> BoxFuture<'a, Result<(), TrustError>> {
         Box::pin(async move {
             let mut reload = self.reload.lock().await;
-            tokio::select! {
-                outcome = reload.trust(trust, &self.node) => super::told_why(outcome, self.broken()).await,
-                why = self.broken() => Err(TrustError::Broken(why)),
-            }
+            let asked = reload.trust(trust, &self.node);
+            super::unless_broken(asked, self.broken()).await
         })
     }
 

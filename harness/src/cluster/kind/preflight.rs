@@ -3,16 +3,13 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use foundation::clock::limit;
 use foundation::listen::Listener;
 use kube_rbac::Version;
 use serde_json::Value;
-use tokio::process::Command;
 
-use super::docker::{Docker, Trouble};
+use super::docker::{Docker, Trouble, said};
 use super::home;
 use super::remove::note_sysctls;
 use crate::cluster::control_plane::assets;
@@ -107,18 +104,10 @@ impl Tools {
 
 /// What `kind version` prints.
 async fn version_of(kind: &Path) -> Result<String, Missing> {
-    let mut command = Command::new(kind);
-    command
-        .arg("version")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let said = match limit(ANSWER_LIMIT, command.output()).await {
-        Ok(Ok(output)) => return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {} s", ANSWER_LIMIT.as_secs()),
-    };
-    let what = format!("{} version: {said}", kind.display());
-    Err(Missing::new(what, "`rolecall assets build kind` makes one"))
+    said(kind, &["version"], ANSWER_LIMIT).await.map_err(|why| {
+        let what = format!("{} version: {why}", kind.display());
+        Missing::new(what, "`rolecall assets build kind` makes one")
+    })
 }
 
 /// Whether kind writes kubeadm's configuration as our image's kubeadm reads it
