@@ -1,7 +1,7 @@
 //! When a cluster begins to trust an issuer, and when it ceases to.
 
 use harness::cluster::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ledger::{Case, Stop, case};
 use crate::rig::{Up, block_on, check, eventually, rolecall};
@@ -137,6 +137,7 @@ fn older(minor: &str) -> Result<(), Stop> {
     let session = tutorial::log_in(&up, &pool, &client)?;
     tutorial::associate(&up, &pool, &client)?;
     up.await_active("kubedemy")?;
+    publishes_the_same(&up, session.id_token.expose(), minor)?;
     let dir = up.dir().display().to_string();
     let status = rolecall(&["status", "--json", "--dir", &dir])?
         .ok()?
@@ -153,6 +154,62 @@ fn older(minor: &str) -> Result<(), Stop> {
     let rows = tutorial::ROWS.into_iter().chain(iam_tokens::ROWS);
     for (name, row) in rows {
         row(&up).map_err(|stop| stop.of(name))?;
+    }
+    Ok(())
+}
+
+/// An embedded cluster of `minor` says of itself what the real one does: which
+/// resources there are, byte for byte, and how they are made.
+fn publishes_the_same(real: &Up, token: &str, minor: &str) -> Result<(), Stop> {
+    const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let ours = Up::start(&["--kubernetes-version", minor])?;
+    let (pool, client) = tutorial::made(&ours)?;
+    let session = tutorial::log_in(&ours, &pool, &client)?;
+    tutorial::associated(&ours, &pool, &client)?;
+    let ask = |up: &Up, token: &str, path: &str, accept: &str| -> Result<String, Stop> {
+        let url = format!("{}{path}", up.ready().api_server);
+        let request = up.cluster_https()?.get(url).bearer_auth(token);
+        block_on(async {
+            let answer = request.header("accept", accept).send().await?;
+            answer.error_for_status()?.text().await
+        })
+        .map_err(|error| error.to_string().into())
+    };
+    let both = |path: &str, accept: &str| -> Result<[String; 2], Stop> {
+        Ok([
+            ask(real, token, path, accept)?,
+            ask(&ours, session.id_token.expose(), path, accept)?,
+        ])
+    };
+    let parsed =
+        |text: &str| serde_json::from_str::<Value>(text).map_err(|e| format!("{e}: {text}"));
+    let same = |what: &str, real: &str, ours: &str| {
+        check(real == ours, || format!("{what}: {real}\nis here {ours}"))
+    };
+    for path in ["/api", "/apis"] {
+        let [real, ours] = both(path, AGGREGATED)?;
+        same(path, &real, &ours)?;
+    }
+    let [groups, ours] = both("/apis", "application/json")?;
+    same("/apis", &groups, &ours)?;
+    let groups = parsed(&groups)?;
+    let groups = groups["groups"].as_array().into_iter().flatten();
+    let versions = groups.flat_map(|group| group["versions"].as_array().into_iter().flatten());
+    let versions = versions.filter_map(|version| version["groupVersion"].as_str());
+    let paths = versions.map(|version| format!("apis/{version}"));
+    let paths: Vec<String> = paths.chain(["api/v1".to_owned()]).collect();
+    check(paths.len() > 20, || paths.join(" "))?;
+    for path in paths {
+        let [real, ours] = both(&format!("/{path}"), "application/json")?;
+        same(&path, &real, &ours)?;
+        let [real, ours] = both(&format!("/openapi/v3/{path}"), "application/json")?;
+        let (real, ours) = (parsed(&real)?, parsed(&ours)?);
+        check(real["paths"].is_object(), || real.to_string())?;
+        for (name, real) in real.as_object().into_iter().flatten() {
+            check(*real == ours[name], || {
+                format!("{name} of the OpenAPI document of {path} are not the same")
+            })?;
+        }
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! What a cluster serves, from its own discovery: names of every kind to
 //! group and plural.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use http::Method;
+use kube_rbac::Version;
 use serde_json::Value;
 
 use crate::client::{As, Broken, KubeClient, Refused};
@@ -127,15 +128,16 @@ impl Resources {
         Ok(Self(all))
     }
 
-    /// All that Kubernetes serves by itself, in stable versions; read once a
-    /// process.
-    pub fn of_kubernetes() -> &'static Self {
-        static ALL: LazyLock<Resources> = LazyLock::new(Resources::read);
-        &ALL
+    /// All that Kubernetes of `minor` serves by itself, in stable versions; read
+    /// once a process.
+    pub fn of_kubernetes(minor: Version) -> &'static Self {
+        static ALL: [OnceLock<Resources>; Version::ALL.len()] =
+            [const { OnceLock::new() }; Version::ALL.len()];
+        ALL[minor as usize].get_or_init(|| Self::read(minor))
     }
 
-    fn read() -> Self {
-        let list = mock_apiserver::registry::resources_of_kubernetes();
+    fn read(minor: Version) -> Self {
+        let list = mock_apiserver::registry::resources_of_kubernetes(minor);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let mut all = Vec::new();
@@ -243,7 +245,7 @@ mod tests {
         #[case] group: Option<&str>,
         #[case] found: Option<(&str, &str)>,
     ) {
-        let resolved = Resources::of_kubernetes().resolve(name, group);
+        let resolved = Resources::of_kubernetes(Version::default()).resolve(name, group);
         let found = found.map(|(group, plural)| (group.to_owned(), plural.to_owned()));
         assert_eq!(resolved, found);
     }

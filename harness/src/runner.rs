@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foundation::clock::{Clock, Stopwatch, pause};
 use foundation::secret::Secret;
 use http::{Method, StatusCode};
-use kube_rbac::{Policy, User};
+use kube_rbac::{Policy, User, Version};
 use mock_idp::forge::Forgery;
 use serde_json::{Value, json};
 
@@ -1016,8 +1016,10 @@ impl Runner {
         let group = group.as_deref();
         // What is allowed does not depend on what is served.
         let known = self.resources().await?.resolve(resource, group);
+        // Of Kubernetes' own the newest minor has all that is stable.
+        let own = Resources::of_kubernetes(Version::default());
         known
-            .or_else(|| Resources::of_kubernetes().resolve(resource, group))
+            .or_else(|| own.resolve(resource, group))
             .or_else(|| Some((group?.to_owned(), resource.clone())))
             .ok_or_else(|| {
                 Trouble::Fail(format!(

@@ -124,25 +124,24 @@ impl Side {
     }
 }
 
-/// Where the sides differ. After a step that one of them skipped, or that broke,
-/// the rest has nothing in common that could be compared.
+/// Where the sides differ. One that skipped a step, or broke in it, is asked no
+/// more: the rest of it has nothing in common with the others.
 pub fn differences(sides: &[Side]) -> Vec<Difference> {
-    let steps = sides.iter().map(|side| side.steps.len()).min();
+    let mut left: Vec<&Side> = sides.iter().collect();
     let mut found = Vec::new();
-    for at in 0..steps.unwrap_or_default() {
-        let steps = || sides.iter().map(|side| &side.steps[at]);
-        if steps().any(|step| matches!(step.verdict, Verdict::Skip { .. } | Verdict::Broken { .. }))
-        {
+    for at in 0.. {
+        left.retain(|side| side.steps.get(at).is_some_and(Step::was_tried));
+        if left.len() < 2 {
             break;
         }
-        let lines: Vec<Vec<String>> = steps().map(Step::lines).collect();
+        let lines: Vec<Vec<String>> = left.iter().map(|side| side.steps[at].lines()).collect();
         if lines.windows(2).all(|pair| pair[0] == pair[1]) {
             continue;
         }
         let shared = |line: &String| lines.iter().all(|other| other.contains(line));
         found.push(Difference {
-            title: sides[0].steps[at].title.clone(),
-            sides: sides
+            title: left[0].steps[at].title.clone(),
+            sides: left
                 .iter()
                 .zip(&lines)
                 .map(|(side, lines)| {
@@ -156,6 +155,10 @@ pub fn differences(sides: &[Side]) -> Vec<Difference> {
 }
 
 impl Step {
+    fn was_tried(&self) -> bool {
+        !matches!(self.verdict, Verdict::Skip { .. } | Verdict::Broken { .. })
+    }
+
     fn lines(&self) -> Vec<String> {
         let verdict = self.verdict.word().to_owned();
         std::iter::once(verdict)
@@ -289,6 +292,17 @@ mod tests {
         };
         let embedded = side("embedded", 1, Verdict::Pass, "it is noon now");
         let real = side("control-plane", 2, skip, "");
-        assert_eq!(differences(&[embedded, real]), []);
+        assert_eq!(differences(&[embedded.clone(), real.clone()]), []);
+        // The others are compared all the same.
+        let kind = side("kind", 3, Verdict::Pass, "it is midnight");
+        let told = differences(&[embedded, real, kind]);
+        let said = |text: &str| vec![text.to_owned()];
+        assert_eq!(
+            told[0].sides,
+            [
+                ("embedded", said("it is noon now")),
+                ("kind", said("it is midnight"))
+            ]
+        );
     }
 }

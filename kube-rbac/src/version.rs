@@ -120,6 +120,18 @@ impl Version {
         }
     }
 
+    /// Whether the table of service accounts has a column for their secrets
+    /// (`pkg/printers/internalversion`; until 1.34).
+    pub fn prints_secrets_of_accounts(self) -> bool {
+        self == Self::V1_34
+    }
+
+    /// Whether a node's kernel is printed with its architecture (the same; since
+    /// 1.36).
+    pub fn prints_architecture(self) -> bool {
+        self >= Self::V1_36
+    }
+
     /// What is said of a binding whose role has changed
     /// (`pkg/apis/rbac/validation`).
     pub(crate) fn role_ref_changed(self) -> &'static str {

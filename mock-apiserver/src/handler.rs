@@ -50,7 +50,7 @@ pub async fn handle(
         "version" if matches!(path.as_str(), "/version" | "/version/") => version(server, &parts),
         "version" => status_response(&parts.headers, &parts.uri, &Status::server_not_found()),
         name @ ("healthz" | "livez" | "readyz") => health(name, &path, &parts),
-        "" => index(),
+        "" => index(server),
         _ => plain_not_found(),
     }
 }
@@ -175,8 +175,8 @@ fn health(name: &str, path: &str, parts: &Parts) -> Response {
 }
 
 /// The list of paths.
-fn index() -> Response {
-    let mut paths = discovery_paths();
+fn index(server: &ApiServer) -> Response {
+    let mut paths = discovery_paths(server.authorizer().version());
     paths.extend(PATHS.map(str::to_owned));
     for name in ["healthz", "livez", "readyz"] {
         paths.push(format!("/{name}"));

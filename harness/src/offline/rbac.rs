@@ -131,7 +131,7 @@ impl Rights {
 
     /// Whether `user` may, and why.
     pub fn ask(&self, user: &User, question: &Question) -> Answer {
-        let (group, resource) = resolve(&question.target);
+        let (group, resource) = self.resolve(&question.target);
         let asker = RbacUser {
             name: &user.username,
             groups: &user.groups,
@@ -148,58 +148,59 @@ impl Rights {
             decision,
             why,
             explanation,
-            warnings: warnings(question),
+            warnings: self.warnings(question),
         }
     }
-}
 
-/// Group and plural, as kubectl finds them out by discovery: here of a cluster
-/// that has nothing but Kubernetes' own resources.
-fn resolve(target: &Target) -> (String, String) {
-    match target {
-        Target::Path(_) => Default::default(),
-        Target::Resource {
-            resource, group, ..
-        } => Resources::of_kubernetes()
-            .resolve(resource, group.as_deref())
-            .unwrap_or_else(|| (group.clone().unwrap_or_default(), resource.clone())),
-    }
-}
-
-fn warnings(question: &Question) -> Vec<String> {
-    let Target::Resource {
-        resource,
-        group,
-        namespace,
-        ..
-    } = &question.target
-    else {
-        return Vec::new();
-    };
-    let mut warnings = Vec::new();
-    if !VERBS.contains(&question.verb.as_str()) {
-        warnings.push(format!("verb '{}' is not a known verb", question.verb));
-    }
-    match Resources::of_kubernetes().find(resource, group.as_deref()) {
-        Some(found) if !found.namespaced() && !["", "default"].contains(&namespace.as_str()) => {
-            warnings.push(format!(
-                "resource '{}' is not namespace scoped",
-                found.plural
-            ));
+    /// Group and plural, as kubectl finds them out by discovery: here of a cluster
+    /// that has nothing but Kubernetes' own resources.
+    fn resolve(&self, target: &Target) -> (String, String) {
+        match target {
+            Target::Path(_) => Default::default(),
+            Target::Resource {
+                resource, group, ..
+            } => Resources::of_kubernetes(self.version)
+                .resolve(resource, group.as_deref())
+                .unwrap_or_else(|| (group.clone().unwrap_or_default(), resource.clone())),
         }
-        Some(_) => {}
-        None if resource == "*" => {}
-        None => match group {
-            None => warnings.push(format!(
-                "Kubernetes has no resource '{resource}' of its own; for one of a CustomResourceDefinition write RESOURCE.GROUP"
-            )),
-            Some(group) if Resources::of_kubernetes().has_group(group) => warnings.push(format!(
-                "Kubernetes has no resource '{resource}' in group '{group}'"
-            )),
+    }
+
+    fn warnings(&self, question: &Question) -> Vec<String> {
+        let Target::Resource {
+            resource,
+            group,
+            namespace,
+            ..
+        } = &question.target
+        else {
+            return Vec::new();
+        };
+        let mut warnings = Vec::new();
+        if !VERBS.contains(&question.verb.as_str()) {
+            warnings.push(format!("verb '{}' is not a known verb", question.verb));
+        }
+        let known = Resources::of_kubernetes(self.version);
+        match known.find(resource, group.as_deref()) {
+            Some(found) if !found.namespaced() && !["", "default"].contains(&namespace.as_str()) => {
+                warnings.push(format!(
+                    "resource '{}' is not namespace scoped",
+                    found.plural
+                ));
+            }
             Some(_) => {}
-        },
+            None if resource == "*" => {}
+            None => match group {
+                None => warnings.push(format!(
+                    "Kubernetes has no resource '{resource}' of its own; for one of a CustomResourceDefinition write RESOURCE.GROUP"
+                )),
+                Some(group) if known.has_group(group) => warnings.push(format!(
+                    "Kubernetes has no resource '{resource}' in group '{group}'"
+                )),
+                Some(_) => {}
+            },
+        }
+        warnings
     }
-    warnings
 }
 
 #[cfg(test)]
@@ -287,6 +288,15 @@ subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'oidc:viewer
             warnings.iter().any(|one| one.contains(warning)),
             "{warnings:?}"
         );
+    }
+
+    #[rstest]
+    #[case(Version::V1_36, 1)]
+    #[case(Version::V1_37, 0)]
+    fn a_resource_is_one_of_its_minor(#[case] minor: Version, #[case] warnings: usize) {
+        let question = Question::parse("get storageversionmigrations").expect("a question");
+        let answer = Rights::new(minor).ask(&user("ada", &[]), &question);
+        assert_eq!(answer.warnings.len(), warnings, "{:?}", answer.warnings);
     }
 
     #[rstest]

@@ -42,10 +42,11 @@ impl Policy {
         let (object, mut faults) = read(text).map_err(undecodable)?;
         let (kind, api_version) = wire::type_of(&object).map_err(undecodable)?;
         check_type(kind, api_version, authn_version(version).scheme())?;
-        let message = schema().message(MESSAGE);
+        let schema = schema(version);
+        let message = schema.message(MESSAGE);
         let decoded = message.map(|message| match &object {
-            Value::Null => schema().decode(message, &Value::Object(serde_json::Map::new())),
-            object => schema().decode(message, object),
+            Value::Null => schema.decode(message, &Value::Object(serde_json::Map::new())),
+            object => schema.decode(message, object),
         });
         let decoded = decoded
             .transpose()

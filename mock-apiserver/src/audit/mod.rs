@@ -26,6 +26,7 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use kube_authn::User;
+use kube_rbac::Version;
 use serde_json::{Value, json};
 
 use crate::registry::schema::schema;
@@ -98,7 +99,7 @@ impl Context {
     /// Adds what the object in the request says of itself (the name that a
     /// creation's URL does not hold, above all) and, where the policy wants
     /// it, the object (`LogRequestObject`).
-    pub fn object(&self, object: &Value) {
+    pub fn object(&self, minor: Version, object: &Value) {
         let meta = |key: &str| {
             object
                 .get("metadata")
@@ -119,7 +120,7 @@ impl Context {
                 }
             }
             if recording.level >= Level::Request {
-                event.request_object = Some(recording.shown(schema().encoded(object)));
+                event.request_object = Some(recording.shown(schema(minor).encoded(object)));
             }
         });
     }

@@ -59,7 +59,7 @@ fn an_event_has_kubernetes_fields_in_kubernetes_order() {
         },
         "impersonate:user-info",
     );
-    context.object(&json!({"metadata": {"name": "b"}}));
+    context.object(Version::default(), &json!({"metadata": {"name": "b"}}));
     context.annotate("authorization.k8s.io/decision", "allow");
     context.annotate("authorization.k8s.io/reason", "");
     context.answered(201, None);

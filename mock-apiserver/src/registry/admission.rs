@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::kind::{Id, KINDS, Kind};
 use super::object::{self, at, default, meta, set, set_meta, text};
-use super::schema::schema;
+use super::schema::newest;
 use super::store::{State, key};
 use crate::wire::{Cause, Status};
 
@@ -508,7 +508,7 @@ pub fn has_finalizers(object: &Value) -> bool {
 
 /// The object as it would be encoded: fields in order, empty ones left out.
 pub fn canonical(id: Id, value: Value) -> Value {
-    let schema = schema();
+    let schema = newest();
     let mut value = schema
         .message(id.kind().message)
         .and_then(|message| schema.decode(message, &value).ok())

@@ -4,11 +4,12 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use kube_rbac::Version;
 use serde_json::{Value, json};
 
 use super::kind::Form;
 use super::query::{FieldValidation, WriteOptions};
-use super::schema::{Decoded, Message, schema};
+use super::schema::{Decoded, Message, Schema, schema};
 use super::{Call, defaults, patch};
 use crate::wire::{self, Cause, Fault, Status};
 
@@ -28,17 +29,20 @@ pub fn read_object(call: &Call<'_>, body: &Bytes, options: &str) -> Result<Input
     } = call.query.write_options(options)?;
     let form = call.form();
     let warn = |faults| call.warn(faults);
-    let object = decode(call.header(CONTENT_TYPE), body, form, validation, warn)?;
+    let content_type = call.header(CONTENT_TYPE);
+    let object = decode(call.minor, content_type, body, form, validation, warn)?;
     let object = defaulted(call, object);
     call.audit(&object);
     Ok(Input { object, dry_run })
 }
 
-/// Decodes a body as a typed decoder does. `warn` hears of what is let pass.
+/// Decodes a body as a typed decoder of `minor` does. `warn` hears of what is let
+/// pass.
 ///
 /// # Errors
 /// 400 and 415 in Kubernetes' words.
 pub fn decode(
+    minor: Version,
     content_type: Option<&str>,
     body: &Bytes,
     form: Form,
@@ -48,12 +52,16 @@ pub fn decode(
     let decoded = wire::decode_body(content_type, body, form.kind)?;
     let cannot = |why: &str| wire::cannot_be_handled(form.kind, why);
     let mut faults = decoded.duplicates;
+    let schema = schema(minor);
     // Of a kind that is not stored, no more is known than that it is one.
-    let object = match schema().message(form.message) {
+    let object = match schema.message(form.message) {
         Some(message) => {
-            let typed = schema().decode(message, &decoded.object);
+            let typed = schema.decode(message, &decoded.object);
             let typed = typed.map_err(|why| cannot(&why))?;
-            faults.extend(typed.unknown);
+            // Protobuf has numbers for fields: what no type has is passed over.
+            if wire::Media::of_content_type(content_type) != Some(wire::Media::Protobuf) {
+                faults.extend(typed.unknown);
+            }
             typed.value
         }
         None => decoded.object,
@@ -89,7 +97,7 @@ pub fn decode_patched(
     validation: FieldValidation,
 ) -> Result<Value, Status> {
     let form = call.form();
-    let schema = schema();
+    let schema = schema(call.minor);
     let message = schema
         .message(form.message)
         .ok_or_else(Status::generic_method_not_allowed)?;
@@ -113,7 +121,7 @@ pub fn decode_patched(
     };
     let typed = match &patched.shown {
         Some(_) => schema.convert(message, &patched.value),
-        None => decode_typed(form, message, &patched.value),
+        None => decode_typed(form, schema, message, &patched.value),
     }
     .map_err(|why| refused(&why))?;
     let mut faults = patched.faults.clone();
@@ -132,7 +140,12 @@ pub fn decode_patched(
 ///
 /// # Errors
 /// The first fault, in Kubernetes' words.
-fn decode_typed(form: Form, message: &Message, value: &Value) -> Result<Decoded, String> {
+fn decode_typed(
+    form: Form,
+    schema: &Schema,
+    message: &Message,
+    value: &Value,
+) -> Result<Decoded, String> {
     let (kind, api_version) = wire::type_of(value)?;
     // Without a version, upstream reads into its internal type, none of whose
     // fields has a JSON name.
@@ -152,5 +165,5 @@ fn decode_typed(form: Form, message: &Message, value: &Value) -> Result<Decoded,
         kind
     };
     wire::check_conversion(kind, api_version, form.kind)?;
-    schema().decode(message, value)
+    schema.decode(message, value)
 }

@@ -13,7 +13,7 @@ use super::kind::{Id, Kind};
 use super::object::{at, meta, remove_meta, set, set_meta, text};
 use super::query::{check_dry_run, invalid_options};
 use super::read::{ListOptions, page};
-use super::schema::schema;
+use super::schema::newest;
 use super::store::{State, key};
 use super::write::{existing, match_namespace};
 use super::{Answer, Call, Inner, as_item, list_of, rbac};
@@ -307,8 +307,8 @@ fn encoded(options: &Value) -> Value {
         version: "__internal",
         kind: "DeleteOptions",
     };
-    let message = schema().message("k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions");
-    let decoded = message.and_then(|message| schema().decode(message, options).ok());
+    let message = newest().message("k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions");
+    let decoded = message.and_then(|message| newest().decode(message, options).ok());
     wire::with_type(
         decoded.map_or_else(|| options.clone(), |d| d.value),
         INTERNAL,

@@ -3,47 +3,56 @@
 //! `pkg/endpoints/discovery`). All that Kubernetes serves by itself is there,
 //! stored here or not: what is allowed is asked of everything.
 
-use std::sync::OnceLock;
-
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use kube_rbac::Version;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
 
 use super::kind::group_version;
+use super::release::PerMinor;
 use super::served::{self, Group, Resource, Subresource};
 use crate::wire::{self, Media, Route, Status};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// Answers a discovery path (without a slash at its end).
-pub fn respond(path: &str, parts: &Parts) -> Option<Response> {
+/// Answers a discovery path (without a slash at its end) as `minor` does.
+pub fn respond(minor: Version, path: &str, parts: &Parts) -> Option<Response> {
     let parts_of_path: Vec<&str> = path.split('/').skip(1).collect();
     match parts_of_path.as_slice() {
         ["api"] => Some(reading(parts, || {
-            negotiated(parts, || api_versions(parts), aggregated_core())
+            negotiated(parts, || api_versions(parts), aggregated_core(minor))
         })),
         // The aggregator answers the next two, whatever the method.
         // Behind a slash it has one form.
-        ["apis"] if parts.uri.path().ends_with('/') => Some(plain(parts, &group_list())),
-        ["apis"] => Some(negotiated(parts, group_list, aggregated_groups())),
+        ["apis"] if parts.uri.path().ends_with('/') => Some(plain(parts, &group_list(minor))),
+        ["apis"] => {
+            let list = || group_list(minor);
+            Some(negotiated(parts, list, aggregated_groups(minor)))
+        }
         ["apis", name] => {
-            let group = named(name)?;
+            let group = named(minor, name)?;
             Some(plain(parts, &group_document(group, true)))
         }
-        ["api", version] => Some(version_document(served::group("")?, version, parts)),
-        ["apis", name, version] => Some(version_document(named(name)?, version, parts)),
+        ["api", version] => {
+            let core = served::group(minor, "")?;
+            Some(version_document(core, version, parts))
+        }
+        ["apis", name, version] => {
+            let group = named(minor, name)?;
+            Some(version_document(group, version, parts))
+        }
         _ => None,
     }
 }
 
 /// The paths of all these documents.
-pub fn paths() -> Vec<String> {
+pub fn paths(minor: Version) -> Vec<String> {
     let mut paths = vec!["/api".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
-    for group in served::groups() {
+    for group in served::groups(minor) {
         let base = match group.name() {
             "" => "/api".to_owned(),
             name => format!("/apis/{name}"),
@@ -67,10 +76,10 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A group that is not the core group, which has no name in a path.
-fn named(name: &str) -> Option<&'static Group> {
+fn named(minor: Version, name: &str) -> Option<&'static Group> {
     Some(name)
         .filter(|name| !name.is_empty())
-        .and_then(served::group)
+        .and_then(|name| served::group(minor, name))
 }
 
 fn version_document(group: &Group, version: &str, parts: &Parts) -> Response {
@@ -134,19 +143,23 @@ struct Aggregated {
     etag: HeaderValue,
 }
 
-fn aggregated_core() -> &'static Aggregated {
-    static CORE: OnceLock<Aggregated> = OnceLock::new();
-    CORE.get_or_init(|| Aggregated::new(|group| group.name().is_empty()))
+fn aggregated_core(minor: Version) -> &'static Aggregated {
+    static CORE: PerMinor<Aggregated> = PerMinor::new();
+    CORE.get(minor, || {
+        Aggregated::new(minor, |group| group.name().is_empty())
+    })
 }
 
-fn aggregated_groups() -> &'static Aggregated {
-    static GROUPS: OnceLock<Aggregated> = OnceLock::new();
-    GROUPS.get_or_init(|| Aggregated::new(|group| !group.name().is_empty()))
+fn aggregated_groups(minor: Version) -> &'static Aggregated {
+    static GROUPS: PerMinor<Aggregated> = PerMinor::new();
+    GROUPS.get(minor, || {
+        Aggregated::new(minor, |group| !group.name().is_empty())
+    })
 }
 
 impl Aggregated {
-    fn new(wanted: impl Fn(&Group) -> bool) -> Self {
-        let groups: Vec<&Group> = served::groups().iter().filter(|g| wanted(g)).collect();
+    fn new(minor: Version, wanted: impl Fn(&Group) -> bool) -> Self {
+        let groups: Vec<&Group> = served::groups(minor).iter().filter(|g| wanted(g)).collect();
         let items = serde_json::to_string(&groups).unwrap_or_default();
         let rest = format!(r#""metadata":{{}},"items":{items}}}"#);
         // The tag is of the document without its type (`calculateETag`).
@@ -196,8 +209,8 @@ fn api_versions(parts: &Parts) -> Value {
     })
 }
 
-fn group_list() -> Value {
-    let groups: Vec<Value> = served::groups()
+fn group_list(minor: Version) -> Value {
+    let groups: Vec<Value> = served::groups(minor)
         .iter()
         .filter(|group| !group.name().is_empty())
         .map(|group| group_document(group, false))

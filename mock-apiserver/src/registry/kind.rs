@@ -3,9 +3,11 @@
 
 use serde_json::Value;
 
+use kube_rbac::Version;
+use kube_rbac::names::NameRule;
+
 use super::unstored;
 use crate::wire;
-use kube_rbac::names::NameRule;
 
 /// A stored kind, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -264,12 +266,17 @@ impl Id {
 }
 
 impl Kind {
-    /// The kind that `resource` of a group and version is served as, stored or
-    /// not.
-    pub fn find(group: &str, version: &str, resource: &str) -> Option<&'static Self> {
+    /// The kind that `resource` of a group and version is served as in `minor`,
+    /// stored or not.
+    pub fn find(
+        minor: Version,
+        group: &str,
+        version: &str,
+        resource: &str,
+    ) -> Option<&'static Self> {
         KINDS
             .iter()
-            .chain(unstored::kinds())
+            .chain(unstored::kinds(minor))
             .find(|k| k.plural == resource && k.group == group && k.version == version)
     }
 
@@ -315,35 +322,40 @@ pub fn group_version(group: &str, version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::served;
     use super::*;
 
     #[test]
-    fn every_kind_is_at_its_ids_place_and_has_a_type() {
-        let schema = super::super::schema::schema();
-        for form in [SCALE, EVICTION] {
-            assert!(schema.message(form.message).is_some());
-        }
-        for (index, kind) in KINDS.iter().enumerate() {
-            assert_eq!(kind.id as usize, index, "{}", kind.kind);
-            let typed = schema.message(kind.message).is_some();
-            assert_eq!(typed, kind.id != Id::Unstored, "{}", kind.message);
+    fn every_kind_is_at_its_ids_place_and_has_a_type_in_every_minor() {
+        for minor in Version::ALL {
+            let schema = super::super::schema::schema(minor);
+            for form in [SCALE, EVICTION] {
+                assert!(schema.message(form.message).is_some());
+            }
+            for (index, kind) in KINDS.iter().enumerate() {
+                assert_eq!(kind.id as usize, index, "{}", kind.kind);
+                let typed = schema.message(kind.message).is_some();
+                assert_eq!(typed, kind.id != Id::Unstored, "{}", kind.message);
+            }
         }
     }
 
-    /// What the table says is what Kubernetes says.
+    /// What the table says is what Kubernetes says, in every minor.
     #[test]
     fn every_kind_is_served_by_kubernetes_in_the_same_scope() {
-        for kind in KINDS.iter().filter(|k| k.id != Id::Unstored) {
-            let served = super::super::served::find(kind.group, kind.version, kind.plural);
-            let served = served.expect("served");
-            assert_eq!(served.response_kind.kind, kind.kind);
-            assert_eq!(served.namespaced(), kind.namespaced, "{}", kind.kind);
-            for (name, _) in kind.subresources {
-                assert!(
-                    !served.subresource_verbs(name).is_empty(),
-                    "{}/{name}",
-                    kind.plural
-                );
+        for minor in Version::ALL {
+            for kind in KINDS.iter().filter(|k| k.id != Id::Unstored) {
+                let served = served::find(minor, kind.group, kind.version, kind.plural);
+                let served = served.expect("served");
+                assert_eq!(served.response_kind.kind, kind.kind);
+                assert_eq!(served.namespaced(), kind.namespaced, "{}", kind.kind);
+                for (name, _) in kind.subresources {
+                    assert!(
+                        !served.subresource_verbs(name).is_empty(),
+                        "{}/{name} of {minor}",
+                        kind.plural
+                    );
+                }
             }
         }
     }

@@ -22,6 +22,7 @@ mod quantity;
 mod query;
 mod rbac;
 mod read;
+mod release;
 pub(crate) mod schema;
 pub(crate) mod selector;
 mod served;
@@ -48,6 +49,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use kube_authn::User;
+use kube_rbac::Version;
 use serde_json::Value;
 
 use crate::authz::Authorizer;
@@ -87,6 +89,8 @@ struct Inner {
 
 /// One request on a resource, as far as it is the same for all verbs.
 struct Call<'a> {
+    /// The Kubernetes minor that is imitated.
+    minor: Version,
     kind: &'static Kind,
     /// What the subresource does; `None` for the object itself.
     action: Option<Action>,
@@ -156,14 +160,15 @@ impl Registry {
         parts: Parts,
         body: Body,
     ) -> Response {
+        let minor = self.0.authorizer.version();
         if !info.is_resource_request {
-            return non_resource(&info, &parts);
+            return non_resource(minor, &info, &parts);
         }
         let (group, version) = (info.api_group.as_str(), info.api_version.as_str());
-        let Some(kind) = Kind::find(group, version, &info.resource) else {
-            return unknown_resource(&info, &parts);
+        let Some(kind) = Kind::find(minor, group, version, &info.resource) else {
+            return unknown_resource(minor, &info, &parts);
         };
-        let call = match Call::new(kind, &info, &user, &parts, self.0.clock.now()) {
+        let call = match Call::new(minor, kind, &info, &user, &parts, self.0.clock.now()) {
             Ok(call) => call,
             Err(status) => return wire::status_response(&parts.headers, &parts.uri, &status),
         };
@@ -227,6 +232,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// 404 and 405 for paths and verbs that the kind has not.
     fn new(
+        minor: Version,
         kind: &'static Kind,
         info: &'a RequestInfo,
         user: &'a User,
@@ -240,7 +246,7 @@ impl<'a> Call<'a> {
         if elsewhere || (in_namespace && !kind.namespaced) {
             return Err(Status::server_not_found());
         }
-        let served = served::find(kind.group, kind.version, kind.plural)
+        let served = served::find(minor, kind.group, kind.version, kind.plural)
             .ok_or_else(Status::server_not_found)?;
         // Without a namespace, objects of a namespaced kind can only be read
         // together.
@@ -280,6 +286,7 @@ impl<'a> Call<'a> {
         Ok(Self {
             negotiated: wire::negotiate(&parts.headers, &parts.uri)?,
             warnings: Mutex::default(),
+            minor,
             kind,
             action,
             namespace: if in_namespace { &info.namespace } else { "" },
@@ -347,16 +354,16 @@ impl<'a> Call<'a> {
     }
 }
 
-fn non_resource(info: &RequestInfo, parts: &Parts) -> Response {
-    discovery::respond(info.path.trim_end_matches('/'), parts)
-        .or_else(|| openapi::respond(&info.path, parts))
+fn non_resource(minor: Version, info: &RequestInfo, parts: &Parts) -> Response {
+    discovery::respond(minor, info.path.trim_end_matches('/'), parts)
+        .or_else(|| openapi::respond(minor, &info.path, parts))
         .unwrap_or_else(wire::plain_not_found)
 }
 
 /// A group that is served and has no such version or resource refuses with a
 /// `Status`; any other path is nobody's.
-fn unknown_resource(info: &RequestInfo, parts: &Parts) -> Response {
-    if served::group(&info.api_group).is_some() {
+fn unknown_resource(minor: Version, info: &RequestInfo, parts: &Parts) -> Response {
+    if served::group(minor, &info.api_group).is_some() {
         wire::status_response(&parts.headers, &parts.uri, &Status::server_not_found())
     } else {
         wire::plain_not_found()

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::json_patch;
 use super::query::FieldValidation;
-use super::schema::{Message, Node, schema};
+use super::schema::{Message, Node, Schema};
 use super::strategic::{self, Error, go_format};
 use crate::wire::{Route, Status, json, parse_json};
 
@@ -149,11 +149,16 @@ impl Patch {
         Ok(Self { format, faults })
     }
 
-    /// What `original` becomes. `message` is its type.
+    /// What `original` becomes. `message` is its type, out of `schema`.
     ///
     /// # Errors
     /// 400, 422 and 500 as upstream.
-    pub fn apply(&self, original: &Value, message: Option<&Message>) -> Result<Patched, Status> {
+    pub fn apply(
+        &self,
+        original: &Value,
+        schema: &Schema,
+        message: Option<&Message>,
+    ) -> Result<Patched, Status> {
         let mut shown = None;
         let value = match &self.format {
             Format::Json(operations) => {
@@ -163,7 +168,7 @@ impl Patch {
             Format::Strategic(patch) => {
                 shown = Some(go_format(patch));
                 let node = message.map_or(Node::Opaque, Node::Struct);
-                strategic_merge(node, original, patch)?
+                strategic_merge(schema, node, original, patch)?
             }
         };
         Ok(Patched {
@@ -174,11 +179,16 @@ impl Patch {
     }
 }
 
-fn strategic_merge(node: Node<'_>, original: &Value, patch: &Value) -> Result<Value, Status> {
+fn strategic_merge(
+    schema: &Schema,
+    node: Node<'_>,
+    original: &Value,
+    patch: &Value,
+) -> Result<Value, Status> {
     let (Value::Object(original), Value::Object(patch)) = (original, patch) else {
         return Err(Status::bad_request("invalid JSON document"));
     };
-    strategic::apply(schema(), node, original.clone(), patch.clone())
+    strategic::apply(schema, node, original.clone(), patch.clone())
         .map(Value::Object)
         .map_err(|error| match error {
             Error::BadPatch(text) => Status::bad_request(text),

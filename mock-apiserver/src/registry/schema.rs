@@ -4,7 +4,7 @@
 //! Objects are kept as JSON. What the API server does to them on the way
 //! through its typed structs (unknown fields dropped, types checked, empty
 //! fields left out, keys in the structs' order, maps sorted) is done here, by
-//! a table generated out of Kubernetes' own types (`data/v1.37`). Patch
+//! a table generated out of Kubernetes' own types (`data`). Patch
 //! strategies come from the extensions in the published OpenAPI documents.
 
 mod decode;
@@ -13,12 +13,14 @@ mod patches;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
+use kube_rbac::Version;
 use serde::Deserialize;
 
 pub use decode::Decoded;
 use patches::PatchSchemas;
+
+use super::release::{PerMinor, texts};
 
 /// All messages by number.
 pub struct Schema {
@@ -94,14 +96,22 @@ pub enum Node<'a> {
     Opaque,
 }
 
-/// The schema of Kubernetes 1.37, parsed when it is first asked for.
-pub fn schema() -> &'static Schema {
-    static SCHEMA: OnceLock<Schema> = OnceLock::new();
-    SCHEMA.get_or_init(|| {
-        let mut schema = Schema::parse(include_str!("../../data/v1.37/protobuf.json"));
-        schema.add_patch_strategies(super::openapi::SCHEMAS);
+/// The schema of `minor`, parsed when it is first asked for.
+pub fn schema(minor: Version) -> &'static Schema {
+    static SCHEMAS: PerMinor<Schema> = PerMinor::new();
+    SCHEMAS.get(minor, || {
+        let texts = texts(minor);
+        let mut schema = Schema::parse(texts.types);
+        schema.add_patch_strategies(texts.openapi_schemas);
         schema
     })
+}
+
+/// The schema of the newest minor, by which objects are kept. What an older one's
+/// let in is in it, but for what only that one had (`workloadRef` of 1.35's pods,
+/// which is off there, and so never stored).
+pub fn newest() -> &'static Schema {
+    schema(Version::default())
 }
 
 #[derive(Deserialize)]

@@ -1,18 +1,17 @@
 //! What Kubernetes serves by itself in stable versions, stored here or not:
 //! groups, resources, verbs and subresources, out of its own discovery.
 
-use std::sync::OnceLock;
-
+use kube_rbac::Version as Minor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-const RESOURCES: &str = include_str!("../../data/v1.37/resources.json");
+use super::release::{PerMinor, texts};
 
-/// Discovery of everything that Kubernetes serves by itself in stable versions,
-/// stored here or not, in the aggregated form (apidiscovery.k8s.io/v2) and with
-/// the hashes of the plain one.
-pub fn resources_of_kubernetes() -> Value {
-    serde_json::from_str(RESOURCES).expect("the embedded discovery is JSON")
+/// Discovery of everything that Kubernetes of `minor` serves by itself in stable
+/// versions, stored here or not, in the aggregated form (apidiscovery.k8s.io/v2)
+/// and with the hashes of the plain one.
+pub fn resources_of_kubernetes(minor: Minor) -> Value {
+    serde_json::from_str(texts(minor).resources).expect("the embedded discovery is JSON")
 }
 
 /// `APIGroupDiscovery`. The fields of this and the following types are in the
@@ -99,28 +98,33 @@ pub struct Subresource {
     pub verbs: Vec<String>,
 }
 
-/// All groups in the order of discovery, the core group first.
-pub fn groups() -> &'static [Group] {
+/// All groups of `minor` in the order of discovery, the core group first.
+pub fn groups(minor: Minor) -> &'static [Group] {
     #[derive(Deserialize)]
     struct List {
         items: Vec<Group>,
     }
-    static GROUPS: OnceLock<Vec<Group>> = OnceLock::new();
-    GROUPS.get_or_init(|| {
-        let list: List =
-            serde_json::from_str(RESOURCES).expect("the embedded discovery is what was dumped");
+    static GROUPS: PerMinor<Vec<Group>> = PerMinor::new();
+    GROUPS.get(minor, || {
+        let list: List = serde_json::from_str(texts(minor).resources)
+            .expect("the embedded discovery is what was dumped");
         list.items
     })
 }
 
-/// The group of this name.
-pub fn group(name: &str) -> Option<&'static Group> {
-    groups().iter().find(|group| group.name() == name)
+/// The group of this name in `minor`.
+pub fn group(minor: Minor, name: &str) -> Option<&'static Group> {
+    groups(minor).iter().find(|group| group.name() == name)
 }
 
-/// The resource of a group and version.
-pub fn find(group_name: &str, version: &str, resource: &str) -> Option<&'static Resource> {
-    group(group_name)?
+/// The resource of a group and version in `minor`.
+pub fn find(
+    minor: Minor,
+    group_name: &str,
+    version: &str,
+    resource: &str,
+) -> Option<&'static Resource> {
+    group(minor, group_name)?
         .version(version)?
         .resources
         .iter()

@@ -748,7 +748,7 @@ mod tests {
 
     use super::*;
     use crate::registry::kind::KINDS;
-    use crate::registry::schema::schema;
+    use crate::registry::schema::newest;
 
     /// One line of the corpus: a patch, and what Kubernetes made of it.
     #[derive(serde::Deserialize)]
@@ -778,7 +778,10 @@ mod tests {
         let body = bytes::Bytes::from(case.patch.to_string());
         Sent::read(media, &body)
             .and_then(|sent| Patch::decode(sent, FieldValidation::Warn))
-            .and_then(|patch| patch.apply(&case.original, schema().message(kind.message)))
+            .and_then(|patch| {
+                let message = newest().message(kind.message);
+                patch.apply(&case.original, newest(), message)
+            })
             .map(|patched| patched.value)
             .map_err(|status| (status.code, status.message))
     }

@@ -3,27 +3,27 @@
 //! `handlers/response.go`).
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use kube_rbac::Version;
 use serde_json::{Map, Value, json};
 
 use super::kind::{Action, Id};
 use super::object::{at, human_duration, meta, meta_map, text};
+use super::release::{PerMinor, texts};
 use super::{Call, as_item};
 use crate::wire::{self, Convert, Status, quote};
 
-/// The columns of every kind, by `GROUP/KIND`; under `""` those of kinds without
-/// a printer of their own.
-static COLUMNS: LazyLock<HashMap<String, Value>> = LazyLock::new(|| {
-    let columns = include_str!("../../data/v1.37/columns.json");
-    serde_json::from_str(columns).expect("the columns are JSON")
-});
-
-/// The columns of a kind, and whether it has a printer of its own.
-fn columns(kind: wire::Kind<'_>) -> (&'static Value, bool) {
-    let own = COLUMNS.get(&format!("{}/{}", kind.group, kind.kind));
-    (own.unwrap_or_else(|| &COLUMNS[""]), own.is_some())
+/// The columns of a kind in `minor`, and whether it has a printer of its own.
+fn columns(minor: Version, kind: wire::Kind<'_>) -> (&'static Value, bool) {
+    /// Of every kind, by `GROUP/KIND`; under `""` those of kinds without a
+    /// printer of their own.
+    static COLUMNS: PerMinor<HashMap<String, Value>> = PerMinor::new();
+    let all = COLUMNS.get(minor, || {
+        serde_json::from_str(texts(minor).columns).expect("the columns are JSON")
+    });
+    let own = all.get(&format!("{}/{}", kind.group, kind.kind));
+    (own.unwrap_or_else(|| &all[""]), own.is_some())
 }
 
 /// `body`, an object or a list of the call's kind, as the client wants it.
@@ -132,7 +132,7 @@ impl Table<'_> {
             let cells = if scale {
                 scale_cells(object, now)
             } else {
-                cells(kind.id, object, now)
+                cells(self.call.minor, kind.id, object, now)
             };
             row.insert("cells".to_owned(), cells.into());
             if kind.id == Id::Pod {
@@ -171,7 +171,7 @@ impl Table<'_> {
             row.insert("object".to_owned(), shown);
             rows.push(Value::Object(row));
         }
-        let (columns, own) = columns(self.call.form().kind);
+        let (columns, own) = columns(self.call.minor, self.call.form().kind);
         let rows = match rows.is_empty() && !own {
             // The common printer makes no list before there is a row.
             true => Value::Null,
@@ -204,12 +204,12 @@ fn scale_cells(scale: &Value, now: Timestamp) -> Vec<Value> {
     ]
 }
 
-fn cells(id: Id, object: &Value, now: Timestamp) -> Vec<Value> {
+fn cells(minor: Version, id: Id, object: &Value, now: Timestamp) -> Vec<Value> {
     let name = || Value::from(meta(object, "name"));
     let age = || Value::from(since(meta(object, "creationTimestamp"), now));
     match id {
         Id::Pod => pod(object, now),
-        Id::Node => node(object, age()),
+        Id::Node => node(minor, object, age()),
         Id::Namespace => vec![name(), text(object, &["status", "phase"]).into(), age()],
         Id::Secret => vec![
             name(),
@@ -222,6 +222,9 @@ fn cells(id: Id, object: &Value, now: Timestamp) -> Vec<Value> {
             (len(object, "data") + len(object, "binaryData")).into(),
             age(),
         ],
+        Id::ServiceAccount if minor.prints_secrets_of_accounts() => {
+            vec![name(), list(object, &["secrets"]).len().into(), age()]
+        }
         Id::ServiceAccount => vec![name(), age()],
         Id::Service => service(object, age()),
         Id::Deployment => deployment(object, age()),
@@ -330,7 +333,7 @@ fn pod(pod: &Value, now: Timestamp) -> Vec<Value> {
     ]
 }
 
-fn node(node: &Value, age: Value) -> Vec<Value> {
+fn node(minor: Version, node: &Value, age: Value) -> Vec<Value> {
     let ready = list(node, &["status", "conditions"])
         .into_iter()
         .find(|c| text(c, &["type"]) == "Ready");
@@ -367,7 +370,7 @@ fn node(node: &Value, age: Value) -> Vec<Value> {
     let info = |key: &str| text(node, &["status", "nodeInfo", key]);
     let or_unknown = |text: &str| if text.is_empty() { "<unknown>" } else { text }.to_owned();
     let mut kernel = or_unknown(info("kernelVersion"));
-    if !info("architecture").is_empty() {
+    if minor.prints_architecture() && !info("architecture").is_empty() {
         kernel = format!("{kernel} ({})", info("architecture"));
     }
     vec![
@@ -534,4 +537,41 @@ pub fn format_selector(selector: &Value) -> String {
     }
     terms.sort_by(|(a, _), (b, _)| a.cmp(b));
     joined(terms.iter().map(|(_, term)| term.as_str()), ",")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::registry::kind::KINDS;
+
+    #[test]
+    fn every_row_has_a_cell_for_each_column_of_its_minor() {
+        for minor in Version::ALL {
+            for kind in KINDS.iter().filter(|kind| kind.id != Id::Unstored) {
+                let (columns, _) = columns(minor, kind.form().kind);
+                let cells = cells(minor, kind.id, &json!({}), Timestamp::UNIX_EPOCH);
+                let columns = columns.as_array().expect("columns");
+                assert_eq!(columns.len(), cells.len(), "{} of {minor}", kind.kind);
+            }
+        }
+    }
+
+    #[rstest]
+    #[case(Version::V1_34, json!(["a", 2, "<unknown>"]), "6.1")]
+    #[case(Version::V1_35, json!(["a", "<unknown>"]), "6.1")]
+    #[case(Version::V1_36, json!(["a", "<unknown>"]), "6.1 (amd64)")]
+    fn what_a_minor_prints_is_its_own(
+        #[case] minor: Version,
+        #[case] account: Value,
+        #[case] kernel: &str,
+    ) {
+        let of = |id, object: Value| Value::from(cells(minor, id, &object, Timestamp::UNIX_EPOCH));
+        let secrets = json!({"metadata": {"name": "a"}, "secrets": [{"name": "b"}, {"name": "c"}]});
+        assert_eq!(of(Id::ServiceAccount, secrets), account);
+        let info = json!({"kernelVersion": "6.1", "architecture": "amd64"});
+        let node = of(Id::Node, json!({"status": {"nodeInfo": info}}));
+        assert_eq!(node[8], kernel);
+    }
 }

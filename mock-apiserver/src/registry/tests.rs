@@ -93,9 +93,13 @@ fn start() -> Timestamp {
 }
 
 fn server() -> Server {
+    server_of(Version::default())
+}
+
+fn server_of(minor: Version) -> Server {
     let clock = Clock::fixed(start());
-    let policy = kube_rbac::bootstrap::policy(Version::default());
-    let authorizer = Authorizer::new(Version::default(), policy);
+    let policy = kube_rbac::bootstrap::policy(minor);
+    let authorizer = Authorizer::new(minor, policy);
     Server {
         registry: Registry::new(clock.clone(), authorizer.clone(), "the CA".to_owned()),
         authorizer,

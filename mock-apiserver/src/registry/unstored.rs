@@ -2,13 +2,13 @@
 //! what with them is decided as for any other; then lists of them are empty, a
 //! name is not found, and making one is refused with the reason.
 
-use std::sync::OnceLock;
-
 use axum::response::Response;
 use http::Method;
 use http::header::WARNING;
+use kube_rbac::Version;
 
 use super::kind::{Action, BASE, Id, KINDS, Kind};
+use super::release::PerMinor;
 use super::{Call, served};
 use crate::wire::{self, Status};
 
@@ -19,12 +19,12 @@ const NONE: &str = "this cluster does not store some of the kinds that were aske
 /// Groups of reviews, which are answered before the registry is asked.
 const REVIEWS: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
 
-/// All of them, made of discovery.
-pub fn kinds() -> &'static [Kind] {
-    static UNSTORED: OnceLock<Vec<Kind>> = OnceLock::new();
-    UNSTORED.get_or_init(|| {
+/// All of them in `minor`, made of discovery.
+pub fn kinds(minor: Version) -> &'static [Kind] {
+    static UNSTORED: PerMinor<Vec<Kind>> = PerMinor::new();
+    UNSTORED.get(minor, || {
         let mut kinds = Vec::new();
-        for group in served::groups() {
+        for group in served::groups(minor) {
             for version in &group.versions {
                 let resources = version.resources.iter();
                 kinds.extend(resources.filter_map(|r| kind(group.name(), &version.version, r)));

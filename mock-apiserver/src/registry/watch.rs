@@ -389,6 +389,7 @@ impl Watch {
         };
         let first = !std::mem::replace(&mut self.columns_sent, true);
         let call = Call {
+            minor: self.registry.0.authorizer.version(),
             kind: self.kind,
             action: None,
             namespace: &self.namespace,

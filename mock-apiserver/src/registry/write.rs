@@ -185,11 +185,12 @@ impl Inner {
             let old = existing(state, call)?;
             let patch = patch::Patch::decode(sent, validation)?;
             let scaling = call.action == Some(Action::Scale);
-            let message = schema().message(call.form().message);
+            let schema = schema(call.minor);
+            let message = schema.message(call.form().message);
             let patched = if scaling {
-                patch.apply(&scale_of(&old.value), message)?
+                patch.apply(&scale_of(&old.value), schema, message)?
             } else {
-                patch.apply(&old.value, message)?
+                patch.apply(&old.value, schema, message)?
             };
             let mut object = decode_patched(call, patched, validation)?;
             match_namespace(&mut object, call.namespace)?;
@@ -298,7 +299,7 @@ impl Call<'_> {
     /// Tells the audit event what the request was about.
     pub(super) fn audit(&self, object: &Value) {
         if let Some(context) = self.audit_context() {
-            context.object(object);
+            context.object(self.minor, object);
         }
     }
 

@@ -136,10 +136,11 @@ impl Reviewer<'_> {
             .and_then(|v| v.to_str().ok());
         let validation = create_options(parts)?.validation;
         let warn = |faults| *warnings = faults;
-        let object = decode_body(content_type, body, form, validation, warn)?;
+        let minor = self.authorizer.version();
+        let object = decode_body(minor, content_type, body, form, validation, warn)?;
         let object = with_type(object, kind);
         if let Some(context) = parts.extensions.get::<audit::Context>() {
-            context.object(&object);
+            context.object(minor, &object);
         }
         let object = Object {
             kind,

@@ -3,7 +3,7 @@
 // stable versions, the descriptors of the protobuf encoding of what is stored,
 // and the columns in which the server prints each kind.
 //
-//	go run ./cmd/dump-schema mock-apiserver/data/v1.37
+//	go run ./cmd/dump-schema ../../mock-apiserver/data/v1.37
 package main
 
 import (
@@ -34,11 +34,12 @@ func main() {
 }
 
 func dump(folder string) error {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes").Output()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}} {{.Version}}", "k8s.io/kubernetes").Output()
 	if err != nil {
 		return fmt.Errorf("go list, to be run inside the module: %w", err)
 	}
-	api := filepath.Join(strings.TrimSpace(string(out)), "api")
+	source, release, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	api := filepath.Join(source, "api")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func dump(folder string) error {
 	if err := write("resources.json", resources); err != nil {
 		return err
 	}
-	documents, schemas, err := openAPI(api, served)
+	documents, schemas, err := openAPI(api, minor(release), served)
 	if err != nil {
 		return err
 	}
@@ -75,6 +76,12 @@ func dump(folder string) error {
 		return err
 	}
 	return checkPatchMeta(patchMeta(schemas))
+}
+
+// minor is 1.37 of v1.37.2.
+func minor(release string) string {
+	parts := strings.SplitN(strings.TrimPrefix(release, "v"), ".", 3)
+	return strings.Join(parts[:2], ".")
 }
 
 func read(path string) (map[string]any, error) {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"k8s.io/kube-openapi/pkg/util"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"k8s.io/kubernetes/pkg/generated/openapi"
 )
@@ -28,7 +30,7 @@ type document struct {
 // parameters, bodies and responses of their operations as numbers of a list,
 // the schemas by name. A document has schemas of its own only where they are
 // not the same in all.
-func openAPI(api string, served []groupVersion) (*documents, map[string]any, error) {
+func openAPI(api, minor string, served []groupVersion) (*documents, map[string]any, error) {
 	all := &documents{Documents: map[string]document{}}
 	shared := interner{numbers: map[string]int{}}
 	schemas := map[string]any{}
@@ -37,7 +39,9 @@ func openAPI(api string, served []groupVersion) (*documents, map[string]any, err
 		if err != nil {
 			return nil, nil, err
 		}
-		asReleased(file)
+		if err := asReleased(file, minor); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", g.path(), err)
+		}
 		paths := file["paths"].(map[string]any)
 		for _, path := range sorted(paths) {
 			paths[path] = shared.item(paths[path].(map[string]any))
@@ -67,16 +71,26 @@ func openAPI(api string, served []groupVersion) (*documents, map[string]any, err
 // asReleased makes of the repository's document the one that a server gives.
 // Kubernetes writes the former with all alpha features on, of which CBOR shows,
 // and without what the enumerations of values add.
-func asReleased(file map[string]any) {
-	file["info"].(map[string]any)["version"] = "1.37"
+func asReleased(file map[string]any, minor string) error {
+	file["info"].(map[string]any)["version"] = minor
 	withoutCBOR(file["paths"])
 	schemas := file["components"].(map[string]any)["schemas"].(map[string]any)
 	ref := func(path string) spec.Ref { return spec.MustCreateRef("#/" + path) }
+	found := false
 	for name, definition := range openapi.GetOpenAPIDefinitions(ref) {
+		// Until 1.34 they went by their Go types.
+		if strings.Contains(name, "/") {
+			name = util.ToRESTFriendlyName(name)
+		}
 		if schema, ok := schemas[name].(map[string]any); ok {
 			withEnums(schema, &definition.Schema)
+			found = true
 		}
 	}
+	if !found {
+		return errors.New("none of its schemas is defined by Kubernetes' own code")
+	}
+	return nil
 }
 
 func withoutCBOR(v any) {

@@ -6,19 +6,18 @@ mod documents;
 mod gnostic;
 mod v2;
 
-pub use documents::SCHEMAS;
-
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
+use kube_rbac::Version;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
 
 use crate::request::query_pairs;
 use crate::wire;
-use documents::Document;
+use documents::{Document, Documents};
 
 const JSON: &str = "application/json";
 
@@ -53,25 +52,30 @@ fn sha512(bytes: impl AsRef<[u8]>) -> String {
     super::discovery::hex(&Sha512::digest(bytes))
 }
 
-/// Answers a path below `/openapi`, whatever the method.
-pub fn respond(path: &str, parts: &Parts) -> Option<Response> {
+/// Answers a path below `/openapi` as `minor` does, whatever the method.
+pub fn respond(minor: Version, path: &str, parts: &Parts) -> Option<Response> {
     if path == "/openapi/v2" {
-        return Some(v2::respond(parts));
+        return Some(v2::respond(minor, parts));
     }
     let below = path.strip_prefix("/openapi/v3")?;
+    let documents = Documents::of(minor);
     if below.is_empty() {
-        return Some(index());
+        return Some(index(documents));
     }
     let path = below.strip_prefix('/')?;
-    Some(match documents::find(path) {
-        Some(document) => serve(path, document, parts),
+    Some(match documents.find(path) {
+        Some(document) => serve(documents, path, document, parts),
         None => with_code(StatusCode::NOT_FOUND),
     })
 }
 
-fn index() -> Response {
-    let paths: Map<String, Value> = documents::all()
-        .map(|(path, _)| (path.to_owned(), json!({"serverRelativeURL": url(path)})))
+fn index(documents: &Documents) -> Response {
+    let paths: Map<String, Value> = documents
+        .all()
+        .map(|(path, _)| {
+            let url = url(documents, path);
+            (path.to_owned(), json!({"serverRelativeURL": url}))
+        })
         .collect();
     let body = wire::json::bare(&json!({ "paths": paths }));
     let mut response = Response::new(Body::from(body));
@@ -81,23 +85,23 @@ fn index() -> Response {
     response
 }
 
-fn url(path: &str) -> String {
-    format!("/openapi/v3/{path}?hash={}", documents::hash())
+fn url(documents: &Documents, path: &str) -> String {
+    format!("/openapi/v3/{path}?hash={}", documents.hash())
 }
 
-fn serve(path: &str, document: &'static Document<'static>, parts: &Parts) -> Response {
+fn serve(documents: &Documents, path: &str, document: &Document<'_>, parts: &Parts) -> Response {
     let accept = parts.headers.get(ACCEPT).and_then(|v| v.to_str().ok());
     let asked = query_pairs(parts.uri.query().unwrap_or_default())
         .find(|(key, _)| key == "hash")
         .map(|(_, hash)| hash)
         .filter(|hash| !hash.is_empty());
-    let hash = documents::hash();
+    let hash = documents.hash();
     let mut response = if wire::first_accepted(accept, &[JSON]).is_none() {
         with_code(StatusCode::NOT_ACCEPTABLE)
     } else if asked.as_deref().is_some_and(|asked| asked != hash) {
-        elsewhere(&url(path))
+        elsewhere(&url(documents, path))
     } else {
-        tagged(parts, hash, JSON, || Body::from(document.text()))
+        tagged(parts, hash, JSON, || Body::from(documents.text(document)))
     };
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("Accept"));

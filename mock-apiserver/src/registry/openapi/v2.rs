@@ -2,16 +2,17 @@
 //! was before them. kubectl asks for it where version 3 has no PATCH of a
 //! kind: for a `List`, for reviews, for kinds that are not served.
 
-use std::sync::OnceLock;
-
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT, VARY};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
+use kube_rbac::Version;
 use serde_json::{Map, Value, json};
 
-use super::{JSON, SCHEMAS, documents, gnostic};
+use super::documents::Documents;
+use super::{JSON, gnostic};
+use crate::registry::release::PerMinor;
 use crate::wire;
 
 /// What clients ask for.
@@ -26,11 +27,11 @@ struct Spelt {
 }
 
 /// Answers a GET.
-pub fn respond(parts: &Parts) -> Response {
+pub fn respond(minor: Version, parts: &Parts) -> Response {
     let accept = parts.headers.get(ACCEPT).and_then(|v| v.to_str().ok());
     let agreed = wire::first_accepted(accept, &[JSON, PROTOBUF_OLD, PROTOBUF]);
     let mut response = match agreed {
-        Some(media) => serve(media, parts),
+        Some(media) => serve(minor, media, parts),
         None => super::with_code(StatusCode::NOT_ACCEPTABLE),
     };
     response
@@ -39,8 +40,8 @@ pub fn respond(parts: &Parts) -> Response {
     response
 }
 
-fn serve(media: &str, parts: &Parts) -> Response {
-    let spelt = spelt();
+fn serve(minor: Version, media: &str, parts: &Parts) -> Response {
+    let spelt = spelt(minor);
     let (content_type, body) = match media {
         JSON => (JSON, &spelt.json),
         _ => (PROTOBUF, &spelt.protobuf),
@@ -52,10 +53,10 @@ fn serve(media: &str, parts: &Parts) -> Response {
 }
 
 /// The document, made when it is first asked for.
-fn spelt() -> &'static Spelt {
-    static SPELT: OnceLock<Spelt> = OnceLock::new();
-    SPELT.get_or_init(|| {
-        let document = document();
+fn spelt(minor: Version) -> &'static Spelt {
+    static SPELT: PerMinor<Spelt> = PerMinor::new();
+    SPELT.get(minor, || {
+        let document = document(minor);
         let json = wire::json::bare(&document);
         Spelt {
             hash: super::sha512(&json),
@@ -65,20 +66,21 @@ fn spelt() -> &'static Spelt {
     })
 }
 
-fn document() -> Value {
+fn document(minor: Version) -> Value {
+    let documents = Documents::of(minor);
     let mut paths = Map::new();
-    for (_, document) in documents::all() {
-        let version3 = document.paths();
+    for (_, document) in documents.all() {
+        let version3 = documents.paths(document);
         paths.extend(members(&version3).map(|(path, item)| (path.clone(), path_item(item))));
     }
     // The schemas are part of the program; a test reads them all.
-    let version3: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
-    let definitions: Map<String, Value> = members(&version3)
+    let schemas = documents.schemas();
+    let definitions: Map<String, Value> = members(&schemas)
         .map(|(name, definition)| (name.clone(), schema(definition)))
         .collect();
     json!({
         "swagger": "2.0",
-        "info": documents::info(),
+        "info": documents.info(),
         "paths": paths,
         "definitions": definitions,
     })
@@ -230,19 +232,21 @@ mod tests {
                 _ => {}
             }
         }
-        let document = document();
-        let mut found = Vec::new();
-        walk(&document, &mut found);
-        assert!(found.len() > 500);
-        for reference in found {
-            let name = reference.strip_prefix("#/definitions/").expect("local");
-            assert!(document["definitions"][name].is_object(), "{name}");
+        for minor in Version::ALL {
+            let document = document(minor);
+            let mut found = Vec::new();
+            walk(&document, &mut found);
+            assert!(found.len() > 500);
+            for reference in found {
+                let name = reference.strip_prefix("#/definitions/").expect("local");
+                assert!(document["definitions"][name].is_object(), "{name}");
+            }
         }
     }
 
     #[test]
     fn a_schema_is_told_as_version_2_has_it() {
-        let definitions = &document()["definitions"];
+        let definitions = &document(Version::default())["definitions"];
         assert_eq!(
             definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["type"],
             "string"

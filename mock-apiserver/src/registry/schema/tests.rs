@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn decode(kind: &str, value: Value) -> Result<Decoded, String> {
-    let schema = schema();
+    let schema = newest();
     schema.decode(schema.message(kind).expect("a kind"), &value)
 }
 
@@ -61,7 +61,7 @@ fn type_errors_are_in_gos_words(#[case] value: Value, #[case] error: &str) {
 /// What the corpus' patches made, encoded: nothing changes any more.
 #[test]
 fn encoding_twice_is_encoding_once() {
-    let schema = schema();
+    let schema = newest();
     let mut encoded = 0;
     for line in include_str!("../corpus/patches.jsonl").lines() {
         let case: Value = serde_json::from_str(line).expect("a case");
@@ -84,7 +84,7 @@ fn encoding_twice_is_encoding_once() {
 
 #[test]
 fn an_object_in_memory_is_refused_in_the_converters_words() {
-    let schema = schema();
+    let schema = newest();
     let message = schema.message(DEPLOYMENT).expect("a kind");
     for (value, error) in [
         (
@@ -113,7 +113,7 @@ fn an_object_in_memory_is_refused_in_the_converters_words() {
 
 #[test]
 fn patch_strategies_come_from_openapi() {
-    let schema = schema();
+    let schema = newest();
     let pod_spec = schema
         .message("k8s.io.api.core.v1.PodSpec")
         .expect("a message");

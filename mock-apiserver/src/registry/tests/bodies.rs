@@ -2,6 +2,43 @@
 
 use super::*;
 
+#[rstest]
+#[case(Version::V1_34, "schedulingGroup", json!({"podGroupName": "g"}), true)]
+#[case(Version::V1_36, "schedulingGroup", json!({"podGroupName": "g"}), false)]
+#[case(Version::V1_36, "evictionResponders", json!([]), true)]
+#[case(Version::V1_37, "evictionResponders", json!([]), false)]
+#[tokio::test]
+async fn what_came_later_is_an_unknown_field_before(
+    #[case] minor: Version,
+    #[case] field: &str,
+    #[case] value: Value,
+    #[case] unknown: bool,
+) {
+    let server = server_of(minor);
+    let uri = "/api/v1/namespaces/default/pods";
+    let told = format!(r#"unknown field "spec.{field}""#);
+    let mut of_later = pod("p");
+    of_later["spec"][field] = value.clone();
+    let answer = server
+        .post(&format!("{uri}?fieldValidation=Strict"), &of_later)
+        .await;
+    assert_eq!(answer.code, if unknown { 400 } else { 201 });
+    assert_eq!(answer.message().contains(&told), unknown);
+    // By a patch, too.
+    server.post(uri, &pod("q")).await.expect(201);
+    let patch = json!({"spec": {field: value}});
+    let patched = server
+        .patch(
+            &format!("{uri}/q?fieldValidation=Strict"),
+            STRATEGIC_PATCH,
+            &patch,
+        )
+        .await;
+    assert_eq!(patched.message().contains(&told), unknown);
+    // Most of a pod's fields stay as they are.
+    assert!(matches!(patched.code, 200 | 422), "{}", patched.text);
+}
+
 #[tokio::test]
 async fn an_unknown_field_is_refused_warned_of_or_ignored_as_asked() {
     let server = server();

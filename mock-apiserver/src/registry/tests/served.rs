@@ -7,7 +7,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{MERGE_PATCH, STRATEGIC_PATCH, TABLE, server};
+use kube_rbac::Version;
+
+use super::{MERGE_PATCH, STRATEGIC_PATCH, TABLE, server, server_of};
 use crate::registry::discovery::hex;
 
 const AGGREGATED: &str =
@@ -100,6 +102,29 @@ async fn a_group_and_the_core_versions_are_told_by_themselves() {
     // The aggregator looks at no method.
     for path in ["/apis", "/apis/apps"] {
         server.ask("DELETE", path, &[], "").await.expect(200);
+    }
+}
+
+/// What came later is no more there than what never was.
+#[rstest]
+#[case(Version::V1_34, 404)]
+#[case(Version::V1_36, 404)]
+#[case(Version::V1_37, 200)]
+#[tokio::test]
+async fn an_older_minor_serves_what_it_had(#[case] minor: Version, #[case] code: u16) {
+    let server = server_of(minor);
+    let group = "/apis/storagemigration.k8s.io";
+    for uri in [
+        group.to_owned(),
+        format!("{group}/v1/storageversionmigrations"),
+        "/openapi/v3/apis/storagemigration.k8s.io/v1".to_owned(),
+    ] {
+        assert_eq!(server.get(&uri).await.code, code, "{uri}");
+    }
+    for uri in ["/apis", "/openapi/v3", "/openapi/v2"] {
+        let text = server.get(uri).await.expect(200).text;
+        let named = text.contains("storagemigration.k8s.io/v1");
+        assert_eq!(named, code == 200, "{uri}");
     }
 }
 

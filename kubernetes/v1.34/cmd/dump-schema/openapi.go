@@ -1,0 +1,1 @@
+../../../v1.37/cmd/dump-schema/openapi.go
