@@ -59,8 +59,16 @@ impl Published {
     fn answer(&self) -> axum::response::Response {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let (keys, fresh) = self.keys.lock().expect("nobody panics with it").clone();
+        if keys.is_null() {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
         let fresh = fresh.map(|fresh| [(http::header::CACHE_CONTROL, fresh)]);
         (fresh, json_answer(&keys)).into_response()
+    }
+
+    /// Has none to give from now on.
+    fn fail(&self) {
+        self.put_set(Value::Null, None);
     }
 
     fn requests(&self) -> usize {
@@ -298,25 +306,43 @@ fn keys_are_fetched_again(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
     whoami(&second, "corp-2")?.ok().map(drop)
 }
 
+/// An issuer that is there, and whose keys are not.
+pub fn without_keys(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
+    issuer.published.fail();
+    trusted_in_vain(up, issuer)?;
+    check(issuer.published.requests() > 0, || {
+        "nobody asked the issuer for its keys".to_owned()
+    })?;
+    issuer.published.put(&issuer.key, "corp-1", None);
+    up.disassociate("corp")
+}
+
 /// An issuer whose CA nobody knows. A real API server keeps the configuration from
 /// before, then, and tries again at each poll.
 pub fn untrusted(up: &Up) -> Result<(), Stop> {
     let on_kind = up.ready().cluster_kind == Kind::Kind.name();
     let issuer = Issuer::start_for(if on_kind { Kind::Kind } else { Kind::Embedded })?;
-    asked_to_trust(up, &issuer)?;
+    trusted_in_vain(up, &issuer)?;
+    check(issuer.published.requests() == 0, || {
+        "keys were fetched past the CA".to_owned()
+    })?;
+    up.disassociate("corp")
+}
+
+/// An association with an issuer that cannot be had: it becomes active, as on EKS,
+/// lets nobody in, and `status` says why.
+fn trusted_in_vain(up: &Up, issuer: &Issuer) -> Result<(), Stop> {
+    asked_to_trust(up, issuer)?;
     // An association may have been told to take its time; a reload is given up after
     // a minute, which no clock of ours shortens.
     up.control("POST", "clock", &json!({"advance": "1m"}))?;
     up.await_active("corp")?;
-    let token = issuer.token(&claims(&issuer))?;
+    let token = issuer.token(&claims(issuer))?;
     up.kubectl_as("v1.37", &token, &["auth", "whoami"])?
         .refused()?;
     let dir = up.dir().display().to_string();
     crate::rig::rolecall(&["status", "--dir", &dir])?
         .ok()?
-        .says("the issuer's keys cannot be had")?;
-    check(issuer.published.requests() == 0, || {
-        "keys were fetched past the CA".to_owned()
-    })?;
-    up.disassociate("corp")
+        .says("the issuer's keys cannot be had")
+        .map(drop)
 }

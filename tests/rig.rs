@@ -572,10 +572,12 @@ impl Midway {
     }
 }
 
-/// Proxies that lead nowhere.
-pub const BLACK_HOLE: [(&str, &str); 6] = {
+/// Proxies that lead nowhere, for every address.
+pub const BLACK_HOLE: [(&str, &str); 8] = {
     let hole = "http://127.0.0.1:9";
     [
+        ("NO_PROXY", ""),
+        ("no_proxy", ""),
         ("HTTP_PROXY", hole),
         ("HTTPS_PROXY", hole),
         ("ALL_PROXY", hole),

@@ -7,6 +7,7 @@ use foundation::pki::Ca;
 use harness::cluster::Kind;
 
 use crate::foreign_issuer::Issuer;
+use crate::kind::nothing_is_left;
 use crate::ledger::{Case, Stop, case};
 use crate::rig::Up;
 use crate::{attack, audit_policy, cli, existing, foreign_issuer, iam_tokens, trust, tutorial};
@@ -31,7 +32,11 @@ pub fn cases() -> Vec<Case> {
             format!("table::each_row_on_{}", kind.name()),
             move || {
                 let up = Up::start_on(kind, &[])?;
-                rows().try_for_each(|(name, row)| row(&up).map_err(|stop| stop.of(name)))
+                rows().try_for_each(|(name, row)| row(&up).map_err(|stop| stop.of(name)))?;
+                match kind {
+                    Kind::Kind => nothing_is_left(up, "INT"),
+                    _ => Ok(()),
+                }
             },
         ));
         cases.push(case(
@@ -66,7 +71,7 @@ type ToldRow = fn(&Told) -> Result<(), Stop>;
 
 /// What is told at the start of an instance, and who shows something of it. The
 /// audit policy's row is the first, since it looks at all that was recorded.
-const TOLD: [(&str, Asks, ToldRow); 5] = [
+const TOLD: [(&str, Asks, ToldRow); 6] = [
     (
         "audit_policy::what_is_recorded_is_what_the_file_says",
         Asks::AuditPolicy,
@@ -76,6 +81,11 @@ const TOLD: [(&str, Asks, ToldRow); 5] = [
         "existing::by_the_clusters_own_trust",
         Asks::ForeignCas,
         |told| existing::own_trust(&told.up, &told.edge),
+    ),
+    (
+        "foreign_issuer::that_its_keys_are_not_to_be_had_is_told",
+        Asks::ForeignCas,
+        |told| foreign_issuer::without_keys(&told.up, &told.issuer),
     ),
     (
         "foreign_issuer::its_tokens_are_taken_once_its_ca_is_trusted",
@@ -115,8 +125,7 @@ impl Told {
             .map_err(|error| error.to_string())?;
         let roots = roots.display().to_string();
         // Whatever the machine's proxy is, nothing here is to be asked through it.
-        let proxy = "http://127.0.0.1:9";
-        let mut env = vec![("HTTPS_PROXY", proxy), ("HTTP_PROXY", proxy)];
+        let mut env = crate::rig::BLACK_HOLE.to_vec();
         let mut arguments = Vec::new();
         for ask in asks {
             match ask {

@@ -157,7 +157,7 @@ pub struct Pins {
 }
 
 impl Config {
-    /// With the port and ids that kind-config.yaml names, for pools of `region`.
+    /// With the port and ids that go with kind-config.yaml, for pools of `region`.
     #[must_use]
     pub fn for_kind(region: &str) -> Self {
         Self {

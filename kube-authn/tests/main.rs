@@ -30,12 +30,16 @@ fn every_case_of_the_corpus_gets_kubernetes_own_verdict() {
     let mut algorithms: BTreeMap<String, usize> = BTreeMap::new();
     let mut steps: BTreeMap<StepName, usize> = BTreeMap::new();
     for (name, case, verdicts) in &cases {
-        let (ours, verdict) = (case.judge(Version::V1_37), &verdicts.newest);
-        assert!(
-            case.agrees(Version::V1_37, &ours, verdict),
-            "{name}: {:?}, Kubernetes' {verdict:?}, {case:?}",
-            ours.verdict
-        );
+        let verdict = &verdicts.newest;
+        let [_, ours] = [Version::V1_36, Version::V1_37].map(|version| {
+            let ours = case.judge(version);
+            assert!(
+                case.agrees(version, &ours, verdict),
+                "{name}, {version}: {:?}, Kubernetes' {verdict:?}, {case:?}",
+                ours.verdict
+            );
+            ours
+        });
         if let Some(step) = ours.step {
             *steps.entry(step).or_default() += 1;
         }

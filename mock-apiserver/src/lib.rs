@@ -168,6 +168,14 @@ impl ApiServer {
         self.0.authenticators.ready().await
     }
 
+    /// Judges a token as a TokenReview does: whose it is, or why it is nobody's.
+    ///
+    /// # Errors
+    /// Kubernetes' words.
+    pub async fn review_token(&self, token: &str) -> Result<Option<User>, String> {
+        self.0.authenticators.review(token, &[]).await
+    }
+
     /// Waits until the latest configuration is in force: at once, or with
     /// [`Timing::Kubernetes`] when all its issuers are healthy.
     ///

@@ -490,7 +490,7 @@ pub struct Test {
     /// Let --cluster kubeconfig make what scenarios say, labelled, and remove it at their end; else it is only read.
     #[arg(long)]
     pub allow_writes: bool,
-    /// With --cluster kubeconfig: it is a kind cluster by kind-config.yaml. Take the port and ids that it names, and write to --dir whom it trusts, as `up --for-kind` does.
+    /// With --cluster kubeconfig: it is a kind cluster by kind-config.yaml. Take the port and ids that go with it, and write to --dir whom it trusts, as `up --for-kind` does.
     #[arg(long)]
     pub for_kind: bool,
     /// The folder beside which that kind cluster was made.
@@ -650,7 +650,7 @@ pub struct Up {
     /// The image of kind's nodes [default: ours, where it is loaded, else kind's own].
     #[arg(long, value_name = "IMAGE", env = "ROLECALL_KIND_IMAGE")]
     pub kind_image: Option<String>,
-    /// Also listen where containers on kind's network find it, for a kind cluster of your own: with port 9443 and pinned ids, so that kind-config.yaml can name them.
+    /// Also listen where containers on kind's network find it, for a kind cluster of your own: with port 9443 and pinned ids, which kind-config.yaml goes by.
     #[arg(long)]
     pub for_kind: bool,
     /// Leave the kind cluster for a later --reuse; `rolecall clean --kept` removes it.
@@ -686,7 +686,7 @@ pub struct Up {
     /// Which requests the audit log has, and how fully: a Policy of audit.k8s.io/v1.
     #[arg(long, value_name = "FILE")]
     pub audit_policy_file: Option<PathBuf>,
-    /// Whom the embedded cluster trusts from its start on, until an identity provider is associated: an AuthenticationConfiguration, YAML or JSON.
+    /// Whom the embedded cluster trusts from its start on, until an identity provider is associated: an AuthenticationConfiguration, YAML or JSON, read once.
     #[arg(long, value_name = "FILE")]
     pub authentication_config: Option<PathBuf>,
     /// How quickly an embedded cluster takes what it is told; the others have Kubernetes' timing anyway.

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
 
+use harness::cluster::Version;
 use harness::offline::authn::{self, Judge, Unusable};
 use harness::offline::convert;
 use harness::offline::rbac::{self, Rights};
@@ -106,7 +107,8 @@ pub fn convert(options: &AuthnConvert) -> Result<u8, Stop> {
         }
         Some(file) => {
             let named = |fault: &str| Stop::usage(format!("{}: {fault}", file.display()));
-            let configuration = authn::sound(&text(file)?).map_err(|faults| named(&faults))?;
+            let configuration = authn::sound(&text(file)?, Version::default());
+            let configuration = configuration.map_err(|faults| named(&faults))?;
             convert::to_flags(&configuration).map_err(|fault| named(&fault))?
         }
     };

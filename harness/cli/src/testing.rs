@@ -67,7 +67,9 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
     let mut config = config(&options, &clusters).await?;
     // What stands beside a cluster of its own minor is to be of that one.
     config.kubernetes_version = config.kubernetes_version.or_else(|| {
-        let tag = options.kind_image.as_deref()?.rsplit(':').next()?;
+        // As kind's own are published: NAME:TAG@DIGEST.
+        let image = options.kind_image.as_deref()?.split('@').next()?;
+        let tag = image.rsplit(':').next()?;
         Version::of_release(tag)
     });
     if clusters.contains(&Kind::ControlPlane) {

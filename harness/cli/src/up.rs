@@ -127,7 +127,7 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
 /// Why --for-kind and --aws-hosts do not go together.
 pub const FOR_KIND_BY_OWN_NAMES: &str = "--for-kind is for nodes that you make with kind, which do not find AWS' host names: leave --aws-hosts out, or take --cluster kind --aws-hosts, whose node finds them";
 
-/// What nobody chose is what kind-config.yaml names.
+/// What nobody chose is what goes with kind-config.yaml.
 fn pin_for_kind(options: &mut Up) {
     let pinned = rig::Config::for_kind(&options.region);
     if options.port == 0 {
@@ -151,7 +151,7 @@ fn authentication(path: &Path, options: &Up) -> Result<AuthenticationConfigurati
     }
     let text = std::fs::read_to_string(path)
         .map_err(|why| Stop::usage(format!("--authentication-config {file}: {why}")))?;
-    authn::sound(&text).map_err(|faults| {
+    authn::sound(&text, options.kubernetes_version.unwrap_or_default()).map_err(|faults| {
         Stop::usage(format!(
             "{faults}\n(rolecall authn validate {file} says in which lines)"
         ))

@@ -120,6 +120,17 @@ impl Embedded {
             .map_err(|error| TrustError::Invalid(error.to_string()))
     }
 
+    /// Whether a token of the issuer's that is junk fails for its signature alone.
+    async fn knows_keys(&self, trust: &Trust) -> Result<(), TrustError> {
+        match self.server.review_token(&reload::junk_token(trust)).await {
+            Err(why) if why.contains(reload::BAD_SIGNATURE) => Ok(()),
+            Err(why) => Err(TrustError::IssuerUnreachable(why)),
+            Ok(_) => Err(TrustError::Broken(
+                "a token with a signature that is junk is taken".to_owned(),
+            )),
+        }
+    }
+
     /// The machine's roots and the CAs of the issuers that run beside us.
     fn issuer_roots(&self) -> rustls::RootCertStore {
         let mut roots = crate::client::system_roots();
@@ -165,7 +176,11 @@ impl Cluster for Embedded {
                 Timing::Instant => self.server.issuers_ready().await,
                 Timing::Kubernetes => self.server.configuration_in_force().await,
             };
-            ready.map_err(TrustError::IssuerUnreachable)
+            ready.map_err(TrustError::IssuerUnreachable)?;
+            match trust {
+                Some(trust) => self.knows_keys(trust).await,
+                None => Ok(()),
+            }
         })
     }
 

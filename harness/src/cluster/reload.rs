@@ -241,7 +241,7 @@ impl Reload {
                 .map_err(|broken| TrustError::Broken(broken.to_string()))?
                 .map_err(|refused| TrustError::Broken(refused.to_string()))?;
             let error = answer["error"].as_str().unwrap_or_default();
-            if error.contains("failed to verify id token signature") {
+            if error.contains(BAD_SIGNATURE) {
                 return Ok(());
             }
             if watch.elapsed() > Duration::from_secs(10) {
@@ -276,6 +276,9 @@ fn until_next_look(since: Duration) -> Duration {
         _ => 5 * LOOK,
     }
 }
+
+/// What is said of a token when its issuer's keys are known and none has signed it.
+pub const BAD_SIGNATURE: &str = "failed to verify id token signature";
 
 /// A token of an issuer, for its client, with a signature that is junk.
 pub fn junk_token(trust: &Trust) -> String {

@@ -130,8 +130,8 @@ pub enum Profile {
 ///
 /// # Errors
 /// Its faults, a line each.
-pub fn sound(text: &str) -> Result<AuthenticationConfiguration, String> {
-    sound_for(text, kube_authn::Version::default())
+pub fn sound(text: &str, version: Version) -> Result<AuthenticationConfiguration, String> {
+    sound_for(text, authn_version(version))
 }
 
 fn sound_for(
@@ -333,7 +333,7 @@ mod tests {
         if let Some(file) = std::env::var_os("ROLECALL_YAML_CASES") {
             cases = std::fs::read_to_string(file).expect("cases");
         }
-        let mut differing = Vec::new();
+        let (mut differing, mut of_another_grammar) = (Vec::new(), 0);
         for line in cases.lines() {
             let case: serde_json::Value = serde_json::from_str(line).expect("a case");
             let text = case["config"].as_str().expect("a text");
@@ -348,11 +348,15 @@ mod tests {
             // A parser's own words are its own, and YAML 1.2 has another grammar.
             let parser = |text: &str| text.starts_with("yaml: ") || text.contains(" map key ");
             let same = ours == theirs || parser(&ours) && parser(theirs);
-            if !same && case["grammar"] != true {
+            if !same && case["grammar"] == true {
+                of_another_grammar += 1;
+            } else if !same {
                 differing.push(format!("{text:?}\n  theirs: {theirs}\n  ours:   {ours}"));
             }
         }
         assert_eq!(differing, Vec::<String>::new(), "{}", differing.join("\n"));
+        let most = cases.lines().count() / 10;
+        assert!(of_another_grammar <= most, "{of_another_grammar}");
     }
 
     #[test]

@@ -172,6 +172,9 @@ mod tests {
             .flat_map(|version| rows.iter().filter_map(move |row| row.fault(version)))
             .collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
+        let nowhere =
+            |row: &&Row| matches!(&row.what, What::Elsewhere(at) if at.starts_with("nowhere"));
+        assert_eq!(rows.iter().filter(nowhere).count(), 8);
         let counts = counts(rows.iter().map(|row| row.name.as_str()));
         let expected = BTreeMap::from([
             ("TestToken", 93),

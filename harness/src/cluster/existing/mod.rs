@@ -279,7 +279,7 @@ impl Existing {
             let has_keys = responsible && !lacks_keys(&said);
             let limit = match &self.access.by_hand {
                 // What it trusted before may be the same issuer with another CA.
-                Some(_) if said.contains("failed to verify id token signature") => {
+                Some(_) if said.contains(reload::BAD_SIGNATURE) => {
                     return Ok(Told::Trusts);
                 }
                 Some(_) => FOR_RELOAD,

@@ -434,7 +434,7 @@ async fn create(
     drop(group);
     let said = std::fs::read_to_string(&log).unwrap_or_default();
     let said = end_of(&said);
-    if said.contains("failed to pull image") {
+    if is_of_the_image(&said) {
         return Err(format!(
             "{failed}: the node image is not there and cannot be pulled; load it from an archive (docker load), make one (just kind-node-image), or name another with --kind-image\n{said}"
         ));
@@ -443,6 +443,12 @@ async fn create(
     Err(format!(
         "{failed}; the end of its log:\n{said}\nof the API server's:\n{server}"
     ))
+}
+
+/// Whether it was the image that kind could not have, or had not yet.
+fn is_of_the_image(said: &str) -> bool {
+    let asked = said.contains("Ensuring node image");
+    said.contains("failed to pull image") || (asked && !said.contains("✓ Ensuring node image"))
 }
 
 /// `PATH` with a `docker` in front that does without `--privileged`.
@@ -623,5 +629,27 @@ impl Cluster for KindCluster {
             // A panic of it was counted by the panic hook.
             let _ = tokio::task::spawn_blocking(move || remains.map(Remains::release)).await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(" • Ensuring node image (kindest/node:v1.35.0) 🖼  ...\n", true)]
+    #[case(
+        " ✗ Ensuring node image (i) 🖼\nERROR: failed to pull image \"i\": no\n",
+        true
+    )]
+    #[case(
+        " • Ensuring node image (i) 🖼  ...\n ✓ Ensuring node image (i) 🖼\n • Preparing nodes 📦   ...\n",
+        false
+    )]
+    #[case("", false)]
+    fn an_image_that_is_not_had_is_told_from_other_trouble(#[case] said: &str, #[case] is: bool) {
+        assert_eq!(is_of_the_image(said), is);
     }
 }

@@ -270,29 +270,32 @@ pub async fn docker() -> Result<Docker, Missing> {
             "Install Docker 20.10 or later (Debian: apt-get install docker.io)",
         )
     })?;
-    let mut docker = Docker {
-        program,
-        id: String::new(),
-        cgroup_v1: false,
-        privileged: has_sys_resource(
-            &std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
-        ),
-    };
     let (info, version) = tokio::join!(
-        docker.run_within(&["info", "--format", "{{json .}}"], ANSWER_LIMIT),
-        docker.run_within(
+        said(&program, &["info", "--format", "{{json .}}"], ANSWER_LIMIT),
+        said(
+            &program,
             &["version", "--format", "{{.Server.APIVersion}}"],
             ANSWER_LIMIT
         ),
     );
     let info = read_info(info)?;
-    docker.cgroup_v1 = info["CgroupVersion"] == "1";
-    docker.id = info["ID"].as_str().unwrap_or_default().to_owned();
     match version {
         Ok(version) => check_api(&version)?,
         Err(trouble) => drop(read_info(Err(trouble))?),
     }
-    Ok(docker)
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    Ok(engine(program, &info, &status))
+}
+
+/// An engine by what it says of itself, and by what processes of this machine may
+/// do (`/proc/self/status`).
+fn engine(program: PathBuf, info: &Value, status: &str) -> Docker {
+    Docker {
+        program,
+        id: info["ID"].as_str().unwrap_or_default().to_owned(),
+        cgroup_v1: info["CgroupVersion"] == "1",
+        privileged: has_sys_resource(status),
+    }
 }
 
 /// What `docker info` says.
@@ -385,6 +388,7 @@ pub fn check_inotify(proc: &Path) -> Result<(), Missing> {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
 
@@ -408,11 +412,20 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_daemon_that_is_there_is_read() {
-        let info = r#"{"ServerVersion": "20.10.24+dfsg1", "CgroupVersion": "1"}"#;
-        let read = read_info(Ok(info.to_owned())).expect("a daemon");
-        assert_eq!(read["CgroupVersion"], "1");
+    #[rstest]
+    #[case("1", "CapBnd:\t000001fffeffffff", true, true)]
+    #[case("2", "CapBnd:\t000001ffffffffff", false, false)]
+    fn what_a_node_is_made_with_goes_by_the_engine(
+        #[case] cgroup: &str,
+        #[case] status: &str,
+        #[case] is_v1: bool,
+        #[case] is_wrapped: bool,
+    ) {
+        let info = json!({"ServerVersion": "20.10.24+dfsg1", "ID": "A", "CgroupVersion": cgroup});
+        let info = read_info(Ok(info.to_string())).expect("a daemon");
+        let docker = engine("docker".into(), &info, status);
+        assert_eq!((docker.id.as_str(), docker.cgroup_v1), ("A", is_v1));
+        assert_eq!(docker.wrapper().is_some(), is_wrapped);
     }
 
     #[rstest]

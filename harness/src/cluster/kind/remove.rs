@@ -13,10 +13,13 @@ use crate::files::write_private;
 /// In a cluster's folder: which engine has its node.
 const ENGINE: &str = "engine";
 /// What a kubelet changes of the whole machine, and to what (`setupKernelTunables`).
-const SYSCTLS: [(&str, &str); 3] = [
+const SYSCTLS: [(&str, &str); 6] = [
     ("vm/overcommit_memory", "1"),
+    ("vm/panic_on_oom", "0"),
     ("kernel/panic", "10"),
     ("kernel/panic_on_oops", "1"),
+    ("kernel/keys/root_maxkeys", "1000000"),
+    ("kernel/keys/root_maxbytes", "25000000"),
 ];
 /// In [`PROC`]: which start of the machine this is.
 const BOOT_ID: &str = "kernel/random/boot_id";
@@ -40,7 +43,14 @@ node=$2 folder=$3 sysctls=$4 homes=$5 proc=$6
 docker() { timeout 30 "$docker" "$@"; }
 docker=$1
 put_back='while read -r name value; do
-  case $name in vm/overcommit_memory|kernel/panic_on_oops) theirs=1 ;; kernel/panic) theirs=10 ;; *) continue ;; esac
+  case $name in
+    vm/overcommit_memory|kernel/panic_on_oops) theirs=1 ;;
+    vm/panic_on_oom) theirs=0 ;;
+    kernel/panic) theirs=10 ;;
+    kernel/keys/root_maxkeys) theirs=1000000 ;;
+    kernel/keys/root_maxbytes) theirs=25000000 ;;
+    *) continue ;;
+  esac
   [ "$(cat "$proc/$name")" != $theirs ] || echo "$value" >"$proc/$name"
 done'
 # Whether there is something to be put back that was noted since the machine started.
@@ -261,30 +271,29 @@ mod tests {
 
     /// What a kubelet left of a machine, after the end of a node whose folder is
     /// `rolecall-a`: beside the nodes that `docker ps` tells, and other folders.
-    fn left_of_the_machine(nodes: &str, others: &[&str], boot: &str) -> [String; 4] {
+    fn left_of_the_machine(nodes: &str, others: &[&str], boot: &str) -> [String; 7] {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| std::fs::write(at(name), text).expect("a file");
-        for name in ["vm", "kernel", "kernel/random", "homes", "homes/rolecall-a"] {
-            std::fs::create_dir(at(name)).expect("a folder");
+        for name in ["vm", "kernel/random", "kernel/keys", "homes/rolecall-a"] {
+            std::fs::create_dir_all(at(name)).expect("a folder");
         }
         write(BOOT_ID, "1\n");
         for name in others {
             std::fs::create_dir(at("homes").join(name)).expect("a folder");
         }
         write("homes/rolecall-a/created", "");
-        let names = [
-            "vm/overcommit_memory",
-            "kernel/panic",
-            "kernel/panic_on_oops",
-            "kernel/else",
-        ];
-        for (name, value) in names.iter().zip(CHANGED) {
+        let names: Vec<&str> = SYSCTLS.iter().map(|(name, _)| *name).collect();
+        let names: [&str; 7] = [&names[..], &["kernel/else"]]
+            .concat()
+            .try_into()
+            .expect("7");
+        let mut noted = format!("boot {boot}\n");
+        for (name, (value, before)) in names.iter().zip(CHANGED.iter().zip(BEFORE)) {
             write(name, value);
+            noted += &format!("{name} {before}\n");
         }
-        let noted =
-            "vm/overcommit_memory 0\nkernel/panic 1\nkernel/panic_on_oops 0\nkernel/else 1\n";
-        write("sysctls", &format!("boot {boot}\n{noted}"));
+        write("sysctls", &noted);
         let ps = format!("#!/bin/sh\ncase $* in 'ps --filter'*) echo '{nodes}' ;; esac\n");
         write("docker", &ps);
         let mode = std::fs::Permissions::from_mode(0o755);
@@ -309,12 +318,14 @@ mod tests {
         })
     }
 
-    /// Of a kubelet's three somebody has changed the last since.
-    const CHANGED: [&str; 4] = ["1", "10", "5", "1"];
+    /// Of a kubelet's somebody has changed the fourth since.
+    const CHANGED: [&str; 7] = ["1", "0", "10", "5", "1000000", "25000000", "1"];
+    const BEFORE: [&str; 7] = ["0", "2", "1", "0", "200", "20000", "0"];
 
     #[test]
     fn what_kubelets_change_is_put_back_with_the_last_node() {
-        let back = ["0", "1", "5", "1"];
+        let mut back = BEFORE;
+        (back[3], back[6]) = (CHANGED[3], CHANGED[6]);
         assert_eq!(left_of_the_machine("", &[], "1"), back);
         assert_eq!(
             left_of_the_machine("rolecall-a-control-plane", &[], "1"),
