@@ -451,6 +451,7 @@ fn broken_by(signal: &str, program: &str, moment: u64) -> Result<(), Stop> {
     })?;
     let mark = run.folder().display().to_string();
     let child = process(&mark, program)?.ok_or_else(|| run.events())?;
+    // The moment is what the case is about, whatever is going on then.
     std::thread::sleep(Duration::from_millis(moment));
     send(signal, child)?;
     let since = Instant::now();

@@ -754,9 +754,9 @@ struct Hand {
     _place: tempfile::TempDir,
 }
 
-/// kind by hand, as the README has it, beside an instance that has the port
-/// and ids that go with the configuration's folder; one that is `late` is not there when the API server starts,
-/// and comes with another CA, of which the mounted file tells.
+/// kind by hand, as the README has it, beside an instance that has the port and ids
+/// that go with the configuration's folder; one that is `late` is not there when the
+/// API server starts, and comes with another CA, of which the mounted file tells.
 fn by_hand(late: bool, config: impl Fn(&Up) -> Result<PathBuf, Stop>) -> Result<Hand, Stop> {
     programs::kind()?;
     let mut up = Up::start(&["--for-kind"])?;

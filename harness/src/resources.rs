@@ -1,10 +1,9 @@
 //! What a cluster serves, from its own discovery: names of every kind to
 //! group and plural.
 
-use std::sync::OnceLock;
-
 use http::Method;
 use kube_rbac::Version;
+use mock_apiserver::registry::{PerMinor, resources_of_kubernetes};
 use serde_json::Value;
 
 use crate::client::{As, Broken, KubeClient, Refused};
@@ -131,13 +130,12 @@ impl Resources {
     /// All that Kubernetes of `minor` serves by itself, in stable versions; read
     /// once a process.
     pub fn of_kubernetes(minor: Version) -> &'static Self {
-        static ALL: [OnceLock<Resources>; Version::ALL.len()] =
-            [const { OnceLock::new() }; Version::ALL.len()];
-        ALL[minor as usize].get_or_init(|| Self::read(minor))
+        static ALL: PerMinor<Resources> = PerMinor::new();
+        ALL.get(minor, || Self::read(minor))
     }
 
     fn read(minor: Version) -> Self {
-        let list = mock_apiserver::registry::resources_of_kubernetes(minor);
+        let list = resources_of_kubernetes(minor);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let mut all = Vec::new();

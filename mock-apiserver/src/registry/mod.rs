@@ -37,6 +37,7 @@ mod write;
 pub(crate) use body::decode as decode_body;
 pub(crate) use discovery::paths as discovery_paths;
 pub(crate) use kind::Form;
+pub use release::PerMinor;
 pub use served::resources_of_kubernetes;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -46,6 +46,12 @@ pub fn texts(minor: Version) -> &'static Texts {
 /// One value for each minor, made when it is first asked for.
 pub struct PerMinor<T>([OnceLock<T>; Version::ALL.len()]);
 
+impl<T> Default for PerMinor<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> PerMinor<T> {
     /// None is made yet.
     pub const fn new() -> Self {
