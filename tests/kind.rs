@@ -395,7 +395,14 @@ fn homes() -> PathBuf {
 fn noticed(mut up: Up, how: &str) -> Result<(), Stop> {
     let node = node_of(&up)?;
     let ready = up.dir().join("ready.json");
-    docker(&[how, &node])?;
+    // Of a node that works hard runc cannot freeze everything at the first try, by
+    // cgroup v1, and lets go of what it had.
+    let mut said = Ok(String::new());
+    eventually(&format!("docker {how} {node}"), || {
+        said = docker(&[how, &node]);
+        Ok(said.is_ok() || !ready.exists())
+    })
+    .map_err(|late| said.err().unwrap_or(late))?;
     let began = Instant::now();
     // That it is up is said no more before the rest goes, which takes its own time.
     while ready.exists() && began.elapsed() < Duration::from_secs(60) {
