@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use crate::proof::case::{Case, Verdict, Verdicts};
-use crate::proof::corpus::path;
+use crate::proof::corpus::{keys_of_others, path};
 use crate::proof::signing::base64;
 
 /// A line's first members, and what it asks, if anything.
@@ -41,7 +41,11 @@ pub fn write<'a>(name: &str, lines: impl Iterator<Item = Line<'a>>) {
         };
         if let Some((case, verdicts)) = asked {
             let keys = refer("keys", &case.keys.as_str().into());
-            let configuration = refer("configuration", &case.configuration);
+            let mut configuration = case.configuration.clone();
+            for keys in keys_of_others(&mut configuration) {
+                *keys = refer("keys", keys).into();
+            }
+            let configuration = refer("configuration", &configuration);
             let verdict = refer("verdict", &to_json(&verdicts.newest));
             line.insert("n".into(), case.now.as_str().into());
             line.insert("k".into(), keys.into());

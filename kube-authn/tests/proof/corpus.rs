@@ -30,6 +30,17 @@ pub fn read(name: &str) -> Vec<(String, Case, Verdicts)> {
         .collect()
 }
 
+/// Those of the other issuers that a configuration has, which are rows of a table, too.
+pub fn keys_of_others(configuration: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let others = configuration
+        .get_mut("others")
+        .and_then(Value::as_array_mut);
+    others
+        .into_iter()
+        .flatten()
+        .filter_map(|other| other.get_mut("keys"))
+}
+
 /// The lines that are no rows of tables, each with what it asks, if anything.
 pub fn lines(name: &str) -> Vec<(Value, Option<(Case, Verdicts)>)> {
     let path = path(name);
@@ -52,6 +63,10 @@ pub fn lines(name: &str) -> Vec<(Value, Option<(Case, Verdicts)>)> {
             tables[table][usize::try_from(index).expect("a table fits into memory")].clone()
         };
         let look = |table: &str| row(table, &line[&table[..1]]);
+        let mut configuration = look("configuration");
+        for keys in keys_of_others(&mut configuration) {
+            *keys = row("keys", keys);
+        }
         let token = match line["t"].as_str() {
             Some(token) => token.to_owned(),
             None => {
@@ -65,7 +80,7 @@ pub fn lines(name: &str) -> Vec<(Value, Option<(Case, Verdicts)>)> {
             now: now.to_owned(),
             token,
             keys: look("keys").as_str().expect("keys are text").to_owned(),
-            configuration: look("configuration"),
+            configuration,
             http: line["http"].clone(),
         };
         let older = line["older"].as_object().into_iter().flatten();

@@ -7,6 +7,8 @@
 
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -14,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::draw::Draw;
 use super::fetched::{self, Fetch};
-use super::signing::{Key, Oddity, Spelling, Zero, base64};
+use super::signing::{Key, Oddity, Padding, Spelling, Zero, base64};
 use super::sketch::{Sketch, Token};
 use super::token::{Draft, text};
 
@@ -487,8 +489,8 @@ enum Twist {
     Unsigned(&'static str),
     /// An HMAC, by this algorithm and what everybody knows of the key.
     Hmac(&'static str, Spelling),
-    /// Signed by that key, which is in the header.
-    Embedded(usize),
+    /// Signed by that key, which is in the header in that form.
+    Embedded(usize, Carrier),
     /// Something long, of all that a token can hold.
     Long(Long),
     /// A letter of a part becomes another.
@@ -511,7 +513,7 @@ impl Twist {
             Self::Header(..)
                 | Self::Unsigned(_)
                 | Self::Hmac(..)
-                | Self::Embedded(_)
+                | Self::Embedded(..)
                 | Self::Long(Long::Kid | Long::DeepHeader(_))
         )
     }
@@ -538,6 +540,15 @@ impl Twist {
                 | Self::Again("_claim_names" | "_CLAIM_NAMES" | "_claim_sources", _)
         )
     }
+}
+
+/// Where a header has a key.
+#[derive(Debug, Clone, Copy)]
+enum Carrier {
+    /// `jwk`, as it is.
+    Jwk,
+    /// `x5c`, in a certificate that it signed itself.
+    Certificate,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -875,15 +886,29 @@ fn twist() -> impl Strategy<Value = Twist> {
         b"}x",
         b",}",
     ];
+    let padding = prop_oneof![
+        6 => select(vec![
+            Padding::NoNull,
+            Padding::LongLength,
+            Padding::NoLength,
+            Padding::Bare,
+            Padding::Sha1,
+            Padding::Type(0),
+            Padding::Type(2),
+            Padding::Fill,
+        ]),
+        2 => any::<usize>().prop_map(Padding::Bit),
+        1 => select(vec![0usize, 8, 40]).prop_map(Padding::Garbage),
+    ];
     let oddity = prop_oneof![
-        Just(Oddity::Salt(0)),
-        Just(Oddity::Salt(11)),
-        Just(Oddity::Salt(usize::MAX)),
-        Just(Oddity::NoNull),
-        Just(Oddity::Trailer),
-        Just(Oddity::Leading),
-        Just(Oddity::Der),
-        select(vec![Zero::R, Zero::S, Zero::Both]).prop_map(Oddity::Zero),
+        1 => Just(Oddity::Salt(0)),
+        1 => Just(Oddity::Salt(11)),
+        1 => Just(Oddity::Salt(usize::MAX)),
+        3 => padding.prop_map(Oddity::Padding),
+        1 => Just(Oddity::Trailer),
+        1 => Just(Oddity::Leading),
+        1 => Just(Oddity::Der),
+        1 => select(vec![Zero::R, Zero::S, Zero::Both]).prop_map(Oddity::Zero),
     ];
     let insert = select(vec![
         "=", "==", "\n", "\r\n", "\r", " ", "\t", "\u{b}", "\0", "\u{a0}", "+", "/", ".", "A", "*",
@@ -967,10 +992,18 @@ fn twist() -> impl Strategy<Value = Twist> {
         1 => select(vec!["none", "None", "NONE", "nOnE", ""]).prop_map(T::Unsigned),
         1 => (
             select(vec!["HS256", "HS384", "HS512", "RS256", "ES256"]),
-            select(vec![Spelling::Jwk, Spelling::Number, Spelling::Text, Spelling::Nothing]),
+            select(vec![
+                Spelling::Jwk,
+                Spelling::Der,
+                Spelling::Pem,
+                Spelling::Number,
+                Spelling::Text,
+                Spelling::Nothing,
+            ]),
         )
             .prop_map(|(algorithm, spelling)| T::Hmac(algorithm, spelling)),
-        1 => any::<usize>().prop_map(T::Embedded),
+        2 => (any::<usize>(), select(vec![Carrier::Jwk, Carrier::Certificate]))
+            .prop_map(|(key, carrier)| T::Embedded(key, carrier)),
         3 => (prop_oneof![2 => Just(2usize), 1 => 0usize..2], any::<usize>())
             .prop_map(|(part, at)| T::Flip(part, at)),
         1 => (0usize..300).prop_map(T::CutSignature),
@@ -990,6 +1023,15 @@ fn twist() -> impl Strategy<Value = Twist> {
         // They take long to ask about.
         1 => long().prop_map(T::Long),
     ]
+}
+
+impl Carrier {
+    fn member(self, key: &Key) -> (&'static str, Value) {
+        match self {
+            Self::Jwk => ("jwk", key.jwk()),
+            Self::Certificate => ("x5c", json!([STANDARD.encode(key.certificate())])),
+        }
+    }
 }
 
 impl Recipe {
@@ -1019,11 +1061,13 @@ impl Recipe {
         for twist in &twists {
             self.twist(twist, configuration, &mut draft, &mut signer);
         }
-        if twists
-            .iter()
-            .any(|twist| matches!(twist, Twist::Embedded(_)))
-        {
-            draft.head("jwk", &pool.0[signer].jwk().to_string());
+        let carrier = twists.iter().find_map(|twist| match twist {
+            Twist::Embedded(_, carrier) => Some(carrier),
+            _ => None,
+        });
+        if let Some(carrier) = carrier {
+            let (name, value) = carrier.member(&pool.0[signer]);
+            draft.head(name, &value.to_string());
         }
         let trusted = self.with_others(configuration, configurations, sets);
         for twist in &twists {
@@ -1272,7 +1316,7 @@ impl Recipe {
                 payload.extend_from_slice(bytes);
                 draft.raw_payload = Some(payload);
             }
-            Twist::OtherKey(i) | Twist::Embedded(i) => *signer = i % KEYS,
+            Twist::OtherKey(i) | Twist::Embedded(i, _) => *signer = i % KEYS,
             Twist::Unsigned(name) => draft.head("alg", &text(name)),
             Twist::Hmac(algorithm, spelling) => {
                 draft.head("alg", &text(algorithm));

@@ -2,10 +2,15 @@
 //! key is ever written down.
 
 use aws_lc_rs::digest;
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self as lc, EcdsaKeyPair, KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rsa::BoxedUint;
+use rsa::pkcs1::EncodeRsaPublicKey as _;
+use rsa::pkcs8::EncodePublicKey as _;
 use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
 
@@ -31,8 +36,8 @@ pub enum Oddity {
     Trailer,
     /// PSS that has a one before its first bit, where the key leaves room.
     Leading,
-    /// PKCS#1 v1.5 without the NULL after the hash's OID.
-    NoNull,
+    /// PKCS#1 v1.5 that is not quite as RFC 8017 section 9.2 has it.
+    Padding(Padding),
     /// An ECDSA signature as ASN.1 DER.
     Der,
     /// An r of zero, an s, or both.
@@ -41,11 +46,37 @@ pub enum Oddity {
     Hmac(Spelling),
 }
 
+/// What is wrong with a block of PKCS#1 v1.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Padding {
+    /// No NULL after the hash's OID.
+    NoNull,
+    /// The length of the digest's description in its long form, or left to the two
+    /// zeros at its end.
+    LongLength,
+    NoLength,
+    /// The digest without a description, or with SHA-1's.
+    Bare,
+    Sha1,
+    /// Another type of block; that of 0 is padded with zeros.
+    Type(u8),
+    /// Padded with another byte than 0xff.
+    Fill,
+    /// One bit, of the byte at this place.
+    Bit(usize),
+    /// So many bytes of padding; what is left stands behind the digest
+    /// (Bleichenbacher's forgery, 2006).
+    Garbage(usize),
+}
+
 /// How a public key is a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spelling {
     /// Its JWK.
     Jwk,
+    /// Its `SubjectPublicKeyInfo` (RFC 5280 section 4.1), and that as text.
+    Der,
+    Pem,
     /// The modulus or the x of a point, as a number and as it stands in the JWK.
     Number,
     Text,
@@ -154,6 +185,43 @@ impl Key {
         }
     }
 
+    /// A certificate that the key signs for itself, as DER.
+    pub fn certificate(&self) -> Vec<u8> {
+        let params = rcgen::CertificateParams::new(Vec::new()).expect("no names are names");
+        let certificate = params.self_signed(&Certified {
+            public: self.public(),
+            key: self,
+        });
+        certificate
+            .expect("a certificate can be made")
+            .der()
+            .to_vec()
+    }
+
+    /// What a certificate has of the key, without its algorithm.
+    fn public(&self) -> Vec<u8> {
+        match self {
+            Self::Rsa { private, .. } => {
+                let der = private.to_public_key().to_pkcs1_der();
+                der.expect("an RSA key has a DER").as_bytes().to_vec()
+            }
+            Self::Ec { pair, .. } => pair.public_key().as_ref().to_vec(),
+        }
+    }
+
+    fn spki(&self) -> Vec<u8> {
+        match self {
+            Self::Rsa { private, .. } => {
+                let der = private.to_public_key().to_public_key_der();
+                der.expect("an RSA key has a DER").as_bytes().to_vec()
+            }
+            Self::Ec { pair, .. } => {
+                let der: Result<PublicKeyX509Der<'_>, _> = pair.public_key().as_der();
+                der.expect("an EC key has a DER").as_ref().to_vec()
+            }
+        }
+    }
+
     fn hmac(
         &self,
         hash: &'static digest::Algorithm,
@@ -164,11 +232,9 @@ impl Key {
         let number = jwk["n"].as_str().or(jwk["x"].as_str()).unwrap_or_default();
         let secret = match spelling {
             Spelling::Jwk => jwk.to_string().into_bytes(),
-            Spelling::Number => {
-                use base64::Engine as _;
-                let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(number);
-                decoded.expect("base64 of our own")
-            }
+            Spelling::Der => self.spki(),
+            Spelling::Pem => pem("PUBLIC KEY", &self.spki()).into_bytes(),
+            Spelling::Number => URL_SAFE_NO_PAD.decode(number).expect("base64 of our own"),
             Spelling::Text => number.as_bytes().to_vec(),
             Spelling::Nothing => Vec::new(),
         };
@@ -180,6 +246,43 @@ impl Key {
         let key = hmac::Key::new(algorithm, &secret);
         hmac::sign(&key, message).as_ref().to_vec()
     }
+}
+
+/// A key as rcgen takes one.
+struct Certified<'k> {
+    key: &'k Key,
+    public: Vec<u8>,
+}
+
+impl rcgen::PublicKeyData for Certified<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        match self.key.native() {
+            "RS256" => &rcgen::PKCS_RSA_SHA256,
+            "ES256" => &rcgen::PKCS_ECDSA_P256_SHA256,
+            "ES384" => &rcgen::PKCS_ECDSA_P384_SHA384,
+            _ => &rcgen::PKCS_ECDSA_P521_SHA512,
+        }
+    }
+}
+
+impl rcgen::SigningKey for Certified<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(self.key.sign(self.key.native(), message, Oddity::Der))
+    }
+}
+
+/// PEM (RFC 7468).
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let lines = base64.as_bytes().chunks(64);
+    let lines: String = lines
+        .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+        .collect();
+    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
 fn ecdsa(
@@ -241,28 +344,51 @@ fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
 }
 
 fn pkcs1(hashed: &[u8], size: usize, oddity: Oddity) -> Vec<u8> {
-    let length = u8::try_from(hashed.len()).unwrap();
-    let oid = length / 16 - 1;
-    let null: &[u8] = if oddity == Oddity::NoNull {
-        &[]
-    } else {
-        &[5, 0]
+    let padding = match oddity {
+        Oddity::Padding(padding) => Some(padding),
+        _ => None,
     };
-    let id = [&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, oid], null].concat();
-    let mut info = vec![
-        0x30,
-        u8::try_from(id.len() + hashed.len() + 4).unwrap(),
-        0x30,
-        u8::try_from(id.len()).unwrap(),
-    ];
-    info.extend_from_slice(&id);
-    info.extend_from_slice(&[4, length]);
-    info.extend_from_slice(hashed);
-    let mut encoded = vec![0, 1];
-    encoded.resize(size - info.len() - 1, 0xff);
+    let info = digest_info(hashed, padding);
+    let room = size - info.len() - 3;
+    let (kind, fill, padded) = match padding {
+        Some(Padding::Type(0)) => (0, 0, room),
+        Some(Padding::Type(kind)) => (kind, 0xff, room),
+        Some(Padding::Fill) => (1, 0xfe, room),
+        Some(Padding::Garbage(count)) => (1, 0xff, count.min(room)),
+        _ => (1, 0xff, room),
+    };
+    let mut encoded = vec![0, kind];
+    encoded.resize(2 + padded, fill);
     encoded.push(0);
     encoded.extend_from_slice(&info);
+    encoded.resize(size, 0x5a);
+    if let Some(Padding::Bit(at)) = padding {
+        encoded[at % size] ^= 1;
+    }
     encoded
+}
+
+/// `DigestInfo` (RFC 8017 section 9.2, note 1).
+fn digest_info(hashed: &[u8], padding: Option<Padding>) -> Vec<u8> {
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).expect("a short form will do");
+    let value = |tag: u8, bytes: &[u8]| [&[tag, length(bytes)], bytes].concat();
+    let sha2 = length(hashed) / 16 - 1;
+    let (oid, hashed): (&[u8], _) = match padding {
+        Some(Padding::Bare) => return hashed.to_vec(),
+        Some(Padding::Sha1) => (&[0x2b, 0x0e, 3, 2, 0x1a], &hashed[..20]),
+        _ => (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, sha2], hashed),
+    };
+    let null = match padding {
+        Some(Padding::NoNull) => Vec::new(),
+        _ => value(5, &[]),
+    };
+    let algorithm = value(0x30, &[value(6, oid), null].concat());
+    let body = [algorithm, value(4, hashed)].concat();
+    match padding {
+        Some(Padding::LongLength) => [&[0x30, 0x81, length(&body)], &body[..]].concat(),
+        Some(Padding::NoLength) => [&[0x30, 0x80], &body[..], &[0, 0]].concat(),
+        _ => value(0x30, &body),
+    }
 }
 
 fn pss(hash: &'static digest::Algorithm, hashed: &[u8], bits: usize, oddity: Oddity) -> Vec<u8> {
