@@ -1,5 +1,8 @@
 //! When a cluster begins to trust an issuer, and when it ceases to.
 
+use std::path::Path;
+use std::time::Duration;
+
 use harness::cluster::Kind;
 use serde_json::{Value, json};
 
@@ -57,6 +60,7 @@ fn by_file() -> Result<(), Stop> {
         "--pin",
         "client=1pinnedclient0000000000000",
     ];
+    let path = Path::new(&file);
     let up = Up::start(&[&pins[..], &["--authentication-config", &file]].concat())?;
     let (pool, client) = tutorial::made(&up)?;
     let session = tutorial::log_in(&up, &pool, &client)?;
@@ -82,8 +86,25 @@ fn by_file() -> Result<(), Stop> {
             format!("{path}: {}", answer.status())
         })?;
     }
+    // The file is followed, and kept to where what came of it is not sound.
+    renamed_to(path, &FILE.replace("\"cognito:\"", "\"anew:\""))?;
+    eventually("the file's new prefix is there", || {
+        Ok(whoami()?.stdout.contains("\"anew:test@kubedemy.io\""))
+    })?;
+    renamed_to(
+        path,
+        &FILE.replace("claim: email, prefix", "claim: email, prefixx"),
+    )?;
+    eventually("it is told that the file is not sound", || {
+        let log = up.log();
+        Ok(log.contains("failed to load authentication config") && log.contains("prefixx"))
+    })?;
+    whoami()?.ok()?.says("\"anew:test@kubedemy.io\"")?;
     // EKS' word counts from then on.
     tutorial::associated(&up, &pool, &client)?;
+    whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
+    renamed_to(path, FILE)?;
+    std::thread::sleep(Duration::from_secs(2));
     whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
     // What would not do is said before anything starts.
     let faulty = FILE.replace("claim: email, prefix", "claim: email, prefixx");
@@ -97,6 +118,14 @@ fn by_file() -> Result<(), Stop> {
     run.says("unknown field \"jwt[1].claimMappings.username.prefixx\"")?
         .says("rolecall authn validate")
         .map(drop)
+}
+
+/// As an editor saves, and a ConfigMap is updated.
+fn renamed_to(file: &Path, text: &str) -> Result<(), Stop> {
+    let part = file.with_extension("part");
+    std::fs::write(&part, text)
+        .and_then(|()| std::fs::rename(&part, file))
+        .map_err(|error| Stop::Fail(error.to_string()))
 }
 
 /// As a real cluster does, an embedded one that is told to goes on accepting what it

@@ -9,11 +9,10 @@ use foundation::listen::Listener;
 use foundation::pki::Ca;
 use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
-use kube_authn::config::AuthenticationConfiguration;
 use kube_rbac::Version;
 use mock_apiserver::Timing;
 use mock_apiserver::audit::{self, AuditSink};
-use mock_apiserver::authn::Egress;
+use mock_apiserver::authn::{ConfigFile, Egress};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
@@ -46,7 +45,7 @@ struct Surroundings {
     listen: Option<Ipv4Addr>,
     audit_policy: audit::Policy,
     /// Whom the first embedded cluster trusts from its start on.
-    authentication: Option<AuthenticationConfiguration>,
+    authentication: Option<ConfigFile>,
     /// How quickly an embedded cluster takes what it is told.
     timing: Timing,
     /// The cluster that stands ready, and its port.
@@ -143,7 +142,7 @@ impl Surroundings {
     async fn embedded(self, new: NewCluster, audit: AuditSink) -> Result<Arc<dyn Cluster>, String> {
         let webhook = IamWebhook::new(&self.keys, &self.origin, &self.clock, &new);
         let (host, port) = (self.host(&new), self.port(&new));
-        let configuration = self.authentication.clone().filter(|_| self.is_first(&new));
+        let file = self.authentication.clone().filter(|_| self.is_first(&new));
         let config = embedded::Config {
             host,
             version: new.version.or(self.version).unwrap_or_default(),
@@ -165,9 +164,15 @@ impl Surroundings {
             .map_err(|error| error.to_string())?;
         let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;
         // As a real one is started: whom EKS tells it to trust comes later, by a reload.
-        let started = cluster.configure(configuration.unwrap_or_default(), None);
-        started.map_err(|error| error.to_string())?;
-        Ok(Arc::new(cluster))
+        let configuration = file.as_ref().map(|file| file.configuration().clone());
+        cluster
+            .configure(configuration.unwrap_or_default(), None)
+            .map_err(|error| error.to_string())?;
+        let cluster = Arc::new(cluster);
+        if let Some(file) = file {
+            cluster.follow(file);
+        }
+        Ok(cluster)
     }
 
     async fn control_plane(

@@ -38,9 +38,9 @@ use crate::proxy::{self, Proxy};
 use crate::runner::Bench;
 
 pub use foundation::listen::outward_address;
-pub use kube_authn::config::AuthenticationConfiguration;
 pub use mock_apiserver::Timing;
 pub use mock_apiserver::audit::Policy as AuditPolicy;
+pub use mock_apiserver::authn::ConfigFile as AuthenticationFile;
 
 /// How a rig is set up; the defaults are what `rolecall up` does.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub struct Config {
     /// Which of them, and how fully.
     pub audit_policy: AuditPolicy,
     /// Whom an embedded cluster trusts from its start on; none: nobody.
-    pub authentication: Option<AuthenticationConfiguration>,
+    pub authentication: Option<AuthenticationFile>,
     /// With or without Kubernetes' own delays, of embedded clusters; others have them.
     pub timing: Timing,
     /// Under which names everything is found.

@@ -686,7 +686,7 @@ pub struct Up {
     /// Which requests the audit log has, and how fully: a Policy of audit.k8s.io/v1.
     #[arg(long, value_name = "FILE")]
     pub audit_policy_file: Option<PathBuf>,
-    /// Whom the embedded cluster trusts from its start on, until an identity provider is associated: an AuthenticationConfiguration, YAML or JSON, read once.
+    /// Whom the embedded cluster trusts from its start on, until an identity provider is associated: an AuthenticationConfiguration, YAML or JSON, which it follows when it changes.
     #[arg(long, value_name = "FILE")]
     pub authentication_config: Option<PathBuf>,
     /// How quickly an embedded cluster takes what it is told; the others have Kubernetes' timing anyway.

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use harness::cluster::{Kind, Version};
 use harness::instance::{Error, Instance, Ready};
-use harness::offline::authn;
 use harness::process::quote;
-use harness::rig::{self, AuditPolicy, AuthenticationConfiguration};
+use harness::rig::{self, AuditPolicy, AuthenticationFile};
 
 use crate::arguments::{ClusterName, Up};
 use crate::signals::Signals;
@@ -142,18 +141,17 @@ fn pin_for_kind(options: &mut Up) {
 }
 
 /// Whom a cluster is to trust.
-fn authentication(path: &Path, options: &Up) -> Result<AuthenticationConfiguration, Stop> {
-    let file = path.display();
+fn authentication(path: &Path, options: &Up) -> Result<AuthenticationFile, Stop> {
     if options.cluster != ClusterName::Embedded {
         return Err(Stop::usage(
             "--authentication-config is for the embedded cluster: EKS is told by associating an identity provider, and so are the others here",
         ));
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|why| Stop::usage(format!("--authentication-config {file}: {why}")))?;
-    authn::sound(&text, options.kubernetes_version.unwrap_or_default()).map_err(|faults| {
+    let version = options.kubernetes_version.unwrap_or_default();
+    AuthenticationFile::read(path, version).map_err(|why| {
+        let file = path.display();
         Stop::usage(format!(
-            "{faults}\n(rolecall authn validate {file} says in which lines)"
+            "--authentication-config {why}\n(rolecall authn validate {file} says in which lines)"
         ))
     })
 }

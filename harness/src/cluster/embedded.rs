@@ -1,7 +1,8 @@
 //! The embedded cluster: our API server on a listener and a CA of its own.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foundation::clock::Clock;
@@ -9,6 +10,7 @@ use foundation::listen::Listener;
 use foundation::pki::{Ca, Leaf};
 use futures_util::future::BoxFuture;
 use kube_authn::config::AuthenticationConfiguration;
+use mock_apiserver::authn::ConfigFile;
 use mock_apiserver::{ApiServer, Timing};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +54,8 @@ pub struct Embedded {
     server: ApiServer,
     issuer_cas: Vec<rustls::pki_types::CertificateDer<'static>>,
     timing: Timing,
+    /// Nobody has called [`Cluster::trust`] yet.
+    is_by_file: Mutex<bool>,
     shutdown: CancellationToken,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -101,9 +105,48 @@ impl Embedded {
             server,
             issuer_cas: config.issuer_cas,
             timing: config.timing,
+            is_by_file: Mutex::new(true),
             shutdown,
             task: tokio::sync::Mutex::new(Some(task)),
         })
+    }
+
+    /// Replaces whom it trusts, where nothing but a file has said so until now; else
+    /// breaks off.
+    ///
+    /// # Errors
+    /// [`TrustError::Invalid`].
+    pub fn configure_by_file(
+        &self,
+        configuration: AuthenticationConfiguration,
+    ) -> Result<ControlFlow<()>, TrustError> {
+        let is_by_file = self.lock_by_file();
+        if !*is_by_file {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.configure(configuration, None)?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Follows a file, for as long as nobody has called [`Cluster::trust`].
+    pub fn follow(self: &Arc<Self>, file: ConfigFile) {
+        let (cluster, shutdown) = (Arc::downgrade(self), self.shutdown.clone());
+        let followed = file.follow(move |configuration| match cluster.upgrade() {
+            Some(cluster) => cluster.configure_by_file(configuration),
+            None => Ok(ControlFlow::Break(())),
+        });
+        tokio::spawn(async move {
+            tokio::select! {
+                () = followed => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+
+    fn lock_by_file(&self) -> MutexGuard<'_, bool> {
+        self.is_by_file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces whom it trusts; who is named in it is looked for from now on.
@@ -118,6 +161,14 @@ impl Embedded {
         self.server
             .set_authentication(configuration, signing_algs, self.issuer_roots())
             .map_err(|error| TrustError::Invalid(error.to_string()))
+    }
+
+    /// Replaces whom it trusts, whatever a file says from now on.
+    fn configure_by_word(&self, rendered: authn::Rendered) -> Result<(), TrustError> {
+        let mut is_by_file = self.lock_by_file();
+        self.configure(rendered.configuration, rendered.signing_algs)?;
+        *is_by_file = false;
+        Ok(())
     }
 
     /// Whether a token of the issuer's that is junk fails for its signature alone.
@@ -171,7 +222,7 @@ impl Cluster for Embedded {
                 Some(trust) => authn::render(trust).map_err(TrustError::Invalid)?,
                 None => authn::Rendered::default(),
             };
-            self.configure(rendered.configuration, rendered.signing_algs)?;
+            self.configure_by_word(rendered)?;
             let ready = match self.timing {
                 Timing::Instant => self.server.issuers_ready().await,
                 Timing::Kubernetes => self.server.configuration_in_force().await,

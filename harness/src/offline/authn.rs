@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use kube_authn::config::AuthenticationConfiguration;
 use kube_authn::{Authenticator, ConfigError, KeySet, KeyState, Outcome, Step, StepName, User};
 use kube_rbac::Version;
-use mock_apiserver::authn::{AUTHENTICATED, authn_version};
-use mock_apiserver::wire::yaml;
+pub use mock_apiserver::authn::sound;
+use mock_apiserver::authn::{AUTHENTICATED, authn_version, load};
 
 use super::eks;
 use super::place::Places;
@@ -59,8 +59,8 @@ impl Judge {
     /// [`Unusable`], with which of the two it is about.
     pub fn new(configuration: &str, jwks: &[u8], version: Version) -> Result<Self, Unusable> {
         let unusable = Unusable::Configuration;
+        let configuration = sound(configuration, version).map_err(unusable)?;
         let version = authn_version(version);
-        let configuration = sound_for(configuration, version).map_err(unusable)?;
         let authenticators = configuration
             .jwt
             .iter()
@@ -126,26 +126,6 @@ pub enum Profile {
     Eks,
 }
 
-/// Reads a configuration that an API server would start with.
-///
-/// # Errors
-/// Its faults, a line each.
-pub fn sound(text: &str, version: Version) -> Result<AuthenticationConfiguration, String> {
-    sound_for(text, authn_version(version))
-}
-
-fn sound_for(
-    text: &str,
-    version: kube_authn::Version,
-) -> Result<AuthenticationConfiguration, String> {
-    let (configuration, faults) = read(text, version, &[]);
-    if faults.is_empty() {
-        Ok(configuration)
-    } else {
-        Err(faults.join("\n"))
-    }
-}
-
 /// Why an API server would not start with a configuration, or EKS has no word
 /// for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +152,7 @@ pub fn validate(
     own: &[String],
     version: Version,
 ) -> Result<usize, Vec<Fault>> {
-    let (configuration, mut refused) = read(text, authn_version(version), own);
+    let (configuration, mut refused) = read(text, version, own);
     for (i, jwt) in configuration.jwt.iter().enumerate() {
         let expressions = jwt.expressions().into_iter();
         refused.extend(expressions.map(|field| of_entry(i, ConfigError::Cel(field)).to_string()));
@@ -227,10 +207,10 @@ fn each(text: &str) -> Vec<String> {
 /// The configuration, and the API server's words against it.
 fn read(
     text: &str,
-    version: kube_authn::Version,
+    version: Version,
     own: &[String],
 ) -> (AuthenticationConfiguration, Vec<String>) {
-    match configuration_of(text, version) {
+    match load(text, version) {
         Err(error) => (AuthenticationConfiguration::default(), vec![error]),
         Ok(configuration) => {
             let faults = configuration.validate(own);
@@ -267,21 +247,6 @@ fn path_in(error: &str) -> Option<&str> {
     let (path, _) = error.split_once(": ")?;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '[' | ']');
     path.chars().all(fits).then_some(path)
-}
-
-/// JSON is read as Kubernetes reads it; YAML becomes JSON first, as there.
-fn configuration_of(
-    text: &str,
-    version: kube_authn::Version,
-) -> Result<AuthenticationConfiguration, String> {
-    let read = if text.is_empty() || text.trim_start().starts_with('{') {
-        AuthenticationConfiguration::from_json_of(text, version)
-    } else {
-        let document = yaml::read(text).map_err(|fault| fault.to_string())?;
-        let (json, strict) = (document.value.to_string(), document.strict_error());
-        AuthenticationConfiguration::from_converted(&json, text, strict, version)
-    };
-    read.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -341,7 +306,7 @@ mod tests {
             let theirs = theirs
                 .strip_prefix("invalid authentication configuration: ")
                 .unwrap_or(theirs);
-            let ours = match read(text, kube_authn::Version::default(), &[]).1 {
+            let ours = match read(text, Version::default(), &[]).1 {
                 several if several.len() > 1 => format!("[{}]", several.join(", ")),
                 one => one.concat(),
             };

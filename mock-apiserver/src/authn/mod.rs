@@ -7,6 +7,7 @@
 
 mod bearer;
 mod cache;
+mod config_file;
 mod egress;
 mod fetch;
 mod freshness;
@@ -16,6 +17,7 @@ mod reload;
 mod webhook;
 mod x509;
 
+pub use config_file::{ConfigFile, load, sound};
 pub use egress::Egress;
 pub use issuer::authn_version;
 pub use keys::Progress;
