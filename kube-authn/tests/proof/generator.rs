@@ -892,7 +892,7 @@ fn twist() -> impl Strategy<Value = Twist> {
             Padding::LongLength,
             Padding::NoLength,
             Padding::Bare,
-            Padding::Sha1,
+            Padding::CalledSha1,
             Padding::Type(0),
             Padding::Type(2),
             Padding::Fill,

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::case::Case;
-use super::signing::{Key, Oddity, base64};
+use super::signing::{Key, Oddity, Padding, base64};
 use super::token::{Draft, text};
 
 const NOW: &str = "2026-11-23T22:00:00Z";
@@ -23,6 +23,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
     maker.dates(&mut cases);
     maker.base64(&mut cases);
     maker.key_choice(&mut cases);
+    maker.paddings(&mut cases);
     maker.certificates(&mut cases);
     maker.headers(&mut cases);
     maker.mapping(&mut cases);
@@ -31,6 +32,31 @@ pub fn cases() -> Vec<(&'static str, Case)> {
     maker.several_issuers(&mut cases);
     cases
 }
+
+/// What is odd about a signature, with its name by a key of 2,048 and of 1,024 bits.
+#[rustfmt::skip]
+const PADDINGS: [(&str, &str, Oddity); 14] = {
+    use Padding as P;
+    const fn padding(padding: P) -> Oddity {
+        Oddity::Padding(padding)
+    }
+    [
+        ("a_block_as_it_should_be", "a_short_block_as_it_should_be", Oddity::None),
+        ("a_block_without_null", "a_short_block_without_null", padding(P::NoNull)),
+        ("a_block_with_a_length_in_its_long_form", "a_short_block_with_a_length_in_its_long_form", padding(P::LongLength)),
+        ("a_block_of_no_length", "a_short_block_of_no_length", padding(P::NoLength)),
+        ("a_block_of_the_digest_alone", "a_short_block_of_the_digest_alone", padding(P::Bare)),
+        ("a_block_called_sha_1", "a_short_block_called_sha_1", padding(P::CalledSha1)),
+        ("a_block_by_sha_1", "a_short_block_by_sha_1", Oddity::Sha1),
+        ("a_block_of_type_0", "a_short_block_of_type_0", padding(P::Type(0))),
+        ("a_block_of_type_2", "a_short_block_of_type_2", padding(P::Type(2))),
+        ("a_block_padded_with_another_byte", "a_short_block_padded_with_another_byte", padding(P::Fill)),
+        ("a_block_whose_first_byte_is_no_zero", "a_short_block_whose_first_byte_is_no_zero", padding(P::Bit(0))),
+        ("a_block_with_one_bit_of_padding_wrong", "a_short_block_with_one_bit_of_padding_wrong", padding(P::Bit(20))),
+        ("a_block_of_little_padding_and_garbage", "a_short_block_of_little_padding_and_garbage", padding(P::Garbage(8))),
+        ("a_block_of_no_padding_and_garbage", "a_short_block_of_no_padding_and_garbage", padding(P::Garbage(0))),
+    ]
+};
 
 struct Maker {
     first: Key,
@@ -377,6 +403,23 @@ impl Maker {
             "pss_takes_a_salt_of_any_length",
             self.case(draft.token(&self.first)),
         ));
+    }
+
+    /// Blocks of PKCS#1 v1.5 that are not quite right, by a key that is checked by
+    /// aws-lc-rs here, and by one that is too short for it.
+    fn paddings(&self, cases: &mut Cases) {
+        let short = Key::rsa(1024);
+        let mut add = |name, key: &Key, oddity| {
+            let mut draft = self.draft();
+            draft.oddity = oddity;
+            let mut case = self.case(draft.token(key));
+            case.keys = json!({"keys": [named(key, "first")]}).to_string();
+            cases.push((name, case));
+        };
+        for (name, name_of_short, oddity) in PADDINGS {
+            add(name, &self.first, oddity);
+            add(name_of_short, &short, oddity);
+        }
     }
 
     /// Issuers such as Microsoft's and Keycloak publish certificates with keys.

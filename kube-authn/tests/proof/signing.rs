@@ -38,6 +38,8 @@ pub enum Oddity {
     Leading,
     /// PKCS#1 v1.5 that is not quite as RFC 8017 section 9.2 has it.
     Padding(Padding),
+    /// PKCS#1 v1.5 by SHA-1, whatever the algorithm says; not drawn.
+    Sha1,
     /// An ECDSA signature as ASN.1 DER.
     Der,
     /// An r of zero, an s, or both.
@@ -51,18 +53,19 @@ pub enum Oddity {
 pub enum Padding {
     /// No NULL after the hash's OID.
     NoNull,
-    /// The length of the digest's description in its long form, or left to the two
-    /// zeros at its end.
+    /// The length of the digest's description in its long form.
     LongLength,
+    /// That length left to two zeros at its end.
     NoLength,
-    /// The digest without a description, or with SHA-1's.
+    /// The digest without a description.
     Bare,
-    Sha1,
+    /// The digest's beginning under the name of SHA-1.
+    CalledSha1,
     /// Another type of block; that of 0 is padded with zeros.
     Type(u8),
     /// Padded with another byte than 0xff.
     Fill,
-    /// One bit, of the byte at this place.
+    /// The lowest bit of the byte at this place is another.
     Bit(usize),
     /// So many bytes of padding; what is left stands behind the digest
     /// (Bleichenbacher's forgery, 2006).
@@ -74,8 +77,9 @@ pub enum Padding {
 pub enum Spelling {
     /// Its JWK.
     Jwk,
-    /// Its `SubjectPublicKeyInfo` (RFC 5280 section 4.1), and that as text.
+    /// Its `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
     Der,
+    /// That as text (RFC 7468).
     Pem,
     /// The modulus or the x of a point, as a number and as it stands in the JWK.
     Number,
@@ -159,6 +163,7 @@ impl Key {
     /// key gives a signature that is as good as noise.
     pub fn sign(&self, algorithm: &str, message: &[u8], oddity: Oddity) -> Vec<u8> {
         let hash = match algorithm.get(2..) {
+            _ if oddity == Oddity::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
             Some("384") => &digest::SHA384,
             Some("512") => &digest::SHA512,
             _ => &digest::SHA256,
@@ -233,7 +238,7 @@ impl Key {
         let secret = match spelling {
             Spelling::Jwk => jwk.to_string().into_bytes(),
             Spelling::Der => self.spki(),
-            Spelling::Pem => pem("PUBLIC KEY", &self.spki()).into_bytes(),
+            Spelling::Pem => pem(&self.spki()).into_bytes(),
             Spelling::Number => URL_SAFE_NO_PAD.decode(number).expect("base64 of our own"),
             Spelling::Text => number.as_bytes().to_vec(),
             Spelling::Nothing => Vec::new(),
@@ -275,14 +280,14 @@ impl rcgen::SigningKey for Certified<'_> {
     }
 }
 
-/// PEM (RFC 7468).
-fn pem(label: &str, der: &[u8]) -> String {
+/// A public key as PEM.
+fn pem(der: &[u8]) -> String {
     let base64 = STANDARD.encode(der);
     let lines = base64.as_bytes().chunks(64);
     let lines: String = lines
         .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
         .collect();
-    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
+    format!("-----BEGIN PUBLIC KEY-----\n{lines}-----END PUBLIC KEY-----\n")
 }
 
 fn ecdsa(
@@ -372,11 +377,14 @@ fn pkcs1(hashed: &[u8], size: usize, oddity: Oddity) -> Vec<u8> {
 fn digest_info(hashed: &[u8], padding: Option<Padding>) -> Vec<u8> {
     let length = |bytes: &[u8]| u8::try_from(bytes.len()).expect("a short form will do");
     let value = |tag: u8, bytes: &[u8]| [&[tag, length(bytes)], bytes].concat();
-    let sha2 = length(hashed) / 16 - 1;
-    let (oid, hashed): (&[u8], _) = match padding {
+    let hashed = match padding {
         Some(Padding::Bare) => return hashed.to_vec(),
-        Some(Padding::Sha1) => (&[0x2b, 0x0e, 3, 2, 0x1a], &hashed[..20]),
-        _ => (&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, sha2], hashed),
+        Some(Padding::CalledSha1) => &hashed[..20],
+        _ => hashed,
+    };
+    let oid: &[u8] = match length(hashed) {
+        20 => &[0x2b, 0x0e, 3, 2, 0x1a],
+        sha2 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, sha2 / 16 - 1],
     };
     let null = match padding {
         Some(Padding::NoNull) => Vec::new(),
@@ -438,14 +446,5 @@ fn raw_rsa(private: &rsa::PrivateKey, encoded: &[u8], size: usize) -> Vec<u8> {
 
 /// base64url without padding.
 pub fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0u32, |bits, &b| bits << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
-        for i in 0..=chunk.len() {
-            out.push(char::from(ALPHABET[(bits >> (18 - 6 * i) & 0x3f) as usize]));
-        }
-    }
-    out
+    URL_SAFE_NO_PAD.encode(bytes)
 }
