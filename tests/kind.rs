@@ -391,19 +391,19 @@ fn homes() -> PathBuf {
     cache.join("rolecall/kind")
 }
 
-/// What becomes of an instance whose node docker kills, or freezes.
-fn noticed(mut up: Up, how: &str) -> Result<(), Stop> {
+/// What becomes of an instance whose node is frozen.
+fn frozen_is_noticed(mut up: Up) -> Result<(), Stop> {
     let node = node_of(&up)?;
     let ready = up.dir().join("ready.json");
     // Of a node that works hard runc cannot freeze everything at the first try, by
     // cgroup v1, and lets go of what it had.
-    let mut said = Ok(String::new());
-    eventually(&format!("docker {how} {node}"), || {
-        said = docker(&[how, &node]);
+    let (mut said, mut began) = (Ok(String::new()), Instant::now());
+    eventually(&format!("docker pause {node}"), || {
+        began = Instant::now();
+        said = docker(&["pause", &node]);
         Ok(said.is_ok() || !ready.exists())
     })
     .map_err(|late| said.err().unwrap_or(late))?;
-    let began = Instant::now();
     // That it is up is said no more before the rest goes, which takes its own time.
     while ready.exists() && began.elapsed() < Duration::from_secs(60) {
         pause();
@@ -531,7 +531,7 @@ fn black_hole() -> Result<(), Stop> {
     up.kubectl_as("v1.37", session.id_token.expose(), &["auth", "whoami"])?
         .ok()?
         .says("test@kubedemy.io")?;
-    noticed(up, "pause")
+    frozen_is_noticed(up)
 }
 
 /// As many as `ROLECALL_AT_ONCE` says (docs/fidelity.md has when it was four), each
