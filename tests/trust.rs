@@ -52,7 +52,7 @@ fn by_file() -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("authentication.yaml");
     std::fs::write(&file, FILE).map_err(|error| error.to_string())?;
-    let file = file.display().to_string();
+    let named = file.display().to_string();
     let pins = [
         "--aws-hosts",
         "--pin",
@@ -60,8 +60,7 @@ fn by_file() -> Result<(), Stop> {
         "--pin",
         "client=1pinnedclient0000000000000",
     ];
-    let path = Path::new(&file);
-    let up = Up::start(&[&pins[..], &["--authentication-config", &file]].concat())?;
+    let up = Up::start(&[&pins[..], &["--authentication-config", &named]].concat())?;
     let (pool, client) = tutorial::made(&up)?;
     let session = tutorial::log_in(&up, &pool, &client)?;
     let token = session.id_token.expose();
@@ -77,6 +76,62 @@ fn by_file() -> Result<(), Stop> {
             && user["uid"] == crate::rig::claims(token)["sub"],
         || user.to_string(),
     )?;
+    some_is_for_everybody(&up)?;
+    // The file is followed, and kept to where what came of it is not sound.
+    renamed_to(&file, &FILE.replace("\"cognito:\"", "\"anew:\""))?;
+    eventually("the file's new prefix is there", || {
+        Ok(whoami()?.stdout.contains("\"anew:test@kubedemy.io\""))
+    })?;
+    for (sound, faulty, words) in [
+        (
+            "claim: email, prefix",
+            "claim: email, prefixx",
+            "failed to load authentication config: strict decoding error: unknown field",
+        ),
+        (
+            "path: /livez",
+            "path: /version",
+            "failed to validate authentication config: anonymous: Forbidden: changed from initial",
+        ),
+    ] {
+        renamed_to(&file, &FILE.replace(sound, faulty))?;
+        eventually(words, || Ok(up.log().contains(words)))?;
+    }
+    some_is_for_everybody(&up)?;
+    whoami()?.ok()?.says("\"anew:test@kubedemy.io\"")?;
+    // EKS' word counts from then on.
+    tutorial::associated(&up, &pool, &client)?;
+    whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
+    some_is_for_everybody(&up)?;
+    renamed_to(&file, FILE)?;
+    std::thread::sleep(Duration::from_secs(2));
+    whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
+    // What would not do is said before anything starts.
+    let faulty = FILE.replace("claim: email, prefix", "claim: email, prefixx");
+    let file = folder.path().join("faulty.yaml");
+    std::fs::write(&file, faulty).map_err(|error| error.to_string())?;
+    let (gone, file) = (
+        format!("{}.gone", file.display()),
+        file.display().to_string(),
+    );
+    let dir = folder.path().join("up").display().to_string();
+    let faulty = ["up", "--dir", &dir, "--authentication-config", &file];
+    let run = rolecall(&faulty)?.refused()?;
+    check(run.code == Some(2), || run.to_string())?;
+    let hint = "rolecall authn validate";
+    let none = ["up", "--dir", &dir, "--authentication-config", &gone];
+    let none = rolecall(&none)?.refused()?;
+    check(
+        none.code == Some(2) && none.stderr.contains("No such file") && !none.stderr.contains(hint),
+        || none.to_string(),
+    )?;
+    run.says("unknown field \"jwt[1].claimMappings.username.prefixx\"")?
+        .says(hint)
+        .map(drop)
+}
+
+/// Who shows no token is let in where the file says so, whoever else is trusted.
+fn some_is_for_everybody(up: &Up) -> Result<(), Stop> {
     for (path, status) in [("livez", 200), ("version", 401)] {
         let url = format!("{}/{path}", up.ready().api_server);
         let http = up.cluster_https()?;
@@ -86,38 +141,7 @@ fn by_file() -> Result<(), Stop> {
             format!("{path}: {}", answer.status())
         })?;
     }
-    // The file is followed, and kept to where what came of it is not sound.
-    renamed_to(path, &FILE.replace("\"cognito:\"", "\"anew:\""))?;
-    eventually("the file's new prefix is there", || {
-        Ok(whoami()?.stdout.contains("\"anew:test@kubedemy.io\""))
-    })?;
-    renamed_to(
-        path,
-        &FILE.replace("claim: email, prefix", "claim: email, prefixx"),
-    )?;
-    eventually("it is told that the file is not sound", || {
-        let log = up.log();
-        Ok(log.contains("failed to load authentication config") && log.contains("prefixx"))
-    })?;
-    whoami()?.ok()?.says("\"anew:test@kubedemy.io\"")?;
-    // EKS' word counts from then on.
-    tutorial::associated(&up, &pool, &client)?;
-    whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
-    renamed_to(path, FILE)?;
-    std::thread::sleep(Duration::from_secs(2));
-    whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
-    // What would not do is said before anything starts.
-    let faulty = FILE.replace("claim: email, prefix", "claim: email, prefixx");
-    let file = folder.path().join("faulty.yaml");
-    std::fs::write(&file, faulty).map_err(|error| error.to_string())?;
-    let file = file.display().to_string();
-    let dir = folder.path().join("up").display().to_string();
-    let faulty = ["up", "--dir", &dir, "--authentication-config", &file];
-    let run = rolecall(&faulty)?.refused()?;
-    check(run.code == Some(2), || run.to_string())?;
-    run.says("unknown field \"jwt[1].claimMappings.username.prefixx\"")?
-        .says("rolecall authn validate")
-        .map(drop)
+    Ok(())
 }
 
 /// As an editor saves, and a ConfigMap is updated.

@@ -9,6 +9,7 @@ use foundation::listen::Listener;
 use foundation::pki::Ca;
 use foundation::secret::Secret;
 use futures_util::future::BoxFuture;
+use kube_authn::config::AuthenticationConfiguration;
 use kube_rbac::Version;
 use mock_apiserver::Timing;
 use mock_apiserver::audit::{self, AuditSink};
@@ -143,9 +144,10 @@ impl Surroundings {
         let webhook = IamWebhook::new(&self.keys, &self.origin, &self.clock, &new);
         let (host, port) = (self.host(&new), self.port(&new));
         let file = self.authentication.clone().filter(|_| self.is_first(&new));
+        let version = new.version.or(self.version).unwrap_or_default();
         let config = embedded::Config {
             host,
-            version: new.version.or(self.version).unwrap_or_default(),
+            version,
             name: new.name,
             audit,
             audit_policy: self.audit_policy,
@@ -163,15 +165,13 @@ impl Surroundings {
             .await
             .map_err(|error| error.to_string())?;
         let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;
-        // As a real one is started: whom EKS tells it to trust comes later, by a reload.
-        let configuration = file.as_ref().map(|file| file.configuration().clone());
-        cluster
-            .configure(configuration.unwrap_or_default(), None)
-            .map_err(|error| error.to_string())?;
         let cluster = Arc::new(cluster);
-        if let Some(file) = file {
-            cluster.follow(file);
+        // As a real one is started: whom EKS tells it to trust comes later, by a reload.
+        match file {
+            Some(file) => cluster.follow(file.anew(version)?),
+            None => cluster.configure(AuthenticationConfiguration::default(), None),
         }
+        .map_err(|error| error.to_string())?;
         Ok(cluster)
     }
 

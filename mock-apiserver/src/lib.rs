@@ -154,6 +154,13 @@ impl ApiServer {
             .configure(&configuration, signing_algs.as_deref(), &roots)
     }
 
+    /// Looks at the file that it was started with, as kube-apiserver does when it
+    /// changes: what is new is configured ([`Self::set_authentication`]); what is wrong
+    /// with it is logged, once, and what was before stays.
+    pub fn look_at_configuration(&self, file: &mut authn::ConfigFile, roots: &RootCertStore) {
+        self.0.authenticators.look_at(file, roots);
+    }
+
     /// Replaces who else is asked about tokens.
     pub fn set_token_webhook(&self, webhook: Option<Arc<dyn TokenWebhook>>) {
         self.0.authenticators.set_webhook(webhook);

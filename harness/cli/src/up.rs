@@ -147,11 +147,13 @@ fn authentication(path: &Path, options: &Up) -> Result<AuthenticationFile, Stop>
             "--authentication-config is for the embedded cluster: EKS is told by associating an identity provider, and so are the others here",
         ));
     }
+    let file = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| Stop::usage(format!("--authentication-config {file}: {why}")))?;
     let version = options.kubernetes_version.unwrap_or_default();
-    AuthenticationFile::read(path, version).map_err(|why| {
-        let file = path.display();
+    AuthenticationFile::new(path, text, version).map_err(|faults| {
         Stop::usage(format!(
-            "--authentication-config {why}\n(rolecall authn validate {file} says in which lines)"
+            "--authentication-config {file}: {faults}\n(rolecall authn validate {file} says in which lines)"
         ))
     })
 }

@@ -1,15 +1,14 @@
 //! The embedded cluster: our API server on a listener and a CA of its own.
 
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use foundation::clock::Clock;
+use foundation::clock::{Clock, pause};
 use foundation::listen::Listener;
 use foundation::pki::{Ca, Leaf};
 use futures_util::future::BoxFuture;
-use kube_authn::config::AuthenticationConfiguration;
+use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
 use mock_apiserver::authn::ConfigFile;
 use mock_apiserver::{ApiServer, Timing};
 use tokio::task::JoinHandle;
@@ -54,11 +53,22 @@ pub struct Embedded {
     server: ApiServer,
     issuer_cas: Vec<rustls::pki_types::CertificateDer<'static>>,
     timing: Timing,
-    /// Nobody has called [`Cluster::trust`] yet.
-    is_by_file: Mutex<bool>,
+    told: Mutex<Told>,
     shutdown: CancellationToken,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
+
+/// By whom it has been told whom to trust.
+#[derive(Default)]
+struct Told {
+    /// Somebody has called [`Cluster::trust`].
+    by_eks: bool,
+    /// What the file that it was started with says of who is anonymous.
+    anonymous: Option<AnonymousAuthConfig>,
+}
+
+/// Between two looks at the file; Kubernetes is told by the kernel.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl Embedded {
     /// Serves a fresh cluster on `listener`.
@@ -105,48 +115,47 @@ impl Embedded {
             server,
             issuer_cas: config.issuer_cas,
             timing: config.timing,
-            is_by_file: Mutex::new(true),
+            told: Mutex::default(),
             shutdown,
             task: tokio::sync::Mutex::new(Some(task)),
         })
     }
 
-    /// Replaces whom it trusts, where nothing but a file has said so until now; else
-    /// breaks off.
+    /// Trusts whom a file says, from the start, and follows it until [`Cluster::trust`]
+    /// says otherwise.
     ///
     /// # Errors
     /// [`TrustError::Invalid`].
-    pub fn configure_by_file(
-        &self,
-        configuration: AuthenticationConfiguration,
-    ) -> Result<ControlFlow<()>, TrustError> {
-        let is_by_file = self.lock_by_file();
-        if !*is_by_file {
-            return Ok(ControlFlow::Break(()));
-        }
+    pub fn follow(self: &Arc<Self>, mut file: ConfigFile) -> Result<(), TrustError> {
+        let configuration = file.configuration().clone();
+        self.lock_told().anonymous = configuration.anonymous.clone();
         self.configure(configuration, None)?;
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// Follows a file, for as long as nobody has called [`Cluster::trust`].
-    pub fn follow(self: &Arc<Self>, file: ConfigFile) {
         let (cluster, shutdown) = (Arc::downgrade(self), self.shutdown.clone());
-        let followed = file.follow(move |configuration| match cluster.upgrade() {
-            Some(cluster) => cluster.configure_by_file(configuration),
-            None => Ok(ControlFlow::Break(())),
-        });
-        tokio::spawn(async move {
-            tokio::select! {
-                () = followed => {}
-                () = shutdown.cancelled() => {}
+        let following = async move {
+            loop {
+                pause(LOOK).await;
+                match cluster.upgrade() {
+                    Some(cluster) if cluster.looks_at(&mut file) => {}
+                    _ => return,
+                }
             }
-        });
+        };
+        tokio::spawn(async move { shutdown.run_until_cancelled(following).await });
+        Ok(())
     }
 
-    fn lock_by_file(&self) -> MutexGuard<'_, bool> {
-        self.is_by_file
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// One look at the file: whether it counts still.
+    fn looks_at(&self, file: &mut ConfigFile) -> bool {
+        let told = self.lock_told();
+        if !told.by_eks {
+            self.server
+                .look_at_configuration(file, &self.issuer_roots());
+        }
+        !told.by_eks
+    }
+
+    fn lock_told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces whom it trusts; who is named in it is looked for from now on.
@@ -163,11 +172,14 @@ impl Embedded {
             .map_err(|error| TrustError::Invalid(error.to_string()))
     }
 
-    /// Replaces whom it trusts, whatever a file says from now on.
-    fn configure_by_word(&self, rendered: authn::Rendered) -> Result<(), TrustError> {
-        let mut is_by_file = self.lock_by_file();
-        self.configure(rendered.configuration, rendered.signing_algs)?;
-        *is_by_file = false;
+    /// Replaces whom it trusts, whatever a file says from now on. Who is anonymous a
+    /// server knows from its start.
+    fn configure_as_told(&self, rendered: authn::Rendered) -> Result<(), TrustError> {
+        let mut told = self.lock_told();
+        let mut configuration = rendered.configuration;
+        configuration.anonymous = told.anonymous.clone();
+        self.configure(configuration, rendered.signing_algs)?;
+        told.by_eks = true;
         Ok(())
     }
 
@@ -222,7 +234,7 @@ impl Cluster for Embedded {
                 Some(trust) => authn::render(trust).map_err(TrustError::Invalid)?,
                 None => authn::Rendered::default(),
             };
-            self.configure_by_word(rendered)?;
+            self.configure_as_told(rendered)?;
             let ready = match self.timing {
                 Timing::Instant => self.server.issuers_ready().await,
                 Timing::Kubernetes => self.server.configuration_in_force().await,

@@ -2,19 +2,15 @@
 //! start, and again whenever it changes (kubernetes,
 //! `pkg/kubeapiserver/options/authentication.go: ApplyTo`).
 
-use std::ops::ControlFlow;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use foundation::clock::pause;
 use kube_authn::config::AuthenticationConfiguration;
 use kube_rbac::Version;
 
 use super::authn_version;
-use crate::wire::yaml;
-
-/// Between two looks at the file; Kubernetes is told by the kernel.
-const LOOK: Duration = Duration::from_millis(500);
+use super::reload::ANONYMOUS_CHANGED;
+use crate::wire::{aggregate, yaml};
 
 /// Reads an AuthenticationConfiguration, YAML or JSON. What is JSON is read as it
 /// stands; YAML becomes JSON first, as in Kubernetes.
@@ -50,27 +46,38 @@ pub fn sound(text: &str, version: Version) -> Result<AuthenticationConfiguration
 pub struct ConfigFile {
     path: PathBuf,
     version: Version,
-    /// What the last look saw.
-    seen: Result<String, String>,
+    /// What was read at the start.
     configuration: AuthenticationConfiguration,
+    /// What the last look saw; none where there is nothing to look at again, as in a
+    /// pipe.
+    seen: Option<Result<String, String>>,
 }
 
 impl ConfigFile {
-    /// Reads it as an API server of `version` does when it starts.
+    /// Takes `text`, which was read from `path`, as an API server of `version` does
+    /// when it starts.
     ///
     /// # Errors
-    /// Why it would not start, with the file's name: it cannot be read, or its
-    /// faults, a line each.
-    pub fn read(path: &Path, version: Version) -> Result<Self, String> {
-        let text = text(path)?;
-        let configuration =
-            sound(&text, version).map_err(|faults| format!("{}: {faults}", path.display()))?;
+    /// Why it would not start: its faults, a line each.
+    pub fn new(path: &Path, text: String, version: Version) -> Result<Self, String> {
         Ok(Self {
             path: path.to_owned(),
             version,
-            seen: Ok(text),
-            configuration,
+            configuration: sound(&text, version)?,
+            seen: path.is_file().then_some(Ok(text)),
         })
+    }
+
+    /// The same file, read anew by an API server of `version` that starts.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn anew(&self, version: Version) -> Result<Self, String> {
+        if self.seen.is_none() {
+            return Ok(self.clone());
+        }
+        let named = |why| format!("{}: {why}", self.path.display());
+        read(&self.path).and_then(|text| Self::new(&self.path, text, version).map_err(named))
     }
 
     /// What was read at the start.
@@ -78,43 +85,50 @@ impl ConfigFile {
         &self.configuration
     }
 
-    /// Gives `replace` what is new in the file, until that breaks off. What is wrong
-    /// with it is logged in Kubernetes' words, once, and what was before stays.
-    pub async fn follow<E: std::fmt::Display>(
-        mut self,
-        replace: impl Fn(AuthenticationConfiguration) -> Result<ControlFlow<()>, E>,
-    ) {
-        loop {
-            pause(LOOK).await;
-            match self.look() {
-                None => {}
-                Some(Err((what, err))) => tracing::error!(%err, "failed to {what}"),
-                Some(Ok(configuration)) => match replace(configuration) {
-                    Ok(ControlFlow::Continue(())) => {}
-                    Ok(ControlFlow::Break(())) => return,
-                    Err(err) => {
-                        tracing::error!(%err, "failed to validate authentication config");
-                    }
-                },
-            }
-        }
-    }
-
-    /// What is new; what could not be done, and why.
-    fn look(&mut self) -> Option<Result<AuthenticationConfiguration, (&'static str, String)>> {
-        let now = text(&self.path);
-        if now == self.seen {
+    /// Looks at it again: what is new.
+    ///
+    /// # Errors
+    /// What could not be done, in Kubernetes' words, and why; once for each change.
+    pub(crate) fn look(&mut self) -> Option<Result<AuthenticationConfiguration, Fault>> {
+        let now = read(&self.path);
+        if self.seen.is_none() || self.seen.as_ref() == Some(&now) {
             return None;
         }
-        self.seen = now;
-        Some(match &self.seen {
-            Err(why) => Err(("read authentication config file", why.clone())),
-            Ok(text) => load(text, self.version).map_err(|why| ("load authentication config", why)),
-        })
+        self.seen = Some(now.clone());
+        Some(now.map_err(Fault::Read).and_then(|text| {
+            let new = load(&text, self.version).map_err(Fault::Load)?;
+            let mut faults = new.validate(&[]);
+            if new.anonymous != self.configuration.anonymous {
+                faults.push(ANONYMOUS_CHANGED.to_owned());
+            }
+            match faults.is_empty() {
+                true => Ok(new),
+                false => Err(Fault::Validate(aggregate(faults))),
+            }
+        }))
     }
 }
 
-fn text(path: &Path) -> Result<String, String> {
+/// Why a file does not take the place of what is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Read(String),
+    Load(String),
+    Validate(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, why) = match self {
+            Self::Read(why) => ("read authentication config file", why),
+            Self::Load(why) => ("load authentication config", why),
+            Self::Validate(why) => ("validate authentication config", why),
+        };
+        write!(f, "failed to {what}: {why}")
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))
 }
 
@@ -124,10 +138,8 @@ mod tests {
 
     const FIRST: &str =
         "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n";
-
-    fn read(path: &Path) -> Result<ConfigFile, String> {
-        ConfigFile::read(path, Version::default())
-    }
+    const ISSUER: &str = "jwt: [{issuer: {url: 'https://a.example', audiences: [a]}, \
+        claimMappings: {username: {claim: sub, prefix: ''}}}]\n";
 
     #[test]
     fn each_change_of_a_file_is_seen_once_and_what_is_wrong_with_it_too() {
@@ -135,38 +147,56 @@ mod tests {
         let path = folder.path().join("authn.yaml");
         let write = |text: &str| std::fs::write(&path, text).expect("a file");
         write(FIRST);
-        let mut file = read(&path).expect("it is sound");
+        let mut file =
+            ConfigFile::new(&path, FIRST.to_owned(), Version::default()).expect("it is sound");
         assert!(file.look().is_none());
-        write(&format!("{FIRST}anonymous: {{enabled: false}}\n"));
+        let sound = format!("{FIRST}{ISSUER}");
+        write(&sound);
         let new = file.look().expect("it is another").expect("it is sound");
-        assert!(!new.anonymous.expect("it says so").enabled);
+        assert_eq!(new.jwt[0].issuer.url, "https://a.example");
         assert!(file.look().is_none());
-        write("kind: Nothing\n");
-        let (what, why) = file
-            .look()
-            .expect("it is another")
-            .expect_err("it is none of ours");
-        assert!(what.starts_with("load") && why.contains("Nothing"), "{why}");
-        assert!(file.look().is_none());
+        for (text, words) in [
+            ("kind: Nothing\n".to_owned(), "failed to load"),
+            (
+                sound.replace("https", "http"),
+                "failed to validate authentication config: jwt[0].issuer.url: Invalid value",
+            ),
+            (
+                format!("{sound}anonymous: {{enabled: false}}\n"),
+                "failed to validate authentication config: anonymous: Forbidden: \
+                 changed from initial configuration file",
+            ),
+        ] {
+            write(&text);
+            let why = file.look().expect("it is another").expect_err(words);
+            assert!(why.to_string().starts_with(words), "{why}");
+            assert!(file.look().is_none());
+        }
         std::fs::remove_file(&path).expect("it is there");
-        let (what, _) = file.look().expect("it is gone").expect_err("it is gone");
-        assert!(what.starts_with("read"), "{what}");
+        let why = file.look().expect("it is gone").expect_err("it is gone");
+        assert!(
+            why.to_string().contains("authn.yaml: No such file"),
+            "{why}"
+        );
         assert!(file.look().is_none());
-        write(FIRST);
+        write(&sound);
         assert!(file.look().is_some_and(|new| new.is_ok()));
+        let anew = file.anew(Version::default()).expect("it is sound");
+        assert_eq!(anew.configuration().jwt.len(), 1);
     }
 
     #[test]
-    fn nothing_starts_by_a_file_that_is_not_sound() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("authn.yaml");
-        std::fs::write(&path, format!("{FIRST}jwt: [{{}}]\n")).expect("a file");
-        let why = read(&path).expect_err("it is not sound");
+    fn nothing_starts_by_what_is_not_sound_and_a_pipe_is_read_once() {
+        let started = |path: &str, text: &str| {
+            ConfigFile::new(Path::new(path), text.to_owned(), Version::default())
+        };
+        let why = started("-", &format!("{FIRST}jwt: [{{}}]\n")).expect_err("it is not sound");
         assert!(
-            why.contains("authn.yaml: jwt[0].issuer.url: Required value"),
+            why.starts_with("jwt[0].issuer.url: Required value"),
             "{why}"
         );
-        let why = read(&folder.path().join("none")).expect_err("it is not there");
-        assert!(why.contains("none: No such file"), "{why}");
+        let mut pipe = started("/dev/null", FIRST).expect("it is sound");
+        assert!(pipe.look().is_none());
+        assert!(pipe.anew(Version::default()).is_ok());
     }
 }

@@ -38,6 +38,7 @@ use rustls::RootCertStore;
 
 use crate::wire::aggregate;
 use cache::TokenCache;
+use config_file::Fault;
 use issuer::Issuer;
 use kube_rbac::names;
 use reload::{File, Issuers, Reload};
@@ -201,6 +202,26 @@ impl Authenticators {
         inner.latest.store(Arc::clone(&issuers));
         inner.issuers.store(issuers);
         Ok(())
+    }
+
+    /// Looks at the file that it was started with, and takes over what is new in it.
+    pub(crate) fn look_at(&self, file: &mut ConfigFile, roots: &RootCertStore) {
+        let Some(new) = file.look() else { return };
+        let configured = new.and_then(|configuration| {
+            self.configure(&configuration, None, roots)
+                .map_err(|error| Fault::Validate(error.to_string()))
+        });
+        match configured {
+            // With Kubernetes' timing it is not in force yet.
+            Ok(()) if self.0.timing == Timing::Instant => {
+                tracing::info!("reloaded authentication config");
+            }
+            Ok(()) => {}
+            Err(fault) => {
+                self.0.reload.forget();
+                tracing::error!("{fault}");
+            }
+        }
     }
 
     pub(crate) fn set_webhook(&self, webhook: Option<Arc<dyn TokenWebhook>>) {

@@ -29,6 +29,10 @@ const HEALTH_CHECKS: i32 = 6;
 /// How often the file is looked at.
 const POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
+/// What a file may not do.
+pub(super) const ANONYMOUS_CHANGED: &str =
+    "anonymous: Forbidden: changed from initial configuration file";
+
 pub(super) type Issuers = Arc<Vec<Arc<Issuer>>>;
 
 /// A configuration with what it is read by.
@@ -94,8 +98,7 @@ impl Reload {
     pub fn check(&self, configuration: &AuthenticationConfiguration) -> Option<String> {
         let state = self.lock();
         let (_, anonymous) = state.started.as_ref()?;
-        (*anonymous != configuration.anonymous)
-            .then(|| "anonymous: Forbidden: changed from initial configuration file".to_owned())
+        (*anonymous != configuration.anonymous).then(|| ANONYMOUS_CHANGED.to_owned())
     }
 
     /// Takes over the first file, at `now`: whether this is it.
@@ -134,6 +137,15 @@ impl Reload {
             };
             let task = bring_into_force(Arc::downgrade(inner), clock, changed, first);
             state.task = Some(tokio::spawn(task).abort_handle());
+        }
+    }
+
+    /// There is no file any more that shall be in force: none is tried again.
+    pub fn forget(&self) {
+        let mut state = self.lock();
+        state.wanted = None;
+        if state.task.is_some() {
+            self.changed.notify_one();
         }
     }
 
