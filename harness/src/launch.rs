@@ -143,8 +143,9 @@ impl Surroundings {
     async fn embedded(self, new: NewCluster, audit: AuditSink) -> Result<Arc<dyn Cluster>, String> {
         let webhook = IamWebhook::new(&self.keys, &self.origin, &self.clock, &new);
         let (host, port) = (self.host(&new), self.port(&new));
-        let file = self.authentication.clone().filter(|_| self.is_first(&new));
         let version = new.version.or(self.version).unwrap_or_default();
+        let file = self.authentication.as_ref().filter(|_| self.is_first(&new));
+        let file = file.map(|file| file.anew(version)).transpose()?;
         let config = embedded::Config {
             host,
             version,
@@ -167,11 +168,14 @@ impl Surroundings {
         let cluster = Embedded::start(listener, config).map_err(|error| error.to_string())?;
         let cluster = Arc::new(cluster);
         // As a real one is started: whom EKS tells it to trust comes later, by a reload.
-        match file {
-            Some(file) => cluster.follow(file.anew(version)?),
+        let configured = match file {
+            Some(file) => cluster.follow(file),
             None => cluster.configure(AuthenticationConfiguration::default(), None),
+        };
+        if let Err(error) = configured {
+            cluster.stop().await;
+            return Err(error.to_string());
         }
-        .map_err(|error| error.to_string())?;
         Ok(cluster)
     }
 

@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 
 use crate::support::{Cluster, Issuer, cluster, cluster_of, settle};
 use kube_authn::config::AuthenticationConfiguration;
+use kube_rbac::Version;
+use mock_apiserver::authn::ConfigFile;
 use mock_apiserver::{Config, Timing};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
@@ -125,6 +127,43 @@ async fn a_file_that_comes_meanwhile_is_tried_afterwards() {
     // At 60 seconds the one is given up and the other begun with.
     cluster.later(15).await;
     assert_eq!(jane(&cluster, &first, 1).await, "c:jane");
+}
+
+/// The file is read for each try, so what stood in it before is tried no more.
+#[tokio::test]
+async fn a_file_that_failed_is_not_tried_again_once_it_is_faulty() {
+    let (first, second, cluster) = trusting_the_first().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("authn.json");
+    let sound = |jwt: &Value| {
+        let document = json!({"apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AuthenticationConfiguration", "jwt": jwt});
+        document.to_string()
+    };
+    let text = sound(&trusting(&first, "a:"));
+    std::fs::write(&path, &text).expect("a file");
+    let mut file = ConfigFile::new(&path, text, Version::default()).expect("it is sound");
+    let mut saved = |text: &str| {
+        std::fs::write(&path, text).expect("a file");
+        let roots = RootCertStore::empty();
+        cluster.server.look_at_configuration(&mut file, &roots);
+    };
+    second.served.down.store(true, Ordering::SeqCst);
+    saved(&sound(&trusting(&second, "b:")));
+    cluster.later(65).await;
+    saved("kind: Nothing");
+    second.served.down.store(false, Ordering::SeqCst);
+    let asked = second.served.discoveries.load(Ordering::SeqCst);
+    assert!(asked > 0);
+    cluster.later(120).await;
+    assert_eq!(second.served.discoveries.load(Ordering::SeqCst), asked);
+    assert_eq!(jane(&cluster, &first, 0).await, "a:jane");
+    assert_eq!(jane(&cluster, &second, 0).await, "");
+    let settled = cluster.server.configuration_in_force().await;
+    settled.expect("nothing is tried");
+    saved(&sound(&trusting(&second, "b:")));
+    cluster.later(15).await;
+    assert_eq!(jane(&cluster, &second, 1).await, "b:jane");
 }
 
 /// The old file again is no file to wait for.

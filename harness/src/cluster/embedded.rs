@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
 use mock_apiserver::authn::ConfigFile;
 use mock_apiserver::{ApiServer, Timing};
+use rustls::RootCertStore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -131,11 +132,13 @@ impl Embedded {
         self.lock_told().anonymous = configuration.anonymous.clone();
         self.configure(configuration, None)?;
         let (cluster, shutdown) = (Arc::downgrade(self), self.shutdown.clone());
+        // Made once: they are hundreds of files.
+        let roots = self.issuer_roots();
         let following = async move {
             loop {
                 pause(LOOK).await;
                 match cluster.upgrade() {
-                    Some(cluster) if cluster.looks_at(&mut file) => {}
+                    Some(cluster) if cluster.looks_at(&mut file, &roots) => {}
                     _ => return,
                 }
             }
@@ -145,11 +148,10 @@ impl Embedded {
     }
 
     /// One look at the file: whether it counts still.
-    fn looks_at(&self, file: &mut ConfigFile) -> bool {
+    fn looks_at(&self, file: &mut ConfigFile, roots: &RootCertStore) -> bool {
         let told = self.lock_told();
         if !told.by_eks {
-            self.server
-                .look_at_configuration(file, &self.issuer_roots());
+            self.server.look_at_configuration(file, roots);
         }
         !told.by_eks
     }
@@ -195,7 +197,7 @@ impl Embedded {
     }
 
     /// The machine's roots and the CAs of the issuers that run beside us.
-    fn issuer_roots(&self) -> rustls::RootCertStore {
+    fn issuer_roots(&self) -> RootCertStore {
         let mut roots = crate::client::system_roots();
         roots.add_parsable_certificates(self.issuer_cas.iter().cloned());
         roots

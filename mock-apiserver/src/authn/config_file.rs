@@ -90,8 +90,9 @@ impl ConfigFile {
     /// # Errors
     /// What could not be done, in Kubernetes' words, and why; once for each change.
     pub(crate) fn look(&mut self) -> Option<Result<AuthenticationConfiguration, Fault>> {
+        let seen = self.seen.as_ref()?;
         let now = read(&self.path);
-        if self.seen.is_none() || self.seen.as_ref() == Some(&now) {
+        if *seen == now {
             return None;
         }
         self.seen = Some(now.clone());
@@ -129,6 +130,10 @@ impl fmt::Display for Fault {
 }
 
 fn read(path: &Path) -> Result<String, String> {
+    // Who opens a pipe waits for somebody to write to it, and everybody here with him.
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(format!("{}: it is no file", path.display()));
+    }
     std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))
 }
 
@@ -195,8 +200,18 @@ mod tests {
             why.starts_with("jwt[0].issuer.url: Required value"),
             "{why}"
         );
-        let mut pipe = started("/dev/null", FIRST).expect("it is sound");
-        assert!(pipe.look().is_none());
-        assert!(pipe.anew(Version::default()).is_ok());
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|made| made.success()));
+        let (says, said) = std::sync::mpsc::channel();
+        // A look at it would wait for ever.
+        std::thread::spawn(move || {
+            let pipe = ConfigFile::new(&pipe, FIRST.to_owned(), Version::default());
+            let mut pipe = pipe.expect("it is sound");
+            says.send(pipe.look().is_none() && pipe.anew(Version::default()).is_ok())
+        });
+        let said = said.recv_timeout(std::time::Duration::from_secs(20));
+        assert_eq!(said, Ok(true));
     }
 }
