@@ -104,6 +104,7 @@ fn by_file() -> Result<(), Stop> {
     whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
     some_is_for_everybody(&up)?;
     renamed_to(&file, FILE)?;
+    // Nothing is to happen: in this time the file would be looked at four times.
     std::thread::sleep(Duration::from_secs(2));
     whoami()?.ok()?.says("\"test@kubedemy.io\"")?;
     // What would not do is said before anything starts.

@@ -14,12 +14,16 @@ use serde_json::{Value, json};
 
 /// A file with these parts.
 fn file(jwt: &Value, more: &Value) -> AuthenticationConfiguration {
+    AuthenticationConfiguration::from_json(&text(jwt, more)).expect("a file")
+}
+
+fn text(jwt: &Value, more: &Value) -> String {
     let mut document = json!({"apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AuthenticationConfiguration", "jwt": jwt});
     for (key, value) in more.as_object().into_iter().flatten() {
         document[key] = value.clone();
     }
-    AuthenticationConfiguration::from_json(&document.to_string()).expect("a file")
+    document.to_string()
 }
 
 /// Trust in an issuer whose users have this prefix.
@@ -135,14 +139,10 @@ async fn a_file_that_failed_is_not_tried_again_once_it_is_faulty() {
     let (first, second, cluster) = trusting_the_first().await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("authn.json");
-    let sound = |jwt: &Value| {
-        let document = json!({"apiVersion": "apiserver.config.k8s.io/v1",
-            "kind": "AuthenticationConfiguration", "jwt": jwt});
-        document.to_string()
-    };
-    let text = sound(&trusting(&first, "a:"));
-    std::fs::write(&path, &text).expect("a file");
-    let mut file = ConfigFile::new(&path, text, Version::default()).expect("it is sound");
+    let sound = |jwt: &Value| text(jwt, &json!({}));
+    let started = sound(&trusting(&first, "a:"));
+    std::fs::write(&path, &started).expect("a file");
+    let mut file = ConfigFile::new(&path, started, Version::default()).expect("it is sound");
     let mut saved = |text: &str| {
         std::fs::write(&path, text).expect("a file");
         let roots = RootCertStore::empty();

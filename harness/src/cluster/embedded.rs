@@ -130,10 +130,10 @@ impl Embedded {
     pub fn follow(self: &Arc<Self>, mut file: ConfigFile) -> Result<(), TrustError> {
         let configuration = file.configuration().clone();
         self.lock_told().anonymous = configuration.anonymous.clone();
-        self.configure(configuration, None)?;
-        let (cluster, shutdown) = (Arc::downgrade(self), self.shutdown.clone());
         // Made once: they are hundreds of files.
         let roots = self.issuer_roots();
+        self.configure_with(configuration, None, roots.clone())?;
+        let (cluster, shutdown) = (Arc::downgrade(self), self.shutdown.clone());
         let following = async move {
             loop {
                 pause(LOOK).await;
@@ -169,8 +169,17 @@ impl Embedded {
         configuration: AuthenticationConfiguration,
         signing_algs: Option<Vec<String>>,
     ) -> Result<(), TrustError> {
+        self.configure_with(configuration, signing_algs, self.issuer_roots())
+    }
+
+    fn configure_with(
+        &self,
+        configuration: AuthenticationConfiguration,
+        signing_algs: Option<Vec<String>>,
+        roots: RootCertStore,
+    ) -> Result<(), TrustError> {
         self.server
-            .set_authentication(configuration, signing_algs, self.issuer_roots())
+            .set_authentication(configuration, signing_algs, roots)
             .map_err(|error| TrustError::Invalid(error.to_string()))
     }
 

@@ -1,6 +1,8 @@
 //! Hand-made tokens for the traps in which a port of this code would fall, each
 //! with Kubernetes' own verdict as data in `corpus/hand-made.jsonl`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::case::Case;
@@ -429,13 +431,10 @@ impl Maker {
             case.keys = json!({"keys": [certified, named(&self.first, "first")]}).to_string();
             cases.push((name, case));
         };
-        let (ec, rsa) = (
-            certified(&rcgen::PKCS_ECDSA_P256_SHA256),
-            certified(&rcgen::PKCS_RSA_SHA256),
-        );
+        let (ec, rsa) = (certified(&Key::ec("P-256")), certified(&Key::rsa(2048)));
         add("an_ec_key_with_its_certificate_is_taken", ec.clone());
         add("an_rsa_key_with_its_certificate_is_taken", rsa.clone());
-        let mut wrong = certified(&rcgen::PKCS_ECDSA_P256_SHA256);
+        let mut wrong = certified(&Key::ec("P-256"));
         wrong["x5c"] = ec["x5c"].clone();
         add("another_keys_certificate_spoils_the_set", wrong);
         let mut wrong = ec.clone();
@@ -744,33 +743,13 @@ fn named(key: &Key, kid: &str) -> Value {
     jwk
 }
 
-/// A new key as a JWK with its certificate and thumbprint; nothing is signed
-/// with it.
-fn certified(algorithm: &'static rcgen::SignatureAlgorithm) -> Value {
-    let key = rcgen::KeyPair::generate_for(algorithm).expect("a key can be made");
-    let parameters =
-        rcgen::CertificateParams::new(Vec::new()).expect("a certificate may lack names");
-    let der = parameters
-        .self_signed(&key)
-        .expect("a certificate can be signed")
-        .der()
-        .to_vec();
-    let public = key.public_key_raw();
-    let mut jwk = if algorithm == &rcgen::PKCS_RSA_SHA256 {
-        let public = <rsa::PublicKey as rsa::pkcs1::DecodeRsaPublicKey>::from_pkcs1_der(public)
-            .expect("an RSA key");
-        Key::public_rsa_jwk(&public)
-    } else {
-        json!({"kty": "EC", "crv": "P-256", "x": base64(&public[1..33]), "y": base64(&public[33..])})
-    };
-    // x5c is in the standard alphabet, with padding (RFC 7517 section 4.7).
-    let mut standard = base64(&der).replace('-', "+").replace('_', "/");
-    while !standard.len().is_multiple_of(4) {
-        standard.push('=');
-    }
-    jwk["x5c"] = json!([standard]);
+/// A key as a JWK with its certificate and thumbprint.
+fn certified(key: &Key) -> Value {
+    let mut jwk = named(key, "certified");
+    let der = key.certificate();
+    // In the standard alphabet, with padding (RFC 7517 section 4.7).
+    jwk["x5c"] = json!([STANDARD.encode(&der)]);
     let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
     jwk["x5t#S256"] = base64(thumbprint.as_ref()).into();
-    jwk["kid"] = "certified".into();
     jwk
 }

@@ -138,7 +138,7 @@ impl Key {
     }
 
     /// An RSA public key as a JWK.
-    pub fn public_rsa_jwk(key: &impl PublicKeyParts) -> Value {
+    fn public_rsa_jwk(key: &impl PublicKeyParts) -> Value {
         let strip = |n: &BoxedUint| -> Vec<u8> {
             n.to_be_bytes()
                 .iter()
