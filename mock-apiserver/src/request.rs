@@ -4,6 +4,9 @@
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
+use crate::registry::query::Query;
+use crate::registry::selector::required_name;
+
 /// What a request asks for: an API resource, or another path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestInfo {
@@ -125,17 +128,17 @@ impl RequestInfo {
     }
 
     fn read_query(&mut self, query: &str, verb_by_path: bool) {
-        let first = |wanted: &str| {
-            query_pairs(query)
-                .find(|(key, _)| key == wanted)
-                .map(|(_, value)| value)
-        };
+        let query = Query::parse(query);
         if self.name.is_empty() && self.verb == "get" {
-            let watch = first("watch").is_some_and(|value| is_true(&value));
+            let watch = query.flag("watch");
             let verb = if watch { "watch" } else { "list" };
             verb.clone_into(&mut self.verb);
-            if let Some(name) = first("fieldSelector").as_deref().and_then(exact_name) {
-                self.name = name;
+            // Whatever is wrong with the query, it names nothing then.
+            if query.check_list_options().is_ok() {
+                let name = required_name(query.get("fieldSelector"));
+                self.name = name
+                    .filter(|name| is_path_segment(name))
+                    .unwrap_or_default();
             }
         }
         if self.name.is_empty() && self.verb == "delete" {
@@ -143,8 +146,12 @@ impl RequestInfo {
         }
         let selects = matches!(self.verb.as_str(), "list" | "watch" | "deletecollection");
         if selects && !verb_by_path {
-            self.field_selector = first("fieldSelector").unwrap_or_default();
-            self.label_selector = first("labelSelector").unwrap_or_default();
+            query
+                .get("fieldSelector")
+                .clone_into(&mut self.field_selector);
+            query
+                .get("labelSelector")
+                .clone_into(&mut self.label_selector);
         }
     }
 
@@ -167,9 +174,18 @@ impl RequestInfo {
     }
 }
 
-/// The decoded pairs of a query string, in order.
+/// The decoded pairs of a query string, in order. What cannot be decoded, and what has
+/// a semicolon in it, is left out (Go's `url.ParseQuery`).
 pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    url::form_urlencoded::parse(query.as_bytes())
+    let escaped = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let pairs = query
+        .split('&')
+        .filter(move |pair| !pair.contains(';') && pair.split('%').skip(1).all(escaped));
+    pairs
+        .flat_map(|pair| url::form_urlencoded::parse(pair.as_bytes()))
         .map(|(key, value)| (key.into_owned(), value.into_owned()))
 }
 
@@ -188,23 +204,9 @@ fn decode_path(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
-/// How Kubernetes reads booleans in a query: everything but these is true,
-/// the empty value too.
-fn is_true(value: &str) -> bool {
-    !matches!(value.to_ascii_lowercase().as_str(), "false" | "0")
-}
-
-/// The name that a field selector pins, where it could be a path segment.
-fn exact_name(selector: &str) -> Option<String> {
-    let name = selector.split(',').find_map(|term| {
-        let (field, value) = term.split_once('=')?;
-        let value = value.strip_prefix('=').unwrap_or(value);
-        (field == "metadata.name").then_some(value)
-    })?;
-    // Backslashes escape in field selectors; names have no use for them.
-    let usable =
-        !name.is_empty() && !matches!(name, "." | "..") && !name.contains(['/', '%', '\\']);
-    usable.then(|| name.to_owned())
+/// `content.IsPathSegmentName` (apimachinery, `pkg/api/validate/content`).
+fn is_path_segment(name: &str) -> bool {
+    !matches!(name, "." | "..") && !name.contains(['/', '%'])
 }
 
 #[cfg(test)]
@@ -237,6 +239,9 @@ mod tests {
     #[case("GET", "/api/v1/namespaces/other/pods?watch=1&fieldSelector=metadata.name=foo", ["watch", "api", "", "v1", "other", "pods", "", "foo"])]
     #[case("GET", "/api/v1/namespaces/other/pods?fieldSelector=metadata.name%3Dfoo", ["list", "api", "", "v1", "other", "pods", "", "foo"])]
     #[case("GET", "/api/v1/namespaces/other/pods?fieldSelector=metadata.name=a/b", ["list", "api", "", "v1", "other", "pods", "", ""])]
+    #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a&limit=x", ["list", "api", "", "v1", "", "pods", "", ""])]
+    #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a&labelSelector=!!&watch=1", ["watch", "api", "", "v1", "", "pods", "", ""])]
+    #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a&timeoutSeconds=", ["list", "api", "", "v1", "", "pods", "", ""])]
     #[case("GET", "/api/v1/proxy/namespaces/other/pods/foo", ["proxy", "api", "", "v1", "other", "pods", "", "foo"])]
     #[case("GET", "/api/v1/proxy/namespaces/other/pods/foo/sub/path", ["proxy", "api", "", "v1", "other", "pods", "", "foo"])]
     #[case("GET", "/api/v1/namespaces/other/pods/foo/log", ["get", "api", "", "v1", "other", "pods", "log", "foo"])]
@@ -285,6 +290,119 @@ mod tests {
         let info = info(method, uri);
         assert!(!info.is_resource_request);
         assert_eq!((info.verb.as_str(), info.path.as_str()), (verb, uri));
+    }
+
+    /// Kubernetes' `TestGetAPIRequestInfo` (apiserver, `pkg/endpoints/request`), with the
+    /// parts of the path; of a prefix it says nothing.
+    #[rstest]
+    #[case("GET", "/api/v1/namespaces", ["list", "", "v1", "", "namespaces", "", ""], "namespaces")]
+    #[case("GET", "/api/v1/namespaces/other", ["get", "", "v1", "other", "namespaces", "", "other"], "namespaces other")]
+    #[case("GET", "/api/v1/namespaces/other/pods", ["list", "", "v1", "other", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/namespaces/other/pods/foo", ["get", "", "v1", "other", "pods", "", "foo"], "pods foo")]
+    #[case("HEAD", "/api/v1/namespaces/other/pods/foo", ["get", "", "v1", "other", "pods", "", "foo"], "pods foo")]
+    #[case("GET", "/api/v1/pods", ["list", "", "v1", "", "pods", "", ""], "pods")]
+    #[case("HEAD", "/api/v1/pods", ["list", "", "v1", "", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/proxy/namespaces/other/pods/foo", ["proxy", "", "v1", "other", "pods", "", "foo"], "pods foo")]
+    #[case("GET", "/api/v1/proxy/namespaces/other/pods/foo/subpath/not/a/subresource", ["proxy", "", "v1", "other", "pods", "", "foo"], "pods foo subpath not a subresource")]
+    #[case("GET", "/api/v1/watch/pods", ["watch", "", "v1", "", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/pods?watch=true", ["watch", "", "v1", "", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/pods?watch=false", ["list", "", "v1", "", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/watch/namespaces/other/pods", ["watch", "", "v1", "other", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/namespaces/other/pods?watch=1", ["watch", "", "v1", "other", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/namespaces/other/pods?watch=0", ["list", "", "v1", "other", "pods", "", ""], "pods")]
+    #[case("GET", "/api/v1/namespaces/other/pods/foo/status", ["get", "", "v1", "other", "pods", "status", "foo"], "pods foo status")]
+    #[case("GET", "/api/v1/namespaces/other/pods/foo/proxy/subpath", ["get", "", "v1", "other", "pods", "proxy", "foo"], "pods foo proxy subpath")]
+    #[case("PUT", "/api/v1/namespaces/other/finalize", ["update", "", "v1", "other", "namespaces", "finalize", "other"], "namespaces other finalize")]
+    #[case("PUT", "/api/v1/namespaces/other/status", ["update", "", "v1", "other", "namespaces", "status", "other"], "namespaces other status")]
+    #[case("PATCH", "/api/v1/namespaces/other/pods/foo", ["patch", "", "v1", "other", "pods", "", "foo"], "pods foo")]
+    #[case("DELETE", "/api/v1/namespaces/other/pods/foo", ["delete", "", "v1", "other", "pods", "", "foo"], "pods foo")]
+    #[case("POST", "/api/v1/namespaces/other/pods", ["create", "", "v1", "other", "pods", "", ""], "pods")]
+    #[case("DELETE", "/api/v1/nodes", ["deletecollection", "", "v1", "", "nodes", "", ""], "nodes")]
+    #[case("DELETE", "/api/v1/namespaces", ["deletecollection", "", "v1", "", "namespaces", "", ""], "namespaces")]
+    #[case("DELETE", "/api/v1/namespaces/other/pods", ["deletecollection", "", "v1", "other", "pods", "", ""], "pods")]
+    #[case("DELETE", "/apis/extensions/v1/namespaces/other/pods", ["deletecollection", "extensions", "v1", "other", "pods", "", ""], "pods")]
+    #[case("POST", "/apis/extensions/v1/namespaces/other/pods", ["create", "extensions", "v1", "other", "pods", "", ""], "pods")]
+    #[case("POST", "/apis/extensions/v1beta3/namespaces/other/pods", ["create", "extensions", "v1beta3", "other", "pods", "", ""], "pods")]
+    fn upstream_get_api_request_info(
+        #[case] method: &str,
+        #[case] uri: &str,
+        #[case] row: [&str; 7],
+        #[case] parts: &str,
+    ) {
+        let info = info(method, uri);
+        assert!(info.is_resource_request);
+        let found = [
+            &info.verb,
+            &info.api_group,
+            &info.api_version,
+            &info.namespace,
+            &info.resource,
+            &info.subresource,
+            &info.name,
+        ];
+        assert_eq!(found.map(String::as_str), row);
+        assert_eq!(info.parts.join(" "), parts);
+    }
+
+    /// The rest of that test, and `TestGetNonAPIRequestInfo` beside it.
+    #[rstest]
+    #[case("/", false)]
+    #[case("/api/version/", false)]
+    #[case("/apis/group/version/", false)]
+    #[case("/badprefix/version/resource", false)]
+    #[case("/apis/version/resource", false)]
+    #[case("/api/version/resource", true)]
+    #[case("/apis/group/version/resource/name/subresource", true)]
+    #[case("/api/version/resource/name/subresource", true)]
+    #[case("/apis/batch/v1/job", true)]
+    #[case("/apis/batch/v1/job/foo", true)]
+    #[case("/apis/batch/v1/job/foo/scale", true)]
+    #[case("/not-api/version/resource", false)]
+    #[case("/apis/extensions/v1beta1", false)]
+    #[case("/apis/extensions/v1beta1/", false)]
+    #[case("/api/version", false)]
+    #[case("/api", false)]
+    fn upstream_get_non_api_request_info(#[case] uri: &str, #[case] is_resource: bool) {
+        assert_eq!(info("GET", uri).is_resource_request, is_resource);
+    }
+
+    /// Kubernetes' `TestSelectorParsing` of the same package: name, verb, selectors of
+    /// fields and of labels.
+    #[rstest]
+    #[case("GET", "resource", ["", "list", "", ""])]
+    #[case("GET", "resource?fieldSelector=metadata.name=name1", ["name1", "list", "metadata.name=name1", ""])]
+    #[case("GET", "resource?watch=true&fieldSelector=metadata.name=name1", ["name1", "watch", "metadata.name=name1", ""])]
+    #[case("GET", "resource?fieldSelector=foo=bar&labelSelector=baz=qux", ["", "list", "foo=bar", "baz=qux"])]
+    #[case("GET", "resource?fieldSelector=metadata.name=name1,foo", ["", "list", "metadata.name=name1,foo", ""])]
+    #[case("GET", "resource?fieldSelector=metadata.name=name1,foo&watch=true", ["", "watch", "metadata.name=name1,foo", ""])]
+    #[case("GET", "resource?fieldSelector=metadata.name=name1,foo&watch=false", ["", "list", "metadata.name=name1,foo", ""])]
+    #[case("DELETE", "resource?fieldSelector=foo=bar&labelSelector=baz=qux", ["", "deletecollection", "foo=bar", "baz=qux"])]
+    #[case("GET", "resource?fieldSelector=metadata.name=foo&fieldSelector=metadata.name=bar&labelSelector=foo=bar&labelSelector=foo=baz", ["foo", "list", "metadata.name=foo", "foo=bar"])]
+    #[case("GET", "resource/name?fieldSelector=foo=bar&labelSelector=foo=bar", ["name", "get", "", ""])]
+    #[case("GET", "watch/resource?fieldSelector=metadata.name=foo&labelSelector=foo=bar", ["", "watch", "", ""])]
+    #[case("GET", "watch/resource/name?fieldSelector=metadata.name=foo&labelSelector=foo=bar", ["name", "watch", "", ""])]
+    fn upstream_selector_parsing(#[case] method: &str, #[case] rest: &str, #[case] row: [&str; 4]) {
+        let info = info(method, &format!("/apis/group/version/{rest}"));
+        let found = [
+            &info.name,
+            &info.verb,
+            &info.field_selector,
+            &info.label_selector,
+        ];
+        assert_eq!(found.map(String::as_str), row);
+    }
+
+    #[rstest]
+    #[case("a=1&b=2%263&a=&c&=d&&e=%C3%A9+x", &[("a", "1"), ("b", "2&3"), ("a", ""), ("c", ""), ("", "d"), ("e", "é x")])]
+    #[case("a=1;b=2&c=3", &[("c", "3")])]
+    #[case("a=%zz&b=%4&c=%&d=%25", &[("d", "%")])]
+    fn a_query_is_read_as_go_does(#[case] query: &str, #[case] pairs: &[(&str, &str)]) {
+        let found: Vec<_> = query_pairs(query).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(key, value)| (&**key, &**value))
+            .collect();
+        assert_eq!(found, pairs);
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl DeleteOptions {
                     let typed = match key {
                         "propagationPolicy" => Value::from(value),
                         "orphanDependents" => Value::from(call.query.flag(key)),
-                        _ => call.query.number(key)?.into(),
+                        _ => call.query.number(key).map_err(Status::bad_request)?.into(),
                     };
                     set(&mut options, &[], key, typed);
                 }

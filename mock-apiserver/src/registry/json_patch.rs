@@ -1,6 +1,8 @@
 //! JSON patch (RFC 6902) and JSON merge patch (RFC 7386), with the habits of
 //! the library that Kubernetes uses (evanphx/json-patch v4): negative indices
-//! count from the end, and `replace` makes a key that is missing.
+//! count from the end, and `replace` makes a key that is missing. What it has looked
+//! into comes out in the order of its keys (Go's maps), which only shows where an
+//! error shows the outcome.
 
 use serde_json::{Map, Value};
 
@@ -18,6 +20,7 @@ pub struct CannotApply;
 /// When one of them does not apply.
 pub fn apply(document: &Value, operations: &[Value]) -> Result<Value, CannotApply> {
     let mut document = document.clone();
+    sort_keys(&mut document);
     let mut copied_bytes = 0;
     for operation in operations {
         let text = |key: &str| operation.get(key).and_then(Value::as_str);
@@ -72,6 +75,7 @@ pub fn merge(document: Value, patch: Value) -> Value {
                 };
                 document.insert(key, merged);
             }
+            document.sort_keys();
             Value::Object(document)
         }
         (Value::Object(_), patch) => patch,
@@ -80,16 +84,24 @@ pub fn merge(document: Value, patch: Value) -> Value {
 }
 
 /// Keys that are null go, items of lists that are null stay.
-fn without_nulls(value: Value) -> Value {
+pub fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .filter(|(_, value)| !value.is_null())
+        Value::Object(map) => {
+            let members = map.into_iter().filter(|(_, value)| !value.is_null());
+            let mut map: Map<_, _> = members
                 .map(|(key, value)| (key, without_nulls(value)))
-                .collect(),
-        ),
+                .collect();
+            map.sort_keys();
+            Value::Object(map)
+        }
         Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
         other => other,
+    }
+}
+
+fn sort_keys(value: &mut Value) {
+    if let Value::Object(map) = value {
+        map.sort_keys();
     }
 }
 
@@ -100,6 +112,7 @@ enum Container<'a> {
 }
 
 fn container<'a>(value: &'a mut Value) -> Result<Container<'a>, CannotApply> {
+    sort_keys(value);
     match value {
         Value::Object(map) => Ok(Container::Object(map)),
         Value::Array(items) => Ok(Container::List(items)),

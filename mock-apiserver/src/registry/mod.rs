@@ -19,7 +19,7 @@ mod object;
 mod openapi;
 mod patch;
 mod quantity;
-mod query;
+pub(crate) mod query;
 mod rbac;
 mod read;
 mod release;
@@ -194,6 +194,10 @@ impl Registry {
             inner.bootstrap();
         }
         if call.action == Some(Action::Unserved) {
+            // What is sent is read first, where it is of the kind itself.
+            if call.parts.method == Method::PUT && call.info.subresource != "scale" {
+                body::read_object(call, &wire::read_body(body).await?, "UpdateOptions")?;
+            }
             inner.store.with(|state| write::existing(state, call))?;
             return Err(unstored::refusal(call));
         }

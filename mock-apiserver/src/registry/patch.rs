@@ -131,11 +131,13 @@ impl Patch {
                 Format::Json(operations)
             }
             "application/merge-patch+json" => {
-                if !value.is_object() {
-                    return Err(match validation {
-                        FieldValidation::Ignore => Status::bad_request("Invalid JSON Patch"),
-                        _ => cannot_decode(DECODING, &value, "map[string]interface {}"),
-                    });
+                let ignored = validation == FieldValidation::Ignore;
+                match &value {
+                    Value::Object(_) => {}
+                    // It takes the place of the object, which is then no object.
+                    Value::Array(_) if ignored => {}
+                    _ if ignored => return Err(Status::bad_request("Invalid JSON Patch")),
+                    _ => return Err(cannot_decode(DECODING, &value, "map[string]interface {}")),
                 }
                 Format::Merge(value)
             }
@@ -164,6 +166,7 @@ impl Patch {
             Format::Json(operations) => {
                 json_patch::apply(original, operations).map_err(|_| unprocessable())?
             }
+            Format::Merge(patch @ Value::Array(_)) => json_patch::without_nulls(patch.clone()),
             Format::Merge(patch) => json_patch::merge(original.clone(), patch.clone()),
             Format::Strategic(patch) => {
                 shown = Some(go_format(patch));

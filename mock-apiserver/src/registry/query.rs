@@ -1,7 +1,10 @@
 //! The options of a request, from its query.
 
+use std::num::IntErrorKind;
+
 use serde_json::Value;
 
+use super::selector;
 use crate::wire::{Cause, Fault, Status, quote};
 
 /// The query's parameters. Unknown ones are ignored, as upstream.
@@ -27,6 +30,21 @@ pub struct WriteOptions {
     pub dry_run: bool,
     /// What happens to fields nobody knows.
     pub validation: FieldValidation,
+}
+
+/// A 64-bit number of decimal digits, with or without a sign.
+fn parse_int(text: &str) -> Result<i64, &'static str> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let number = match digits.parse::<u64>() {
+        Ok(number) if !digits.starts_with('+') => i128::from(number),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => i128::from(u64::MAX),
+        _ => return Err("invalid syntax"),
+    };
+    let number = if negative { -number } else { number };
+    number.try_into().map_err(|_| "value out of range")
 }
 
 impl Query {
@@ -59,19 +77,121 @@ impl Query {
         self.has(key) && !matches!(self.get(key).to_ascii_lowercase().as_str(), "0" | "false")
     }
 
-    /// A whole number; `None` where it is missing.
+    /// A whole number; `None` where it is missing (Go's `strconv.ParseInt`).
     ///
     /// # Errors
-    /// 400 for anything else.
-    pub fn number(&self, key: &str) -> Result<Option<i64>, Status> {
-        match self.get(key) {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| {
-                Status::bad_request(format!(
-                    "strconv.ParseInt: parsing {}: invalid syntax",
-                    quote(text)
-                ))
-            }),
+    /// Go's sentence, for a 400.
+    pub fn number(&self, key: &str) -> Result<Option<i64>, String> {
+        if !self.has(key) {
+            return Ok(None);
+        }
+        let text = self.get(key);
+        parse_int(text)
+            .map(Some)
+            .map_err(|why| format!("strconv.ParseInt: parsing {}: {why}", quote(text)))
+    }
+
+    /// Whether it can be ListOptions, of whatever kind of object
+    /// (`ParameterCodec.DecodeParameters`).
+    ///
+    /// # Errors
+    /// Kubernetes' sentence, for a 400.
+    pub fn check_list_options(&self) -> Result<(), String> {
+        for key in ["timeoutSeconds", "limit"] {
+            self.number(key)?;
+        }
+        selector::check_syntax(self.get("labelSelector"), self.get("fieldSelector"))
+    }
+
+    /// Whether a watch sends what is there before anything else; by default where it
+    /// begins nowhere (`SetListOptionsDefaults`, which does not know watches by path).
+    pub fn sends_initial_events(&self) -> Option<bool> {
+        if self.has("sendInitialEvents") {
+            return Some(self.flag("sendInitialEvents"));
+        }
+        let from_nowhere = matches!(self.get("resourceVersion"), "" | "0");
+        let by_default =
+            from_nowhere && self.flag("watch") && self.get("resourceVersionMatch").is_empty();
+        by_default.then_some(true)
+    }
+
+    /// Checks the ListOptions in it (apimachinery,
+    /// `pkg/apis/meta/internalversion/validation`).
+    ///
+    /// # Errors
+    /// 400 for what cannot be decoded, 422 for what does not go together.
+    pub fn validate_list_options(&self) -> Result<(), Status> {
+        self.check_list_options().map_err(Status::bad_request)?;
+        let mut causes = Vec::new();
+        let initial = self.has("sendInitialEvents");
+        let matching = match self.get("resourceVersionMatch") {
+            "" if !initial && self.sends_initial_events().is_some() => "NotOlderThan",
+            given => given,
+        };
+        let forbidden =
+            |field: &str, detail: &str| Cause::new(field, Fault::Forbidden, None, detail);
+        let unsupported = |supported: &str| {
+            let value = Value::from(matching);
+            let detail = format!("supported values: {supported}");
+            Cause::new(
+                "resourceVersionMatch",
+                Fault::NotSupported,
+                Some(&value),
+                &detail,
+            )
+        };
+        let of_match = |detail: &str| forbidden("resourceVersionMatch", detail);
+        let continued = !self.get("continue").is_empty();
+        let with_continue =
+            || of_match("resourceVersionMatch is forbidden when continue is provided");
+        if self.flag("watch") {
+            let newer = matching == "NotOlderThan";
+            if initial && !newer {
+                causes.push(of_match(
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ));
+            }
+            if !matching.is_empty() {
+                if self.sends_initial_events().is_none() {
+                    causes.push(of_match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+                }
+                if !newer {
+                    causes.push(unsupported(r#""NotOlderThan""#));
+                }
+                if continued {
+                    causes.push(with_continue());
+                }
+            }
+        } else {
+            if !matching.is_empty() {
+                let version = self.get("resourceVersion");
+                if version.is_empty() {
+                    causes.push(of_match(
+                        "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                    ));
+                }
+                if continued {
+                    causes.push(with_continue());
+                }
+                if !matches!(matching, "Exact" | "NotOlderThan") {
+                    causes.push(unsupported(r#""Exact", "NotOlderThan", """#));
+                }
+                if matching == "Exact" && version == "0" {
+                    causes.push(of_match(
+                        "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+                    ));
+                }
+            }
+            if initial {
+                causes.push(forbidden(
+                    "sendInitialEvents",
+                    "sendInitialEvents is forbidden for list",
+                ));
+            }
+        }
+        match causes.is_empty() {
+            true => Ok(()),
+            false => Err(invalid_options("ListOptions", causes)),
         }
     }
 

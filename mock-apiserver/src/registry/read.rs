@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::cursor::{Cursor, expired};
 use super::kind::Action;
-use super::query::{Query, invalid_options};
-use super::selector::Selector;
+use super::query::Query;
+use super::selector::{Selector, required_name, selects_none};
 use super::store::{State, Stored, key};
 use super::{Answer, Call, Inner, as_item, list_of};
-use crate::wire::{Cause, Fault, Status, quote};
+use crate::wire::{Status, quote};
 
 /// What a list is asked to be, after its parameters were checked.
 pub struct ListOptions {
@@ -58,15 +58,7 @@ impl ListOptions {
     /// # Errors
     /// 400 and 422 in Kubernetes' words.
     pub fn parse(call: &Call<'_>) -> Result<Self, Status> {
-        if call.query.has("sendInitialEvents") {
-            let cause = Cause::new(
-                "sendInitialEvents",
-                Fault::Forbidden,
-                None,
-                "sendInitialEvents is forbidden for list",
-            );
-            return Err(invalid_options("ListOptions", vec![cause]));
-        }
+        call.query.validate_list_options()?;
         Self::parse_query(call, &call.query)
     }
 
@@ -78,67 +70,40 @@ impl ListOptions {
         let version = query.get("resourceVersion");
         let matching = query.get("resourceVersionMatch");
         let continued = query.get("continue");
-        check_match(version, matching, continued)?;
         let selector = Selector::parse(
             call.kind,
             query.get("labelSelector"),
             query.get("fieldSelector"),
         )
         .map_err(Status::bad_request)?;
+        // Where the path names an object, or seems to, the selector may name no other.
+        let fields = query.get("fieldSelector");
+        if !call.name.is_empty()
+            && !selects_none(fields)
+            && required_name(fields).as_deref() != Some(call.name)
+        {
+            return Err(Status::bad_request(
+                "fieldSelector metadata.name doesn't match requested name",
+            ));
+        }
+        let cursor = match continued {
+            "" => None,
+            token => Some(Cursor::parse(token)?),
+        };
         if !continued.is_empty() && !matches!(version, "" | "0") {
             return Err(Status::bad_request(
                 "specifying resource version is not allowed when using continue",
             ));
         }
-        let limit = query.number("limit")?.unwrap_or(0);
-        query.number("timeoutSeconds")?;
+        let limit = query.number("limit").map_err(Status::bad_request)?;
         Ok(Self {
             selector,
-            limit: usize::try_from(limit).unwrap_or(0),
+            limit: usize::try_from(limit.unwrap_or(0)).unwrap_or(0),
             revision: parse_revision(version)
                 .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?,
             exact: matching == "Exact",
-            cursor: match continued {
-                "" => None,
-                token => Some(Cursor::parse(token)?),
-            },
+            cursor,
         })
-    }
-}
-
-fn check_match(version: &str, matching: &str, continued: &str) -> Result<(), Status> {
-    let forbidden = |detail: &str| {
-        Err(invalid_options(
-            "ListOptions",
-            vec![Cause::new(
-                "resourceVersionMatch",
-                Fault::Forbidden,
-                None,
-                detail,
-            )],
-        ))
-    };
-    match matching {
-        "" => Ok(()),
-        _ if version.is_empty() => {
-            forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
-        }
-        _ if !continued.is_empty() => {
-            forbidden("resourceVersionMatch is forbidden when continue is provided")
-        }
-        "Exact" if version == "0" => {
-            forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
-        }
-        "Exact" | "NotOlderThan" => Ok(()),
-        other => Err(invalid_options(
-            "ListOptions",
-            vec![Cause::new(
-                "resourceVersionMatch",
-                Fault::NotSupported,
-                Some(&Value::from(other)),
-                r#"supported values: "Exact", "NotOlderThan", """#,
-            )],
-        )),
     }
 }
 

@@ -121,22 +121,50 @@ fn field_value(kind: &Kind, object: &Value, field: &str) -> String {
 }
 
 fn parse_fields(kind: &Kind, selector: &str) -> Result<Vec<FieldTerm>, String> {
-    let mut terms = Vec::new();
-    for part in split_terms(selector) {
-        if part.is_empty() {
-            continue;
-        }
-        let (field, equal, value) = split_field(&part)
+    let terms = terms(selector)?;
+    terms
+        .iter()
+        .try_for_each(|term| check_field(kind, &term.field))?;
+    Ok(terms)
+}
+
+/// The terms of a selector of fields of whatever kind, in the order in which
+/// Kubernetes looks at them (`fields.ParseSelector`).
+fn terms(selector: &str) -> Result<Vec<FieldTerm>, String> {
+    let mut parts = split_terms(selector);
+    parts.sort_unstable();
+    let parts = parts.iter().filter(|part| !part.is_empty());
+    let term = |part: &String| {
+        let (field, equal, value) = split_field(part)
             .ok_or_else(|| format!("invalid selector: '{selector}'; can't understand '{part}'"))?;
-        let value = unescape(value).ok_or_else(|| format!("invalid field selector: {part}"))?;
-        check_field(kind, field)?;
-        terms.push(FieldTerm {
+        Ok(FieldTerm {
             field: field.to_owned(),
             equal,
-            value,
-        });
-    }
-    Ok(terms)
+            value: unescape(value)?,
+        })
+    };
+    parts.map(term).collect()
+}
+
+/// Whether both can be read, as far as that is no matter of what is selected.
+///
+/// # Errors
+/// Kubernetes' sentence, for a 400.
+pub fn check_syntax(labels: &str, fields: &str) -> Result<(), String> {
+    parse_labels(labels)?;
+    terms(fields).map(drop)
+}
+
+/// Whether a selector of fields has no terms.
+pub fn selects_none(fields: &str) -> bool {
+    terms(fields).is_ok_and(|terms| terms.is_empty())
+}
+
+/// The one name that a selector of fields can match (`RequiresExactMatch`).
+pub fn required_name(fields: &str) -> Option<String> {
+    let mut terms = terms(fields).ok()?.into_iter();
+    let name = terms.find(|term| term.equal && term.field == "metadata.name");
+    name.map(|term| term.value)
 }
 
 /// Whether this is a selector of labels at all.
@@ -146,9 +174,7 @@ pub fn is_of_labels(selector: &str) -> bool {
 
 /// Whether this is a selector of fields at all, of whatever kind.
 pub fn is_of_fields(selector: &str) -> bool {
-    split_terms(selector).iter().all(|term| {
-        term.is_empty() || split_field(term).is_some_and(|(_, _, value)| unescape(value).is_some())
-    })
+    terms(selector).is_ok()
 }
 
 /// Splits at commas that are not escaped.
@@ -180,20 +206,32 @@ fn split_field(term: &str) -> Option<(&str, bool, &str)> {
     None
 }
 
-fn unescape(value: &str) -> Option<String> {
+/// `fields.UnescapeValue`.
+fn unescape(value: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut chars = value.chars();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => match chars.next()? {
-                c @ ('\\' | ',' | '=') => out.push(c),
-                _ => return None,
+            '\\' => match chars.next() {
+                Some(c @ ('\\' | ',' | '=')) => out.push(c),
+                other => {
+                    let sequence: String = ['\\'].into_iter().chain(other).collect();
+                    return Err(format!(
+                        "invalid field selector: invalid escape sequence: {sequence}"
+                    ));
+                }
             },
-            ',' | '=' => return None,
+            // Go prints the letter as a number.
+            ',' | '=' => {
+                return Err(format!(
+                    "invalid field selector: unescaped character in value: {}",
+                    u32::from(c)
+                ));
+            }
             c => out.push(c),
         }
     }
-    Some(out)
+    Ok(out)
 }
 
 fn check_field(kind: &Kind, field: &str) -> Result<(), String> {
@@ -531,11 +569,43 @@ mod tests {
         "nonsense",
         "invalid selector: 'nonsense'; can't understand 'nonsense'"
     )]
+    #[case(
+        Id::Pod,
+        "spec.nodeName=a,nonsense,ah",
+        "invalid selector: 'spec.nodeName=a,nonsense,ah'; can't understand 'ah'"
+    )]
+    #[case(
+        Id::Pod,
+        "metadata.name=a=b",
+        "invalid field selector: unescaped character in value: 61"
+    )]
+    #[case(
+        Id::Pod,
+        r"metadata.name=a\b",
+        r"invalid field selector: invalid escape sequence: \b"
+    )]
+    #[case(
+        Id::Pod,
+        r"metadata.name=a\",
+        r"invalid field selector: invalid escape sequence: \"
+    )]
     fn an_unknown_field_is_refused(#[case] id: Id, #[case] fields: &str, #[case] why: &str) {
         assert_eq!(
             Selector::parse(id.kind(), "", fields).expect_err("refused"),
             why
         );
+    }
+
+    #[rstest]
+    #[case("metadata.name=a", Some("a"))]
+    #[case("metadata.name==a", Some("a"))]
+    #[case(r"metadata.name=a\,b", Some("a,b"))]
+    #[case("x=y,metadata.name=b,metadata.name=a", Some("a"))]
+    #[case("metadata.name!=a", None)]
+    #[case("metadata.name=a,x", None)]
+    #[case("metadata.names=a", None)]
+    fn a_name_is_required(#[case] fields: &str, #[case] name: Option<&str>) {
+        assert_eq!(required_name(fields).as_deref(), name);
     }
 
     /// The selectors of `TestGetAuthorizerAttributes` (apiserver,

@@ -132,8 +132,9 @@ pub fn refusal(call: &Call<'_>) -> Status {
 /// `response` to a question about objects that are not stored, with warnings
 /// that they are not, and that Kubernetes has given their kind up.
 pub fn warned(call: &Call<'_>, mut response: Response) -> Response {
-    let reading = call.parts.method == Method::GET;
-    if reading && call.kind.id == Id::Unstored && !asked_by_the_way(call.kind) {
+    // Whoever deletes all that there are is told of none, too.
+    let answered = matches!(call.parts.method, Method::GET | Method::DELETE);
+    if answered && call.kind.id == Id::Unstored && !asked_by_the_way(call.kind) {
         let told = deprecation(call.kind).into_iter().chain([NONE]);
         for warning in told.filter_map(wire::warning) {
             response.headers_mut().append(WARNING, warning);

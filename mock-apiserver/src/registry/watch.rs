@@ -18,13 +18,13 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 use tokio::sync::watch::Receiver;
 
-use super::query::{Query, invalid_options};
+use super::query::Query;
 use super::read::{ListOptions, parse_revision};
 use super::selector::Selector;
 use super::store::{Compacted, Event, State, Stored};
 use super::{Call, Registry, table};
 use crate::request::RequestInfo;
-use crate::wire::{Cause, Fault, Media, Negotiated, Status, json as spelling};
+use crate::wire::{Media, Negotiated, Status, json as spelling};
 
 /// A watch without `timeoutSeconds` ends after this long and up to as long
 /// again, so that not all clients come back at once.
@@ -82,12 +82,14 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
             "application/vnd.kubernetes.protobuf;stream=watch",
         ]));
     }
+    call.query.validate_list_options()?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
-    let initial = initial_events(&call.query, bookmarks)?;
+    let initial = call.query.sends_initial_events();
     let mut options = call.query.clone();
     options.remove("resourceVersion");
     options.remove("resourceVersionMatch");
     options.remove("limit");
+    options.remove("continue");
     let selector = ListOptions::parse_query(call, &options)?.selector;
     // The watch of a single object is one with a selector for its name.
     let selector = if call.name.is_empty() {
@@ -98,7 +100,11 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
     let from = parse_revision(call.query.get("resourceVersion")).map_err(Status::unclassified)?;
     let inner = &registry.0;
     let now = inner.clock.now();
-    let timeout = match call.query.number("timeoutSeconds")? {
+    let timeout = match call
+        .query
+        .number("timeoutSeconds")
+        .map_err(Status::bad_request)?
+    {
         Some(seconds) if seconds > 0 => Duration::from_secs(seconds.unsigned_abs()),
         _ => MIN_TIMEOUT.mul_f64(1.0 + rand::rng().random_range(0.0..1.0)),
     };
@@ -133,55 +139,6 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
-}
-
-/// Whether the objects that are there already come first, with a bookmark
-/// behind them (`sendInitialEvents`).
-fn initial_events(query: &Query, bookmarks: bool) -> Result<Option<bool>, Status> {
-    let forbidden = |field: &str, detail: &str| {
-        Err(invalid_options(
-            "ListOptions",
-            vec![Cause::new(field, Fault::Forbidden, None, detail)],
-        ))
-    };
-    let matching = query.get("resourceVersionMatch");
-    if !query.has("sendInitialEvents") {
-        if !matching.is_empty() {
-            return forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            );
-        }
-        // `SetListOptionsDefaults`, which does not know watches by path.
-        let from_nowhere = matches!(query.get("resourceVersion"), "" | "0");
-        return Ok((from_nowhere && query.flag("watch")).then_some(true));
-    }
-    if matching != "NotOlderThan" {
-        return if matching.is_empty() {
-            forbidden(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            )
-        } else {
-            Err(invalid_options(
-                "ListOptions",
-                vec![Cause::new(
-                    "resourceVersionMatch",
-                    Fault::NotSupported,
-                    Some(&Value::from(matching)),
-                    r#"supported values: "NotOlderThan""#,
-                )],
-            ))
-        };
-    }
-    let wanted = query.flag("sendInitialEvents");
-    if wanted && !bookmarks {
-        return forbidden(
-            "allowWatchBookmarks",
-            "sendInitialEvents requires setting allowWatchBookmarks to true",
-        );
-    }
-    Ok(Some(wanted))
 }
 
 fn add(at: Timestamp, by: SignedDuration) -> Timestamp {

@@ -189,11 +189,13 @@ fn walk(at: &str, ours: &Value, theirs: &Value, found: &mut Vec<Difference>) {
 }
 
 /// Members that differ from server to server, wherever they are.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
     "deletionTimestamp",
+    // It has the revision in it.
+    "continue",
     "auditID",
     "requestReceivedTimestamp",
     "stageTimestamp",
@@ -242,9 +244,25 @@ pub fn common(value: &Value, words: &[(String, &str)]) -> Value {
             json!("a time")
         }
         Value::String(text) if is_age(text) => json!("an age"),
-        Value::String(text) => Value::String(plain(text, words)),
+        Value::String(text) => Value::String(plain(&without_own(text), words)),
         other => other.clone(),
     }
+}
+
+/// A text that quotes an object, without its own of what differs from server to server.
+fn without_own(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in ["uid", "resourceVersion", "creationTimestamp"] {
+        let before = format!("\\\"{name}\\\":\\\"");
+        let mut parts = text.split(before.as_str());
+        let mut kept = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            kept += &before;
+            kept += part.find("\\\"").map_or(part, |end| &part[end..]);
+        }
+        text = kept;
+    }
+    text
 }
 
 /// What a real server's own parts keep in the cluster.

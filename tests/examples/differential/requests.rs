@@ -73,7 +73,7 @@ impl Request {
 
     /// Whether it is answered line by line.
     pub fn watches(&self) -> bool {
-        self.target.contains("watch=") || self.target.contains("/watch/")
+        self.target.contains("watch=true") || self.target.contains("/watch/")
     }
 
     /// Whether it deletes something that waits for what depends on it.
@@ -532,36 +532,62 @@ fn name(rng: &mut ChaCha8Rng) -> &'static str {
     pick(rng, &["a", "b", "c", "d"])
 }
 
+/// What lists and watches are asked with, some of it wrong. What cannot be decoded
+/// also decides whether a name is required, and so who may.
+const OPTIONS: &[&str] = &[
+    "limit=500",
+    "limit=-1",
+    "limit=x",
+    "limit=",
+    "limit=%2B5",
+    "limit=99999999999999999999",
+    "labelSelector=a%3Db",
+    "labelSelector=a+in+(b",
+    "labelSelector=!a",
+    "labelSelector=!!",
+    "fieldSelector=metadata.name%3Da",
+    "fieldSelector=metadata.name%3Da",
+    "fieldSelector=metadata.name==a",
+    "fieldSelector=metadata.name!=a",
+    "fieldSelector=metadata.name=b,metadata.name=a",
+    "fieldSelector=metadata.name=a,x",
+    "fieldSelector=metadata.name=a=b",
+    "fieldSelector=metadata.name=a%5Cb",
+    "fieldSelector=metadata.name=a%5C",
+    "fieldSelector=metadata.name=a;",
+    "fieldSelector=metadata.name=a%zz",
+    "fieldSelector=spec.x%3Da",
+    "resourceVersion=0",
+    "resourceVersion=x",
+    "resourceVersion=999999999",
+    "resourceVersionMatch=Exact",
+    "continue=x",
+    "pretty=true",
+    "timeoutSeconds=x",
+    "timeoutSeconds=",
+    "allowWatchBookmarks=x",
+    "allowWatchBookmarks=true",
+    "sendInitialEvents=true",
+    "watch=0",
+    "unknown=1",
+];
+
+/// None to three of them.
+fn options(rng: &mut ChaCha8Rng) -> String {
+    let count = rng.random_range(0..=3);
+    let options: Vec<&str> = (0..count).map(|_| pick(rng, OPTIONS)).collect();
+    options.join("&")
+}
+
 fn read(rng: &mut ChaCha8Rng) -> Request {
     let place = place(rng);
     let who = who(rng);
     let target = if chance(rng, 50) {
         format!("{}/{}", place.collection, name(rng))
     } else {
-        let query = pick(
-            rng,
-            &[
-                "",
-                "",
-                "?limit=500",
-                "?labelSelector=a%3Db",
-                "?labelSelector=a+in+(b",
-                "?fieldSelector=metadata.name%3Da",
-                "?fieldSelector=spec.x%3Da",
-                "?resourceVersion=0",
-                "?resourceVersion=x",
-                "?resourceVersion=999999999",
-                "?labelSelector=!a",
-                "?continue=x",
-                "?limit=-1",
-                "?limit=x",
-                "?pretty=true",
-                "?timeoutSeconds=x",
-                "?resourceVersionMatch=Exact",
-                "?allowWatchBookmarks=x",
-                "?unknown=1",
-            ],
-        );
+        let options = options(rng);
+        let query = if options.is_empty() { "" } else { "?" };
+        let query = format!("{query}{options}");
         format!("{}{query}", place.collection)
     };
     if chance(rng, 5) {
@@ -598,16 +624,9 @@ fn watch(rng: &mut ChaCha8Rng, who: Who, place: &Place) -> Request {
         let rest = place.collection.trim_start_matches(base);
         format!("{base}/watch{rest}?{timeout}")
     };
-    let more = pick(
-        rng,
-        &[
-            "",
-            "&resourceVersion=0",
-            "&resourceVersion=x",
-            "&allowWatchBookmarks=true",
-            "&fieldSelector=metadata.name%3Da",
-        ],
-    );
+    let options = options(rng);
+    let more = if options.is_empty() { "" } else { "&" };
+    let more = format!("{more}{options}");
     Request::new(who, "GET", format!("{target}{more}")).with("accept", "application/json")
 }
 

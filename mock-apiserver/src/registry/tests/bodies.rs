@@ -297,6 +297,52 @@ async fn a_patch_cannot_say_that_an_object_is_of_another_kind(
     assert_eq!(server.get(&one).await.text, before);
 }
 
+/// Of an object that was looked into, the library that merges has the keys in order.
+#[tokio::test]
+async fn a_refused_patch_shows_what_it_would_have_made() {
+    let server = server();
+    let uri = "/api/v1/namespaces/default/configmaps";
+    server.post(uri, &config_map("c")).await.expect(201);
+    let at = |validation: &str| format!("{uri}/c?fieldValidation={validation}");
+    let operations = json!([{"op": "add", "path": "/x", "value": {"b": 1, "a": 2}}]);
+    for (format, patch, shown) in [
+        (
+            MERGE_PATCH,
+            json!({"x": {"b": {"d": 1, "c": null, "a": 2}}}),
+            r#"\"x\":{\"b\":{\"a\":2,\"d\":1}}}"#,
+        ),
+        (JSON_PATCH, operations, r#"\"x\":{\"b\":1,\"a\":2}}"#),
+    ] {
+        let refused = server
+            .patch(&at("Strict"), format, &patch)
+            .await
+            .expect(422);
+        let message = refused.message();
+        let begins = r#" "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\",\"data\":{"#;
+        assert!(message.starts_with(begins), "{message}");
+        assert!(message.contains(shown), "{message}");
+    }
+    let list = json!([{"b": null, "a": 1}]);
+    let refused = server
+        .patch(&at("Ignore"), MERGE_PATCH, &list)
+        .await
+        .expect(422);
+    let begins = r#" "" is invalid: patch: Invalid value: "[{\"a\":1}]": couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type struct { APIVersion"#;
+    assert!(
+        refused.message().starts_with(begins),
+        "{}",
+        refused.message()
+    );
+    let refused = server
+        .patch(&at("Strict"), MERGE_PATCH, &list)
+        .await
+        .expect(400);
+    assert_eq!(
+        refused.message(),
+        "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+    );
+}
+
 #[tokio::test]
 async fn an_object_keeps_its_kind_where_a_patch_is_taken() {
     let server = server();

@@ -228,6 +228,12 @@ async fn a_dry_run_leaves_nothing_behind() {
         .json();
     assert!(!dry["metadata"]["uid"].is_null());
     server.get(&format!("{uri}/c")).await.expect(404);
+    // What the storage would not take comes back as it was sent.
+    let mut versioned = config_map("c");
+    versioned["metadata"]["resourceVersion"] = json!("1");
+    let dry = server.post(&format!("{uri}?dryRun=All"), &versioned).await;
+    assert_eq!(dry.expect(201).json()["metadata"]["resourceVersion"], "1");
+    server.post(uri, &versioned).await.expect(500);
     server.post(uri, &config_map("c")).await.expect(201);
     server
         .patch(

@@ -355,3 +355,72 @@ async fn a_list_does_not_send_initial_events() {
         );
     }
 }
+
+/// What a real server said of requests with more than one thing wrong, and of some with
+/// nothing wrong that were refused here (`just differential`).
+#[rstest]
+#[case("/api/v1/pods?resourceVersionMatch=Exact&continue=x", 422, r#"ListOptions.meta.k8s.io "" is invalid: [resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided]"#)]
+#[case(
+    "/api/v1/pods?continue=x&resourceVersion=9",
+    400,
+    "invalid continue token: continue key is not valid: illegal base64 data at input byte 0"
+)]
+#[case(
+    "/api/v1/pods?limit=x&fieldSelector=nonsense&resourceVersionMatch=y",
+    400,
+    r#"strconv.ParseInt: parsing "x": invalid syntax"#
+)]
+#[case(
+    "/api/v1/pods?limit=",
+    400,
+    r#"strconv.ParseInt: parsing "": invalid syntax"#
+)]
+#[case(
+    "/api/v1/pods?limit=99999999999999999999",
+    400,
+    r#"strconv.ParseInt: parsing "99999999999999999999": value out of range"#
+)]
+#[case(
+    "/api/v1/pods?timeoutSeconds=--1",
+    400,
+    r#"strconv.ParseInt: parsing "--1": invalid syntax"#
+)]
+#[case("/api/v1/pods?limit=%2B5", 200, "")]
+#[case("/api/v1/pods?fieldSelector=nonsense;&limit=5", 200, "")]
+#[case(
+    "/api/v1/pods?watch=1&limit=x",
+    400,
+    r#"strconv.ParseInt: parsing "x": invalid syntax"#
+)]
+#[case("/api/v1/pods?watch=1&continue=x&resourceVersionMatch=Exact", 422, r#"ListOptions.meta.k8s.io "" is invalid: [resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided, resourceVersionMatch: Unsupported value: "Exact": supported values: "NotOlderThan", resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided]"#)]
+#[case("/api/v1/pods?watch=1&continue=x", 422, r#"ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"#)]
+#[case(
+    "/api/v1/watch/namespaces/default/pods/p?fieldSelector=metadata.name=q",
+    400,
+    "fieldSelector metadata.name doesn't match requested name"
+)]
+#[tokio::test]
+async fn options_of_lists_are_read_and_checked_as_kubernetes_does(
+    #[case] uri: &str,
+    #[case] code: u16,
+    #[case] message: &str,
+) {
+    let reply = server().get(uri).await.expect(code);
+    assert_eq!(reply.message(), message);
+}
+
+#[tokio::test]
+async fn a_watch_without_bookmarks_has_no_end_of_what_was_there() {
+    let server = server();
+    let query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    let mut watch = server
+        .watch(&format!("/api/v1/namespaces?{query}"), "")
+        .await;
+    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+        assert_eq!(watch.brief().await, ("ADDED".to_owned(), name.to_owned()));
+    }
+    let uri = "/api/v1/namespaces";
+    let namespace = json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "n"}});
+    server.post(uri, &namespace).await.expect(201);
+    assert_eq!(watch.brief().await, ("ADDED".to_owned(), "n".to_owned()));
+}
