@@ -334,6 +334,7 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
+        .max_buf_size(HEADER_SIZE as usize)
         .header_read_timeout(HEADER_LIMIT);
     builder
         .http2()
@@ -426,6 +427,36 @@ mod tests {
         shutdown.cancel();
         served.await.expect("the loop ends");
         assert!(TcpStream::connect(addr).await.is_err());
+    }
+
+    /// As Go's servers do, over HTTP/1.1 as over HTTP/2.
+    #[tokio::test]
+    async fn a_head_of_almost_a_mebibyte_is_read_and_a_longer_one_is_431() {
+        let ca = Ca::new("edge", now()).expect("a CA");
+        let leaf = ca.issue_server(&["127.0.0.1"], now()).expect("a leaf");
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("bound");
+        let addr = listener.addr();
+        let tls = leaf.server_config().expect("TLS");
+        tokio::spawn(listener.serve(tls, tell_peer(), CancellationToken::new()));
+        for (bytes, begins) in [(1_040_000, "HTTP/1.1 200"), (1_060_000, "HTTP/1.1 431")] {
+            let config = client_config(ca.roots().expect("roots")).expect("a client");
+            let tcp = TcpStream::connect(addr).await.expect("a connection");
+            let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+            let name = "127.0.0.1".try_into().expect("a name");
+            let tls = connector.connect(name, tcp).await.expect("TLS");
+            let (mut read, mut write) = tokio::io::split(tls);
+            let token = "a".repeat(bytes);
+            let head = format!(
+                "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {token}\r\n\r\n"
+            );
+            // Who is refused may not get all of it out.
+            tokio::spawn(async move { drop(write.write_all(head.as_bytes()).await) });
+            let mut answer = [0; 12];
+            read.read_exact(&mut answer).await.expect("an answer");
+            assert_eq!(String::from_utf8_lossy(&answer), begins);
+        }
     }
 
     #[tokio::test]
