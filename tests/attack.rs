@@ -61,7 +61,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// `rolecall attack`, in a folder of its own. No token is ever printed.
-fn attack(folder: &Path, arguments: &[&str], input: &str) -> Result<Ran, Stop> {
+pub fn attack(folder: &Path, arguments: &[&str], input: &str) -> Result<Ran, Stop> {
     let mut command = Command::new(programs::rolecall());
     command
         .arg("attack")

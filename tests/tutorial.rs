@@ -9,8 +9,11 @@ use crate::programs;
 use crate::rig::{Up, check, eventually};
 use crate::table::Row;
 
-const USER: &str = "test@kubedemy.io";
+/// Who logs in.
+pub const USER: &str = "test@kubedemy.io";
 const TEMPORARY: &str = "H3lloW@rlD";
+/// The person's own, from the first login on.
+pub const PASSWORD: &str = "N3w-H3lloW@rlD";
 
 /// The whole way, with the newest kubectl.
 pub const ROWS: [Row; 1] = [("tutorial::steps_1_to_9_with_kubectl_v1.37", |up| {
@@ -159,7 +162,7 @@ fn steps(up: &Up, kubectl: &'static str) -> Result<(), Stop> {
             format!("no {decision} of {USER} with reason {reason:?} in the audit log")
         })?;
     }
-    for secret in [token.as_str(), TEMPORARY, "N3w-H3lloW@rlD"] {
+    for secret in [token.as_str(), TEMPORARY, PASSWORD] {
         check(!audit.contains(secret), || {
             "a secret is in the audit log".to_owned()
         })?;
@@ -368,7 +371,7 @@ pub fn associated(up: &Up, pool: &str, client: &str) -> Result<(), Stop> {
 
 /// The person logs in for the first time, and chooses a password.
 pub fn log_in(up: &Up, pool: &str, client: &str) -> Result<Session, Stop> {
-    up.login(pool, client, USER, TEMPORARY, "N3w-H3lloW@rlD")
+    up.login(pool, client, USER, TEMPORARY, PASSWORD)
 }
 
 /// Step 6, and the wait.

@@ -251,6 +251,11 @@ impl Instance {
         &self.ready
     }
 
+    /// Whether its cluster is one that was kept.
+    pub fn reused(&self) -> bool {
+        self.rig.reused()
+    }
+
     /// Waits until somebody asks for the end over the control interface.
     pub async fn asked_to_stop(&self) {
         self.rig.shutdown().cancelled().await;
@@ -268,6 +273,15 @@ impl Instance {
         browse::close(&self.ready.paths.browser_profile).await;
         self.rig.stop().await;
     }
+}
+
+/// Whom a cluster of [`Running::status`] trusts: whom EKS told it, or its own file.
+pub fn trusted(cluster: &Value) -> Vec<&Value> {
+    let told = Some(&cluster["identityProvider"]).filter(|told| !told.is_null());
+    let by_file = cluster["authenticationConfiguration"].as_array();
+    told.into_iter()
+        .chain(by_file.into_iter().flatten())
+        .collect()
 }
 
 fn describe(rig: &Rig, dir: &Path) -> Ready {
@@ -564,7 +578,17 @@ impl Running {
             let text = value.as_str().map(str::to_owned);
             text.ok_or_else(|| none(missing))
         };
-        let trust = &found["identityProvider"];
+        let all = trusted(found);
+        // Who names no other logs in at the instance's own pages.
+        let ours = format!("{}/", self.ready.issuer_base);
+        let is_ours = |trust: &&&Value| {
+            trust["issuer"]
+                .as_str()
+                .unwrap_or_default()
+                .starts_with(&ours)
+        };
+        let trust = all.iter().find(is_ours).or(all.first());
+        let trust = trust.map_or(&Value::Null, |trust| trust);
         let untrusting =
             "it trusts no issuer yet; `aws eks associate-identity-provider-config` tells it of one";
         Ok(KubeloginEntry {

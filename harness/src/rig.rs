@@ -22,6 +22,7 @@ use crate::aws::eks::state::{ClusterRef, ClusterStatus, CreateCluster, Eks, Prov
 use crate::aws::ids::Ids;
 use crate::aws::keys::AccessKeys;
 use crate::client::{AwsClient, Broken, Endpoint};
+use crate::cluster::authn::Trust;
 use crate::cluster::control_plane::assets;
 use crate::cluster::existing::Access;
 use crate::cluster::kind::by_hand;
@@ -277,6 +278,8 @@ pub struct Rig {
     tasks: JoinSet<()>,
     /// Where the proxy is, where names are AWS'.
     proxy: Option<String>,
+    /// Whether the ready cluster is one that was kept.
+    reused: bool,
 }
 
 impl Rig {
@@ -305,6 +308,7 @@ impl Rig {
             Some(tools) if config.reuse => kept::find(&made_as(&config), &tools.docker),
             _ => None,
         };
+        let reused = kept.is_some();
         let (port, proxy_port) = match &kept {
             Some(kept) => (kept.identity.port, kept.identity.proxy_port),
             None => (config.port, config.names.proxy_port()),
@@ -445,6 +449,7 @@ impl Rig {
             shutdown,
             tasks,
             proxy: proxy_url,
+            reused,
         })
     }
 
@@ -468,6 +473,11 @@ impl Rig {
     /// How it was set up.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether the ready cluster is one that was kept.
+    pub fn reused(&self) -> bool {
+        self.reused
     }
 
     /// The CA of the front door.
@@ -699,22 +709,20 @@ impl Control {
                     ClusterStatus::Failed(reason) => format!("FAILED: {reason}"),
                 };
                 let provider = record.provider.map(|provider| {
-                    json!({
-                        "name": provider.name,
-                        "issuer": provider.trust.issuer_url,
-                        "clientId": provider.trust.client_id,
-                        "usernameClaim": provider.trust.username_claim,
-                        "usernamePrefix": provider.trust.username_prefix,
-                        "groupsClaim": provider.trust.groups_claim,
-                        "groupsPrefix": provider.trust.groups_prefix,
-                        "requiredClaims": provider.trust.required_claims,
-                        "status": match provider.status {
-                            ProviderStatus::Creating => "CREATING",
-                            ProviderStatus::Active => "ACTIVE",
-                            ProviderStatus::Deleting => "DELETING",
-                        },
-                        "trouble": provider.trouble,
-                    })
+                    let mut told = issuer(&provider.trust, provider.trouble);
+                    told["name"] = Value::from(provider.name);
+                    told["status"] = Value::from(match provider.status {
+                        ProviderStatus::Creating => "CREATING",
+                        ProviderStatus::Active => "ACTIVE",
+                        ProviderStatus::Deleting => "DELETING",
+                    });
+                    told
+                });
+                let by_file = record.running.as_ref().map(|running| running.by_file());
+                let by_file = by_file.into_iter().flatten().map(|by_file| {
+                    let mut told = issuer(&by_file.trust, by_file.trouble);
+                    told["audiences"] = Value::from(by_file.audiences);
+                    told
                 });
                 json!({
                     "name": record.new.name,
@@ -727,6 +735,7 @@ impl Control {
                     }),
                     "limits": record.running.as_ref().map(|running| running.capabilities().limits()),
                     "identityProvider": provider,
+                    "authenticationConfiguration": by_file.collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -737,6 +746,20 @@ impl Control {
         }
         status
     }
+}
+
+/// An issuer that a cluster trusts.
+fn issuer(trust: &Trust, trouble: Option<String>) -> Value {
+    json!({
+        "issuer": trust.issuer_url,
+        "clientId": trust.client_id,
+        "usernameClaim": trust.username_claim,
+        "usernamePrefix": trust.username_prefix,
+        "groupsClaim": trust.groups_claim,
+        "groupsPrefix": trust.groups_prefix,
+        "requiredClaims": trust.required_claims,
+        "trouble": trouble,
+    })
 }
 
 async fn review(webhook: &IamWebhook, body: Body) -> Response<Body> {

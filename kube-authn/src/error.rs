@@ -134,6 +134,17 @@ pub enum ConfigError {
     Cel(String),
 }
 
+impl ConfigError {
+    /// The same error of the `i`th entry of `jwt`, with the whole path.
+    #[must_use]
+    pub fn of_entry(self, i: usize) -> Self {
+        match self {
+            Self::Cel(field) => Self::Cel(format!("jwt[{i}].{field}")),
+            error => error,
+        }
+    }
+}
+
 /// `utilerrors.NewAggregate(…).Error()`: one error plainly, several in brackets,
 /// each text once.
 pub(crate) fn aggregate(errors: &[String]) -> String {

@@ -59,11 +59,12 @@ pub struct Config {
     /// Whether requests without credentials are let in as
     /// `system:anonymous`, which they are by default.
     pub anonymous: bool,
-    /// The API server's own audience, `--service-account-issuer`.
-    pub service_account_issuer: String,
     /// PEM of its own CA, which every namespace has in `kube-root-ca.crt`.
     pub cluster_ca_pem: String,
 }
+
+/// The API server's own audience, and so no issuer to trust (`--service-account-issuer`).
+pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
 
 impl Default for Config {
     fn default() -> Self {
@@ -77,7 +78,6 @@ impl Default for Config {
             timing: Timing::default(),
             egress: authn::Egress::default(),
             anonymous: true,
-            service_account_issuer: "https://kubernetes.default.svc".to_owned(),
             cluster_ca_pem: String::new(),
         }
     }
@@ -108,7 +108,7 @@ impl ApiServer {
                 config.timing,
                 config.egress,
                 config.anonymous,
-                vec![config.service_account_issuer],
+                vec![SERVICE_ACCOUNT_ISSUER.to_owned()],
             ),
             impersonation: Impersonation::new(authorizer.clone()),
             registry: Registry::new(

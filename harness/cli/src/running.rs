@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use harness::cluster::kubeconfig::save;
-use harness::instance::{Error, Ready, Running};
+use harness::instance::{Error, Ready, Running, trusted};
 use harness::login::browser;
 use harness::{browse, process};
 use serde_json::{Value, json};
@@ -154,21 +154,26 @@ pub async fn status(options: Json) -> Result<u8, Stop> {
         for limit in cluster["limits"].as_array().into_iter().flatten() {
             let _ = writeln!(text, "  {}", word(limit));
         }
-        let provider = &cluster["identityProvider"];
-        if provider.is_null() {
-            text.push_str("  trusts no issuer yet: aws eks associate-identity-provider-config\n");
-        } else {
-            let _ = writeln!(
-                text,
-                "  {} {}, client {} ({})",
-                word(&provider["status"]),
-                word(&provider["issuer"]),
-                word(&provider["clientId"]),
-                word(&provider["name"])
-            );
-            if let Some(trouble) = provider["trouble"].as_str() {
+        let trusted = trusted(cluster);
+        for issuer in &trusted {
+            let (status, name) = match issuer["name"].as_str() {
+                Some(name) => (word(&issuer["status"]), name),
+                None => ("trusts", "--authentication-config"),
+            };
+            let clients = issuer["audiences"].as_array().into_iter().flatten();
+            let clients: Vec<&str> = clients.map(word).collect();
+            let clients = match clients.as_slice() {
+                [] => word(&issuer["clientId"]).to_owned(),
+                all => all.join(", "),
+            };
+            let issuer_url = word(&issuer["issuer"]);
+            let _ = writeln!(text, "  {status} {issuer_url}, client {clients} ({name})");
+            if let Some(trouble) = issuer["trouble"].as_str() {
                 let _ = writeln!(text, "  but {trouble}");
             }
+        }
+        if trusted.is_empty() {
+            text.push_str("  trusts no issuer yet: aws eks associate-identity-provider-config\n");
         }
     }
     if let Some(proxy) = status["proxy"].as_str() {

@@ -126,12 +126,25 @@ async fn cluster(request: &Request, running: &Running) -> Result<(Kubeconfig, Tr
     let found = all
         .find(|cluster| cluster["name"] == name.as_str())
         .ok_or_else(|| Error::Usage(format!("there is no cluster {name}: rolecall status")))?;
-    if found["identityProvider"].is_null() {
-        return Err(Error::Usage(format!(
+    let mut trusted = instance::trusted(found).into_iter().map(trust_of);
+    let none = || {
+        Error::Usage(format!(
             "cluster {name} trusts no issuer yet, and so refuses every token; `aws eks associate-identity-provider-config` tells it of one"
-        )));
-    }
-    let trust = trust_of(&found["identityProvider"]);
+        ))
+    };
+    let first = trusted.next().ok_or_else(none)?;
+    let theirs = |trust: &Trust| match &request.person {
+        Person::Token(token) => token::decode(token.expose())
+            .is_some_and(|token| token.text("iss") == Some(&trust.issuer_url)),
+        _ => trust
+            .issuer_url
+            .starts_with(&format!("{}/", ready.issuer_base)),
+    };
+    let trust = match theirs(&first) {
+        true => first,
+        // Of several by a file, the one whose token it is or is to be.
+        false => trusted.find(theirs).unwrap_or(first),
+    };
     let kubeconfig = match admin(running, found) {
         Some(admin) => admin,
         None => Kubeconfig {

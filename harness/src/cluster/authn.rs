@@ -30,6 +30,31 @@ pub struct Trust {
     pub required_claims: BTreeMap<String, String>,
 }
 
+impl Trust {
+    /// What `jwt`, which has no CEL, comes to in EKS' words: of several audiences the
+    /// first.
+    pub fn of(jwt: &JwtAuthenticator) -> Self {
+        let mappings = &jwt.claim_mappings;
+        let prefix = |one: &PrefixedClaimOrExpression| {
+            let prefix = one.prefix.clone();
+            prefix.filter(|prefix| !prefix.is_empty())
+        };
+        let groups = &mappings.groups;
+        let rules = jwt.claim_validation_rules.iter();
+        Self {
+            issuer_url: jwt.issuer.url.clone(),
+            client_id: jwt.issuer.audiences.first().cloned().unwrap_or_default(),
+            username_claim: Some(mappings.username.claim.clone()),
+            username_prefix: prefix(&mappings.username).or_else(|| Some("-".to_owned())),
+            groups_claim: Some(groups.claim.clone()).filter(|claim| !claim.is_empty()),
+            groups_prefix: prefix(groups),
+            required_claims: rules
+                .map(|rule| (rule.claim.clone(), rule.required_value.clone()))
+                .collect(),
+        }
+    }
+}
+
 /// What an API server is told.
 #[derive(Clone, Debug, Default)]
 pub struct Rendered {

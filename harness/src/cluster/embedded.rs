@@ -9,7 +9,7 @@ use foundation::listen::Listener;
 use foundation::pki::{Ca, Leaf};
 use futures_util::future::BoxFuture;
 use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
-use mock_apiserver::authn::ConfigFile;
+use mock_apiserver::authn::{ConfigFile, Progress};
 use mock_apiserver::{ApiServer, Timing};
 use rustls::RootCertStore;
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::authn::{self, Trust};
 use super::kubeconfig::Kubeconfig;
-use super::{Capabilities, Cluster, TrustError, reload, serving_names};
+use super::{ByFile, Capabilities, Cluster, TrustError, reload, serving_names};
 
 /// How an embedded cluster is started.
 pub struct Config {
@@ -256,6 +256,23 @@ impl Cluster for Embedded {
                 None => Ok(()),
             }
         })
+    }
+
+    fn by_file(&self) -> Vec<ByFile> {
+        // Before EKS' word nobody but the file has named an issuer.
+        if self.lock_told().by_eks {
+            return Vec::new();
+        }
+        let issuers = self.server.issuers().into_iter();
+        let by_file = issuers.map(|issuer| ByFile {
+            trust: Trust::of(&issuer.configuration),
+            trouble: match issuer.progress {
+                Progress::Failed(why) => Some(format!("its keys cannot be had: {why}")),
+                Progress::Starting | Progress::Ready => None,
+            },
+            audiences: issuer.configuration.issuer.audiences,
+        });
+        by_file.collect()
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -66,6 +66,11 @@ pub trait Cluster: Send + Sync {
     /// cannot be had.
     fn trust<'a>(&'a self, trust: Option<&'a Trust>) -> BoxFuture<'a, Result<(), TrustError>>;
 
+    /// Whom it trusts by a file that it was started with, as long as that counts.
+    fn by_file(&self) -> Vec<ByFile> {
+        Vec::new()
+    }
+
     /// How people become identities there.
     fn identities(&self) -> Identities {
         Identities::Told
@@ -106,6 +111,17 @@ pub trait Cluster: Send + Sync {
 
     /// Stops it; nothing of it is left running.
     fn stop(&self) -> BoxFuture<'_, ()>;
+}
+
+/// An issuer that a cluster trusts by its own AuthenticationConfiguration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByFile {
+    /// Whom, in EKS' words.
+    pub trust: Trust,
+    /// All audiences.
+    pub audiences: Vec<String>,
+    /// Why its tokens cannot be verified.
+    pub trouble: Option<String>,
 }
 
 /// As whom somebody asks; or why a token makes them nobody, which the cluster was

@@ -225,12 +225,12 @@ async fn by_instance(request: &Request, running: &Running) -> Result<Vec<Finding
         }
     }
     let mut found_one = false;
-    for cluster in &clusters {
-        let provider = &cluster["identityProvider"];
+    let trusted = clusters.iter().flat_map(|cluster| {
+        let trusted = instance::trusted(cluster).into_iter();
+        trusted.map(move |issuer| (*cluster, issuer))
+    });
+    for (cluster, provider) in trusted {
         let name = cluster["name"].as_str().unwrap_or_default();
-        if provider.is_null() {
-            continue;
-        }
         let told_by = format!("cluster {name}");
         let mut subject = subject(request, Some(running), trust_of(provider), &told_by).await?;
         let here = kubeconfig
@@ -243,6 +243,10 @@ async fn by_instance(request: &Request, running: &Running) -> Result<Vec<Finding
             _ => admins_server(running, cluster),
         };
         subject.token = subject.token.or_else(|| here.and_then(own_token));
+        // It is looked at beside the issuer whose it is.
+        subject.token = subject
+            .token
+            .filter(|token| !is_of_another(token, cluster, provider));
         subject.kubeconfig = here.cloned();
         if !found_one {
             findings.extend(instances_clock(Some(running), &subject));
@@ -260,6 +264,14 @@ async fn by_instance(request: &Request, running: &Running) -> Result<Vec<Finding
         ));
     }
     Ok(findings)
+}
+
+/// Whether a token is of another issuer that the cluster trusts.
+fn is_of_another(token: &Token, cluster: &Value, provider: &Value) -> bool {
+    let decoded = token::decode(token.raw.expose());
+    let named = decoded.as_ref().and_then(|token| token.text("iss"));
+    let is = |issuer: &Value| named.is_some_and(|named| issuer["issuer"] == named);
+    !is(provider) && instance::trusted(cluster).into_iter().any(is)
 }
 
 fn rig(error: impl std::fmt::Display) -> Error {
@@ -295,6 +307,8 @@ fn provider_state(cluster: &str, provider: &Value) -> Option<Finding> {
     }
     match provider["status"].as_str() {
         Some("ACTIVE") => None,
+        // A file has no state.
+        _ if provider["name"].is_null() => None,
         status => Some(Finding::warning(
             CHECK,
             format!(

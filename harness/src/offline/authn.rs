@@ -67,7 +67,7 @@ impl Judge {
             .enumerate()
             .map(|(i, jwt)| {
                 let made = Authenticator::new(jwt, None).map(|made| made.of(version));
-                made.map_err(|error| unusable(of_entry(i, error).to_string()))
+                made.map_err(|error| unusable(error.of_entry(i).to_string()))
             })
             .collect::<Result<_, _>>()?;
         let keys = KeySet::parse(jwks).map_err(|error| Unusable::Keys(error.to_string()))?;
@@ -155,7 +155,7 @@ pub fn validate(
     let (configuration, mut refused) = read(text, version, own);
     for (i, jwt) in configuration.jwt.iter().enumerate() {
         let expressions = jwt.expressions().into_iter();
-        refused.extend(expressions.map(|field| of_entry(i, ConfigError::Cel(field)).to_string()));
+        refused.extend(expressions.map(|field| ConfigError::Cel(field).of_entry(i).to_string()));
     }
     let forbidden = match profile {
         Profile::Eks => eks::forbids(&configuration),
@@ -177,14 +177,6 @@ pub fn validate(
         Ok(configuration.jwt.len())
     } else {
         Err(faults)
-    }
-}
-
-/// An error of the `i`th entry of `jwt`, with the whole path.
-fn of_entry(i: usize, error: ConfigError) -> ConfigError {
-    match error {
-        ConfigError::Cel(field) => ConfigError::Cel(format!("jwt[{i}].{field}")),
-        error => error,
     }
 }
 

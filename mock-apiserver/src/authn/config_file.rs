@@ -5,11 +5,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use kube_authn::ConfigError;
 use kube_authn::config::AuthenticationConfiguration;
 use kube_rbac::Version;
 
 use super::authn_version;
+use super::issuer::egress_refusal;
 use super::reload::ANONYMOUS_CHANGED;
+use crate::SERVICE_ACCOUNT_ISSUER;
 use crate::wire::{aggregate, yaml};
 
 /// Reads an AuthenticationConfiguration, YAML or JSON. What is JSON is read as it
@@ -41,6 +44,23 @@ pub fn sound(text: &str, version: Version) -> Result<AuthenticationConfiguration
     }
 }
 
+/// What keeps the API server here from starting with `configuration`: its faults, and
+/// what is sound and needs something that is not there.
+fn faults(configuration: &AuthenticationConfiguration) -> Vec<String> {
+    let faults = configuration.validate(&[SERVICE_ACCOUNT_ISSUER.to_owned()]);
+    if !faults.is_empty() {
+        return faults;
+    }
+    let entries = configuration.jwt.iter().enumerate();
+    let lacking = entries.flat_map(|(i, jwt)| {
+        let cel = jwt.first_expression().map(ConfigError::Cel);
+        let cel = cel.map(|error| error.of_entry(i).to_string());
+        let egress = egress_refusal(jwt).map(|error| format!("jwt[{i}]: {error}"));
+        [cel, egress]
+    });
+    lacking.flatten().collect()
+}
+
 /// An AuthenticationConfiguration in a file.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
@@ -63,7 +83,13 @@ impl ConfigFile {
         Ok(Self {
             path: path.to_owned(),
             version,
-            configuration: sound(&text, version)?,
+            configuration: {
+                let configuration = load(&text, version)?;
+                match &*faults(&configuration) {
+                    [] => configuration,
+                    faults => return Err(faults.join("\n")),
+                }
+            },
             seen: path.is_file().then_some(Ok(text)),
         })
     }
@@ -98,7 +124,7 @@ impl ConfigFile {
         self.seen = Some(now.clone());
         Some(now.map_err(Fault::Read).and_then(|text| {
             let new = load(&text, self.version).map_err(Fault::Load)?;
-            let mut faults = new.validate(&[]);
+            let mut faults = faults(&new);
             if new.anonymous != self.configuration.anonymous {
                 faults.push(ANONYMOUS_CHANGED.to_owned());
             }

@@ -23,6 +23,14 @@ use super::keys::{Progress, RemoteKeys, Source};
 /// and sets no limit; who answers for a claim may name any.
 const MAX_OTHERS: usize = 64;
 
+/// What an API server without an egress selector's configuration, which there is
+/// none of here, says of an issuer that wants one (`oidc.New`).
+pub fn egress_refusal(jwt: &JwtAuthenticator) -> Option<String> {
+    let selector = &jwt.issuer.egress_selector_type;
+    let error = "oidc: egress lookup required with egress selector type";
+    (!selector.is_empty()).then(|| format!("{error} {}", crate::wire::quote(selector)))
+}
+
 /// An issuer that is trusted until this is dropped.
 pub struct Issuer {
     authenticator: Authenticator,
@@ -51,12 +59,7 @@ impl Issuer {
     ) -> Result<Self, ConfigError> {
         let version = authn_version(version);
         let authenticator = Authenticator::new(jwt, signing_algs)?.of(version);
-        // As an API server without an egress selector's configuration, which
-        // there is none of here.
-        let selector = &jwt.issuer.egress_selector_type;
-        if !selector.is_empty() {
-            let error = "oidc: egress lookup required with egress selector type";
-            let error = format!("{error} {}", crate::wire::quote(selector));
+        if let Some(error) = egress_refusal(jwt) {
             return Err(ConfigError::Invalid(vec![error]));
         }
         let roots = match jwt.issuer.certificate_authority.as_str() {
@@ -97,6 +100,11 @@ impl Issuer {
         self.authenticator.configuration() == jwt
             && self.signing_algs.as_deref() == signing_algs
             && (own || self.roots.roots == roots.roots)
+    }
+
+    /// What it was made of.
+    pub fn configuration(&self) -> &JwtAuthenticator {
+        self.authenticator.configuration()
     }
 
     /// The issuer's URL.

@@ -31,7 +31,7 @@ use foundation::clock::Clock;
 use foundation::listen::Peer;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration};
+use kube_authn::config::{AnonymousAuthConfig, AuthenticationConfiguration, JwtAuthenticator};
 use kube_authn::{ConfigError, Outcome, User};
 use kube_rbac::Version;
 use rustls::RootCertStore;
@@ -76,8 +76,8 @@ pub enum Timing {
 /// An issuer as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerStatus {
-    /// The issuer's URL.
-    pub issuer: String,
+    /// As the configuration has it.
+    pub configuration: JwtAuthenticator,
     /// How far its initialisation is.
     pub progress: Progress,
 }
@@ -123,15 +123,18 @@ impl Inner {
     fn make(&self, file: &File, keeping: bool) -> Result<Issuers, ConfigError> {
         let known = self.latest.load_full();
         let algs = file.signing_algs.as_deref();
-        let make = |jwt| {
+        let make = |(i, jwt)| {
             let same = |issuer: &&Arc<Issuer>| keeping && issuer.is_same(jwt, algs, &file.roots);
             if let Some(issuer) = known.iter().find(same) {
                 return Ok(Arc::clone(issuer));
             }
             let (version, clock) = (self.version, self.clock.clone());
-            Issuer::new(version, jwt, algs, &file.roots, &self.egress, clock).map(Arc::new)
+            Issuer::new(version, jwt, algs, &file.roots, &self.egress, clock)
+                .map(Arc::new)
+                .map_err(|error| error.of_entry(i))
         };
-        let issuers: Result<_, _> = file.configuration.jwt.iter().map(make).collect();
+        let entries = file.configuration.jwt.iter().enumerate();
+        let issuers: Result<_, _> = entries.map(make).collect();
         issuers.map(Arc::new)
     }
 }
@@ -235,7 +238,7 @@ impl Authenticators {
         latest
             .iter()
             .map(|issuer| IssuerStatus {
-                issuer: issuer.url().to_owned(),
+                configuration: issuer.configuration().clone(),
                 progress: issuer.progress().borrow().clone(),
             })
             .collect()
