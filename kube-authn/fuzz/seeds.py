@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the fuzzers' seeds of kube-authn's corpora: tokens and key sets out of
-cases.jsonl, configuration documents out of the validation tables, and the one
-case whose configuration and keys every token is held against.
+cases.jsonl, configuration documents out of the validation tables and the corpus
+of YAML, and the one case whose configuration and keys every token is held against.
 
     kube-authn/fuzz/seeds.py     writes kube-authn/fuzz/case.json and corpus/
 """
@@ -68,6 +68,9 @@ def main():
             text = row.get("config") or row.get("c")
             if isinstance(text, str):
                 write("configuration", text)
+    # A sixth of the texts in YAML.
+    for line in (HERE / "../../harness/src/offline/corpus/yaml.jsonl").open().readlines()[::6]:
+        write("configuration", json.loads(line)["config"])
 
 
 main()
