@@ -176,10 +176,11 @@ const LINES: [(&str, &str); 5] = [
     ),
 ];
 
-/// Those with a mark are run as they stand by the cases of `readme`.
+/// Those with a mark are run as they stand by the cases of `readme` and `kind`.
 fn blocks() -> Result<(), Stop> {
     let readme = read("README.md")?;
-    let (ran, known) = (read("tests/readme.rs")?, tests()?);
+    let ran = [read("tests/readme.rs")?, read("tests/kind.rs")?].concat();
+    let known = tests()?;
     let mut before = "";
     let mut blocks = 0;
     for part in readme.split("```sh\n") {

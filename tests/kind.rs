@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::cli_up::marked;
 use crate::ledger::{Case, Stop, case};
-use crate::programs;
 use crate::rig::{
-    MARK, Midway, Ran, Up, block_on, check, eventually, path_with, pause, ran, rolecall,
+    MARK, Midway, Ran, Turn, Up, block_on, check, eventually, path_with, pause, ran, rolecall,
 };
 use crate::scenarios::CANNOT;
 use crate::tutorial;
+use crate::{programs, readme};
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -260,10 +260,12 @@ fn left_behind(cache: &Path, name: &str) -> Result<(Removed, PathBuf), Stop> {
 fn engine_gone() -> Result<(), Stop> {
     let cases = "info*) [ ! -e \"$0.asked\" ] || exit 1; touch \"$0.asked\" ;;";
     let folder = docker_that(cases)?;
+    let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mut command = Command::new(programs::rolecall());
     command
         .args(["test", "--cluster", "kind", "scenarios/tutorial.yaml"])
         .current_dir(programs::root())
+        .env("XDG_CACHE_HOME", cache.path())
         .env("PATH", path_with(&[folder.path().join("docker")])?);
     let run = ran(command)?.refused()?;
     check(run.code == Some(3), || run.to_string())?;
@@ -284,7 +286,8 @@ fn cleaned() -> Result<(), Stop> {
     let run = clean(&cache, &[])?.refused()?;
     check(run.code == Some(3), || run.to_string())?;
     run.says("removed the kind cluster rolecall-0c1ea7ed")?
-        .says("another Docker engine has rolecall-e15eee7e; name it in DOCKER_HOST")?;
+        .says("another Docker engine has rolecall-e15eee7e; name it in DOCKER_HOST")?
+        .says(&format!("forget them: rm -r {}", its_home.display()))?;
     check(!exists(&ours.0)? && !home.exists(), || {
         format!("{} is left", ours.0)
     })?;
@@ -476,6 +479,7 @@ fn interrupted() -> Result<(), Stop> {
     }
     for ((signal, moment), subcommand) in moments.into_iter().zip(["up", "test"].iter().cycle()) {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let _turn = Turn::of_a_node();
         let mut command = Command::new(programs::rolecall());
         command.args([subcommand, "--cluster", "kind"]);
         match *subcommand {
@@ -729,6 +733,7 @@ impl ByHand {
         let arguments = ["create", "cluster", "--config", &config, "--image", &image];
         let mut command = by_hand.command(&arguments);
         command.current_dir(current);
+        let _turn = Turn::of_a_node();
         ran(command)?.ok()?;
         Ok(by_hand)
     }
@@ -828,6 +833,18 @@ fn by_hand(late: bool, config: impl Fn(&Up) -> Result<PathBuf, Stop>) -> Result<
         || user.to_string(),
     )?;
     as_person("nonsense")?.refused()?;
+    // The same in the README's words.
+    let words = readme::block("by-token")?;
+    check(words.contains("--context kind-kind "), || words.clone())?;
+    let context = format!("--context kind-{} ", cluster.name);
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-euc", &words.replace("--context kind-kind ", &context)])
+        .env("PATH", path_with(&[programs::kubectl("v1.37")?])?)
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("TOKEN", session.id_token.expose())
+        .current_dir(place.path());
+    ran(command)?.ok()?.says("test@kubedemy.io")?;
     Ok(Hand {
         up,
         cluster,
@@ -1029,7 +1046,8 @@ fn kept() -> Result<(), Stop> {
         .ok()?;
     let origin = one.ready().origin.clone();
     one.signal("KILL")?;
-    check(!clean(&[])?.stdout.contains("removed"), || {
+    let cleaned = clean(&[])?;
+    check(!cleaned.stdout.contains("removed"), || {
         "it was not kept".to_owned()
     })?;
     check(exists(&node)?, || format!("{node} is gone"))?;
@@ -1050,6 +1068,7 @@ fn kept() -> Result<(), Stop> {
         node_of(&two)? == node && two.ready().origin == origin,
         || format!("another one, {took:?}"),
     )?;
+    check(!two.log().contains("no kept cluster"), || two.log())?;
     two.kubectl("v1.37", &["get", "namespace", "left"])?.ok()?;
     two.kubectl_as("v1.37", session.id_token.expose(), &whoami)?
         .refused()?;

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use harness::cluster::Kind;
@@ -134,6 +135,7 @@ impl Up {
             Kind::Kind => {
                 let path = path_with(&[programs::kind()?])?;
                 let path = [("PATH", path.to_str().unwrap_or_default())];
+                let _turn = Turn::of_a_node();
                 Self::start_with(&arguments, &[&path, env].concat())
             }
         }
@@ -352,8 +354,21 @@ impl Up {
         let name = &self.ready.cluster_name;
         let path = format!("/clusters/{name}/identity-provider-configs/describe");
         let which = json!({"identityProviderConfig": {"type": "oidc", "name": config}});
-        let described = self.eks(Method::POST, &path, which)?;
+        let described = self
+            .eks(Method::POST, &path, which)
+            .map_err(|stop| stop.of(&self.updates()))?;
         crate::tutorial::text(&described["identityProviderConfig"]["oidc"]["status"])
+    }
+
+    /// What came of each update of the ready cluster, as EKS tells it.
+    fn updates(&self) -> String {
+        let path = format!("/clusters/{}/updates", self.ready.cluster_name);
+        let asked = |path: &str| self.eks(Method::GET, path, Value::Null);
+        let listed = asked(&path).unwrap_or_default();
+        let ids = listed["updateIds"].as_array().into_iter().flatten();
+        let ids = ids.filter_map(Value::as_str);
+        let told = ids.map(|id| asked(&format!("{path}/{id}")).unwrap_or_default());
+        Value::from_iter(told).to_string()
     }
 
     /// Tells the ready cluster of an issuer, without the wait.
@@ -528,6 +543,7 @@ impl Midway {
             .stdout(out)
             .stderr(Stdio::null());
         set(&mut command, folder.path());
+        let _turn = (kind == Kind::Kind).then(Turn::of_a_node);
         let child = command.spawn().map_err(|error| error.to_string())?;
         let midway = Self { child, folder };
         midway.until("create app client")?;
@@ -592,6 +608,32 @@ pub const BLACK_HOLE: [(&str, &str); 8] = {
 pub fn at_once(fit: usize) -> usize {
     let asked = std::env::var("ROLECALL_AT_ONCE").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(fit)
+}
+
+/// Starting nodes of kind: two at once, or as many as are to be shown. One takes both
+/// cores of CI's machine for half a minute, and where five start nothing of theirs
+/// answers within its limits.
+static NODES: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Somebody's turn to start one.
+pub struct Turn(());
+
+impl Turn {
+    /// Waits for it.
+    pub fn of_a_node() -> Self {
+        let starting = NODES.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = at_once(2).max(2);
+        let starting = NODES.1.wait_while(starting, |starting| *starting >= most);
+        *starting.unwrap_or_else(PoisonError::into_inner) += 1;
+        Self(())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *NODES.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        NODES.1.notify_one();
+    }
 }
 
 /// Runs a command to its end.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use harness::cluster::authn::Trust;
 use harness::cluster::existing::remove_all_of_any_run;
-use harness::cluster::kind::{self, by_hand};
+use harness::cluster::kind::{self, Left, by_hand};
 use harness::instance::FOR_KIND;
 
 use crate::arguments::{Clean, KindConfig, Spelling};
@@ -26,7 +26,7 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
         for one in left {
             let name = one.name().to_owned();
             if !one.is_of(&docker) {
-                elsewhere.push(name);
+                elsewhere.push(one);
                 continue;
             }
             one.remove(&docker).await.map_err(Stop::rig)?;
@@ -38,6 +38,13 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
         kind::put_back_sysctls(&docker).await;
         nodes = kind::are_there_nodes(&docker).await.map_err(Stop::rig)?;
     }
+    let kept: Vec<String> = match options.kept {
+        true => Vec::new(),
+        false => kind::left(true)
+            .iter()
+            .map(|kept| kept.name().to_owned())
+            .collect(),
+    };
     let still = kind::changed_sysctls();
     if options.json {
         output::print(&format!("{}\n", serde_json::Value::from(names)));
@@ -48,20 +55,40 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
             "what a kubelet has changed of this machine is put back with the last node\n",
         );
     } else if names.is_empty() && elsewhere.is_empty() {
-        output::print("nothing is left of an earlier run\n");
+        output::print(&match kept.as_slice() {
+            [] => "nothing is left of an earlier run\n".to_owned(),
+            kept => format!(
+                "nothing is left of an earlier run but what was kept (rolecall clean --kept): {}\n",
+                kept.join(", ")
+            ),
+        });
     }
-    if !still.is_empty() && !nodes {
+    if !elsewhere.is_empty() {
+        let folders: Vec<String> = elsewhere
+            .iter()
+            .map(|left| left.folder().display().to_string())
+            .collect();
+        let names: Vec<&str> = elsewhere.iter().map(Left::name).collect();
         return Err(Stop::rig(format!(
-            "what a kubelet has changed of this machine only root can put back: sudo sysctl -w {}",
-            still.join(" ")
+            "another Docker engine has {}; name it in DOCKER_HOST, or, where it is gone for good, forget them: rm -r {}",
+            names.join(", "),
+            folders.join(" ")
         )));
     }
-    if elsewhere.is_empty() {
+    if still.is_empty() || nodes {
+        return Ok(0);
+    }
+    if !kept.is_empty() {
+        if !options.json {
+            output::print(
+                "what a kubelet has changed of this machine is put back with the kept cluster: rolecall clean --kept\n",
+            );
+        }
         return Ok(0);
     }
     Err(Stop::rig(format!(
-        "another Docker engine has {}; name it in DOCKER_HOST",
-        elsewhere.join(", ")
+        "what a kubelet has changed of this machine only root can put back: sudo sysctl -w {}",
+        still.join(" ")
     )))
 }
 

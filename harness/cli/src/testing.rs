@@ -17,7 +17,7 @@ use harness::verdict::Tally;
 
 use crate::arguments::{Demo, Test};
 use crate::signals::Signals;
-use crate::up::FOR_KIND_BY_OWN_NAMES;
+use crate::up::{FOR_KIND_BY_OWN_NAMES, tell_of_nodes};
 use crate::{RIG, Stop, output};
 
 /// The tutorial as a scenario, in the program: the demo runs anywhere.
@@ -98,6 +98,9 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
             }
         }
     };
+    for kind in clusters {
+        tell_of_nodes(kind);
+    }
     for file in &options.report {
         let xml = junit.xml().map_err(Stop::rig)?;
         std::fs::write(file, xml)

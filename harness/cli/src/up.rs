@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
-use harness::cluster::{Kind, Version};
+use harness::cluster::{Kind, Version, kind};
 use harness::instance::{Error, Instance, Ready};
 use harness::process::quote;
 use harness::rig::{self, AuditPolicy, AuthenticationFile};
@@ -77,9 +77,19 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
     // Asked for before the first file is written: a signal that comes early
     // must find somebody who cleans up.
     let mut signals = Signals::new().map_err(Stop::rig)?;
+    let dir = options.instance.dir.clone();
+    let mut starting = Box::pin(async move { Instance::start(&dir, config).await });
     let started = tokio::select! {
-        started = Instance::start(&options.instance.dir, config) => started,
-        () = signals.next() => return Ok(0),
+        started = &mut starting => started,
+        () = signals.next() => {
+            // What was made so far goes with it, which may take Docker its time.
+            let gone = tokio::task::spawn_blocking(move || drop(starting));
+            tokio::select! {
+                _ = gone => {}
+                () = signals.next() => {}
+            }
+            return Ok(0);
+        }
     };
     let instance = started.map_err(|error| match error {
         Error::Taken { .. }
@@ -88,6 +98,16 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
         | Error::Rig(rig::Error::Seed { .. }) => Stop::usage(error),
         error => Stop::rig(error),
     })?;
+    if options.reuse && !instance.reused() {
+        eprintln!(
+            "rolecall: no kept cluster was made as this one is wanted, so this is a new one{}",
+            if options.keep {
+                ""
+            } else {
+                ", which goes when it ends (--keep leaves it)"
+            }
+        );
+    }
     if options.json {
         // The control token and the keys stay in ready.json, which is private.
         let dir = serde_json::Value::from(instance.ready().dir.as_str());
@@ -107,6 +127,12 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
     } else {
         output::print(&table(instance.ready(), &options));
     }
+    if options.for_kind
+        && let Ok(docker) = kind::docker().await
+        && !docker.privileged
+    {
+        eprintln!("rolecall: {NO_PRIVILEGES}");
+    }
     let broken = tokio::select! {
         () = signals.next() => None,
         () = instance.asked_to_stop() => None,
@@ -114,12 +140,29 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
     };
     // Whoever asks a second time does not wait for what goes by itself.
     tokio::select! {
-        () = instance.stop() => {}
+        () = instance.stop() => tell_of_nodes(options.cluster.into()),
         () = signals.next() => {}
     }
     match broken {
         None => Ok(0),
         Some(why) => Err(Stop::rig(format!("the cluster broke: {why}"))),
+    }
+}
+
+/// What whoever makes nodes by hand would read in Docker's words.
+const NO_PRIVILEGES: &str = "Docker starts no privileged container here, as kind's nodes are, since CAP_SYS_RESOURCE has been taken from everybody on this machine: `kind create cluster` will fail. --cluster kind gets round that; or make the node where the capability is there";
+
+/// Says of which nodes Docker has not said that they are gone.
+pub fn tell_of_nodes(cluster: Kind) {
+    let left = match cluster {
+        Kind::Kind => kind::left(false),
+        Kind::Embedded | Kind::ControlPlane | Kind::Existing => Vec::new(),
+    };
+    for cluster in left {
+        eprintln!(
+            "rolecall: the kind cluster {} may still be there, since Docker has not said that it is gone: rolecall clean removes it",
+            cluster.name()
+        );
     }
 }
 
@@ -153,7 +196,7 @@ fn authentication(path: &Path, options: &Up) -> Result<AuthenticationFile, Stop>
     let version = options.kubernetes_version.unwrap_or_default();
     AuthenticationFile::new(path, text, version).map_err(|faults| {
         Stop::usage(format!(
-            "--authentication-config {file}: {faults}\n(rolecall authn validate {file} says in which lines)"
+            "--authentication-config {file}: {faults}\n(rolecall authn validate {file} says in which lines, and what else there is)"
         ))
     })
 }

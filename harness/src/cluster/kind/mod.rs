@@ -211,7 +211,9 @@ impl KindCluster {
                 )
             })?;
         let remains = Remains { will: None, home };
-        let cluster = Self::on(node, ca, config, remains).await?;
+        let cluster = Self::on(node, ca, config, remains).await.map_err(|why| {
+            format!("{why}\nWhere Docker has given it another address since, as after a new start of the machine, `rolecall clean --kept` removes it")
+        })?;
         if trusted {
             let reload = cluster.reload.lock().await;
             let settled = reload.let_go(&cluster.node).await;

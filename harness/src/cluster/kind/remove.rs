@@ -111,6 +111,11 @@ impl Left {
         self.0.name()
     }
 
+    /// Its folder, which is all that is known of it.
+    pub fn folder(&self) -> &Path {
+        self.0.folder()
+    }
+
     /// Whether it was made with this engine, and not with another of the machine's.
     pub fn is_of(&self, docker: &Docker) -> bool {
         is_of(&self.0, docker)
