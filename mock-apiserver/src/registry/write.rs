@@ -162,9 +162,11 @@ impl Inner {
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
             "selfLink",
-            "resourceVersion",
         ] {
             remove_meta(&mut object, field);
+        }
+        if !dry_run {
+            remove_meta(&mut object, "resourceVersion");
         }
         let body = self.create_in(state, call, object, dry_run)?;
         Ok(Answer {

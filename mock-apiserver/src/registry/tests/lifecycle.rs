@@ -234,6 +234,13 @@ async fn a_dry_run_leaves_nothing_behind() {
     let dry = server.post(&format!("{uri}?dryRun=All"), &versioned).await;
     assert_eq!(dry.expect(201).json()["metadata"]["resourceVersion"], "1");
     server.post(uri, &versioned).await.expect(500);
+    let role = json!({
+        "kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1",
+        "metadata": {"name": "r", "resourceVersion": "1"}, "rules": [],
+    });
+    let one = "/apis/rbac.authorization.k8s.io/v1/clusterroles/r";
+    let dry = server.put(&format!("{one}?dryRun=All"), &role).await;
+    assert_eq!(dry.expect(201).json()["metadata"]["resourceVersion"], "1");
     server.post(uri, &config_map("c")).await.expect(201);
     server
         .patch(
