@@ -507,6 +507,11 @@ fn interrupted() -> Result<(), Stop> {
         let node = format!("{name}-control-plane");
         std::thread::sleep(Duration::from_millis(moment));
         crate::rig::send(signal, pid)?;
+        if signal == "HUP" {
+            // Whoever asks twice does not wait for what goes by itself.
+            std::thread::sleep(Duration::from_millis(300));
+            crate::rig::send("INT", pid)?;
+        }
         let status = child.wait().map_err(|error| error.to_string())?;
         // A scenario that was not run has not passed.
         check(
@@ -772,6 +777,10 @@ struct Hand {
 fn by_hand(late: bool, config: impl Fn(&Up) -> Result<PathBuf, Stop>) -> Result<Hand, Stop> {
     programs::kind()?;
     let mut up = Up::start(&["--for-kind"])?;
+    let engine = block_on(harness::cluster::kind::docker()).map_err(|why| why.to_string())?;
+    eventually("what kind's nodes lack here is said", || {
+        Ok(up.log().contains("CAP_SYS_RESOURCE") != engine.privileged)
+    })?;
     let config = config(&up)?;
     let place = tempfile::tempdir().map_err(|error| error.to_string())?;
     std::os::unix::fs::symlink(up.dir(), place.path().join(".rolecall"))
@@ -1033,7 +1042,8 @@ fn kept() -> Result<(), Stop> {
     let env = [("XDG_CACHE_HOME", cache.as_str())];
     let clean = |arguments: &[&str]| clean(&cache, arguments)?.ok();
     let _kept = Kept(&cache);
-    let mut one = Up::start_on_with(Kind::Kind, &["--keep"], &env)?;
+    let mut one = Up::start_on_with(Kind::Kind, &["--keep", "--reuse"], &env)?;
+    check(one.log().contains("no kept cluster was made"), || one.log())?;
     let node = node_of(&one)?;
     let (pool, client) = tutorial::made(&one)?;
     tutorial::associate(&one, &pool, &client)?;
@@ -1050,6 +1060,7 @@ fn kept() -> Result<(), Stop> {
     check(!cleaned.stdout.contains("removed"), || {
         "it was not kept".to_owned()
     })?;
+    cleaned.says("but what was kept (rolecall clean --kept): ")?;
     check(exists(&node)?, || format!("{node} is gone"))?;
 
     // One that was made otherwise is not taken, nor is it touched.

@@ -41,7 +41,7 @@ jwt:
   claimMappings: { username: { claim: sub, prefix: "elsewhere:" } }
 - issuer:
     url: https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_Pinned001
-    audiences: [1pinnedclient0000000000000, another]
+    audiences: [another, 1pinnedclient0000000000000]
     audienceMatchPolicy: MatchAny
   claimValidationRules: [{ claim: token_use, requiredValue: id }]
   claimMappings:
@@ -164,7 +164,7 @@ fn by_file_is_known(up: &Up, folder: &Path) -> Result<(), Stop> {
     let status = rolecall(&["status", "--dir", &dir])?
         .ok()?
         .says("trusts https://issuer.invalid/elsewhere, client nobody (--authentication-config)\n  but its keys cannot be had: ")?
-        .says("client 1pinnedclient0000000000000, another (--authentication-config)\n")?;
+        .says("client another, 1pinnedclient0000000000000 (--authentication-config)\n")?;
     check(!status.stdout.contains("trusts no issuer"), || {
         status.to_string()
     })?;
@@ -187,7 +187,8 @@ fn by_file_is_known(up: &Up, folder: &Path) -> Result<(), Stop> {
     check(
         entry.contains(
             "--oidc-issuer-url=https://cognito-idp.eu-west-2.amazonaws.com/eu-west-2_Pinned001",
-        ) && !entry.contains("issuer.invalid"),
+        ) && entry.contains("--oidc-client-id=1pinnedclient0000000000000")
+            && !entry.contains("issuer.invalid"),
         || entry,
     )?;
     let words = [

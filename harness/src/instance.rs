@@ -578,17 +578,17 @@ impl Running {
             let text = value.as_str().map(str::to_owned);
             text.ok_or_else(|| none(missing))
         };
-        let all = trusted(found);
+        let all = self.trusted_by(found).await;
         // Who names no other logs in at the instance's own pages.
         let ours = format!("{}/", self.ready.issuer_base);
-        let is_ours = |trust: &&&Value| {
+        let is_ours = |trust: &&Value| {
             trust["issuer"]
                 .as_str()
                 .unwrap_or_default()
                 .starts_with(&ours)
         };
         let trust = all.iter().find(is_ours).or(all.first());
-        let trust = trust.map_or(&Value::Null, |trust| trust);
+        let trust = trust.unwrap_or(&Value::Null);
         let untrusting =
             "it trusts no issuer yet; `aws eks associate-identity-provider-config` tells it of one";
         Ok(KubeloginEntry {
@@ -602,6 +602,34 @@ impl Running {
             user: user.to_owned(),
             context: context.to_owned(),
         })
+    }
+
+    /// Whom a cluster trusts, as [`trusted`] has it; of a file's audiences `clientId` is
+    /// the first that is a client of the instance's own pool.
+    pub async fn trusted_by(&self, cluster: &Value) -> Vec<Value> {
+        let mut all: Vec<Value> = trusted(cluster).into_iter().cloned().collect();
+        for issuer in &mut all {
+            if let Some(client) = self.client_among(issuer).await {
+                issuer["clientId"] = client;
+            }
+        }
+        all
+    }
+
+    async fn client_among(&self, issuer: &Value) -> Option<Value> {
+        let url = issuer["issuer"].as_str()?;
+        let pool = url
+            .strip_prefix(&self.ready.issuer_base)?
+            .strip_prefix('/')?;
+        let aws = self.aws();
+        for audience in issuer["audiences"].as_array()? {
+            let input = serde_json::json!({"UserPoolId": pool, "ClientId": audience});
+            let known = aws.cognito("DescribeUserPoolClient", &input).await;
+            if known.is_ok() {
+                return Some(audience.clone());
+            }
+        }
+        None
     }
 
     /// What its clock says, which its cluster goes by.

@@ -174,6 +174,10 @@ impl RequestInfo {
     }
 }
 
+/// So many parameters a query may have (Go's `urlParamsWithinMax`); of one with more
+/// none counts.
+const MOST_PARAMETERS: usize = 10_000;
+
 /// The decoded pairs of a query string, in order. What cannot be decoded, and what has
 /// a semicolon in it, is left out (Go's `url.ParseQuery`).
 pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
@@ -181,6 +185,8 @@ pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
         let digits = rest.as_bytes().get(..2);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     };
+    let many = query.bytes().filter(|byte| *byte == b'&').count() >= MOST_PARAMETERS;
+    let query = if many { "" } else { query };
     let pairs = query
         .split('&')
         .filter(move |pair| !pair.contains(';') && pair.split('%').skip(1).all(escaped));
@@ -241,6 +247,8 @@ mod tests {
     #[case("GET", "/api/v1/namespaces/other/pods?fieldSelector=metadata.name=a/b", ["list", "api", "", "v1", "other", "pods", "", ""])]
     #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a&limit=x", ["list", "api", "", "v1", "", "pods", "", ""])]
     #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a&labelSelector=!!&watch=1", ["watch", "api", "", "v1", "", "pods", "", ""])]
+    #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a&labelSelector=a%3E-5", ["list", "api", "", "v1", "", "pods", "", ""])]
+    #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a,=", ["list", "api", "", "v1", "", "pods", "", "a"])]
     #[case("GET", "/api/v1/pods?fieldSelector=metadata.name=a&timeoutSeconds=", ["list", "api", "", "v1", "", "pods", "", ""])]
     #[case("GET", "/api/v1/proxy/namespaces/other/pods/foo", ["proxy", "api", "", "v1", "other", "pods", "", "foo"])]
     #[case("GET", "/api/v1/proxy/namespaces/other/pods/foo/sub/path", ["proxy", "api", "", "v1", "other", "pods", "", "foo"])]
@@ -396,6 +404,8 @@ mod tests {
     #[case("a=1&b=2%263&a=&c&=d&&e=%C3%A9+x", &[("a", "1"), ("b", "2&3"), ("a", ""), ("c", ""), ("", "d"), ("e", "é x")])]
     #[case("a=1;b=2&c=3", &[("c", "3")])]
     #[case("a=%zz&b=%4&c=%&d=%25", &[("d", "%")])]
+    #[case(&("a=1".to_owned() + &"&".repeat(9_999)), &[("a", "1")])]
+    #[case(&("a=1".to_owned() + &"&".repeat(10_000)), &[])]
     fn a_query_is_read_as_go_does(#[case] query: &str, #[case] pairs: &[(&str, &str)]) {
         let found: Vec<_> = query_pairs(query).collect();
         let found: Vec<_> = found

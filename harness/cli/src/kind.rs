@@ -6,6 +6,7 @@ use harness::cluster::authn::Trust;
 use harness::cluster::existing::remove_all_of_any_run;
 use harness::cluster::kind::{self, Left, by_hand};
 use harness::instance::FOR_KIND;
+use harness::process::quote;
 
 use crate::arguments::{Clean, KindConfig, Spelling};
 use crate::testing::reach;
@@ -63,33 +64,42 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
             ),
         });
     }
+    let mut remedies = Vec::new();
     if !elsewhere.is_empty() {
-        let folders: Vec<String> = elsewhere
+        let folders = elsewhere
             .iter()
-            .map(|left| left.folder().display().to_string())
-            .collect();
+            .map(|left| left.folder().display().to_string());
+        let folders: Vec<String> = folders.map(|folder| quote(&folder)).collect();
         let names: Vec<&str> = elsewhere.iter().map(Left::name).collect();
-        return Err(Stop::rig(format!(
+        remedies.push(format!(
             "another Docker engine has {}; name it in DOCKER_HOST, or, where it is gone for good, forget them: rm -r {}",
             names.join(", "),
             folders.join(" ")
-        )));
+        ));
     }
-    if still.is_empty() || nodes {
-        return Ok(0);
-    }
-    if !kept.is_empty() {
-        if !options.json {
-            output::print(
-                "what a kubelet has changed of this machine is put back with the kept cluster: rolecall clean --kept\n",
-            );
+    if !still.is_empty() && !nodes {
+        let changed = "what a kubelet has changed of this machine";
+        if let [_, ..] = kept.as_slice() {
+            let said =
+                format!("{changed} is put back with the kept cluster: rolecall clean --kept\n");
+            output::print(if options.json { "" } else { &said });
+        } else if elsewhere.is_empty() {
+            let still = still.join(" ");
+            remedies.push(format!(
+                "{changed} only root can put back: sudo sysctl -w {still}"
+            ));
+        } else {
+            // Their folders stand for nodes that may still run.
+            let still = still.join(" ");
+            remedies.push(format!(
+                "{changed} is put back once they are gone, or by sudo sysctl -w {still}"
+            ));
         }
-        return Ok(0);
     }
-    Err(Stop::rig(format!(
-        "what a kubelet has changed of this machine only root can put back: sudo sysctl -w {}",
-        still.join(" ")
-    )))
+    match remedies.is_empty() {
+        true => Ok(0),
+        false => Err(Stop::rig(remedies.join("\n"))),
+    }
 }
 
 /// Takes out of somebody else's cluster what is ours.

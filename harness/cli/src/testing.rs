@@ -17,7 +17,7 @@ use harness::verdict::Tally;
 
 use crate::arguments::{Demo, Test};
 use crate::signals::Signals;
-use crate::up::{FOR_KIND_BY_OWN_NAMES, tell_of_nodes};
+use crate::up::{FOR_KIND_BY_OWN_NAMES, Nodes};
 use crate::{RIG, Stop, output};
 
 /// The tutorial as a scenario, in the program: the demo runs anywhere.
@@ -86,6 +86,7 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
             .map_err(Stop::rig)?;
     }
     let driver = options.driver.into();
+    let nodes = Nodes::before(&clusters);
     let running = harness::run_plans(plans, &config, &clusters, driver, &mut show);
     let made = config.existing.as_ref().and_then(|access| access.made());
     let tally = match made {
@@ -98,9 +99,7 @@ pub async fn test(options: Test) -> Result<u8, Stop> {
             }
         }
     };
-    for kind in clusters {
-        tell_of_nodes(kind);
-    }
+    nodes.tell();
     for file in &options.report {
         let xml = junit.xml().map_err(Stop::rig)?;
         std::fs::write(file, xml)

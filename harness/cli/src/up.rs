@@ -5,6 +5,7 @@ use std::path::Path;
 
 use harness::cluster::{Kind, Version, kind};
 use harness::instance::{Error, Instance, Ready};
+use harness::offline::authn::sound;
 use harness::process::quote;
 use harness::rig::{self, AuditPolicy, AuthenticationFile};
 
@@ -77,6 +78,7 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
     // Asked for before the first file is written: a signal that comes early
     // must find somebody who cleans up.
     let mut signals = Signals::new().map_err(Stop::rig)?;
+    let nodes = Nodes::before(&[options.cluster.into()]);
     let dir = options.instance.dir.clone();
     let mut starting = Box::pin(async move { Instance::start(&dir, config).await });
     let started = tokio::select! {
@@ -88,9 +90,13 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
                 _ = gone => {}
                 () = signals.next() => {}
             }
+            nodes.tell();
             return Ok(0);
         }
     };
+    if started.is_err() {
+        nodes.tell();
+    }
     let instance = started.map_err(|error| match error {
         Error::Taken { .. }
         | Error::NotOurs { .. }
@@ -140,9 +146,10 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
     };
     // Whoever asks a second time does not wait for what goes by itself.
     tokio::select! {
-        () = instance.stop() => tell_of_nodes(options.cluster.into()),
+        () = instance.stop() => {}
         () = signals.next() => {}
     }
+    nodes.tell();
     match broken {
         None => Ok(0),
         Some(why) => Err(Stop::rig(format!("the cluster broke: {why}"))),
@@ -152,18 +159,29 @@ pub async fn up(mut options: Up) -> Result<u8, Stop> {
 /// What whoever makes nodes by hand would read in Docker's words.
 const NO_PRIVILEGES: &str = "Docker starts no privileged container here, as kind's nodes are, since CAP_SYS_RESOURCE has been taken from everybody on this machine: `kind create cluster` will fail. --cluster kind gets round that; or make the node where the capability is there";
 
-/// Says of which nodes Docker has not said that they are gone.
-pub fn tell_of_nodes(cluster: Kind) {
-    let left = match cluster {
-        Kind::Kind => kind::left(false),
-        Kind::Embedded | Kind::ControlPlane | Kind::Existing => Vec::new(),
-    };
-    for cluster in left {
-        eprintln!(
-            "rolecall: the kind cluster {} may still be there, since Docker has not said that it is gone: rolecall clean removes it",
-            cluster.name()
-        );
+/// What an earlier run has left of kind's nodes, before we make some.
+pub struct Nodes(Option<Vec<String>>);
+
+impl Nodes {
+    /// Looks, where one of these is a cluster of kind.
+    pub fn before(clusters: &[Kind]) -> Self {
+        Self(clusters.contains(&Kind::Kind).then(left))
     }
+
+    /// Says which are left since, as far as Docker has not said that they are gone.
+    pub fn tell(&self) {
+        let Some(before) = &self.0 else { return };
+        for name in left().iter().filter(|name| !before.contains(name)) {
+            eprintln!(
+                "rolecall: the kind cluster {name} may still be there, since Docker has not said that it is gone: rolecall clean removes it"
+            );
+        }
+    }
+}
+
+fn left() -> Vec<String> {
+    let left = kind::left(false);
+    left.iter().map(|left| left.name().to_owned()).collect()
 }
 
 /// Why --for-kind and --aws-hosts do not go together.
@@ -194,10 +212,12 @@ fn authentication(path: &Path, options: &Up) -> Result<AuthenticationFile, Stop>
     let text = std::fs::read_to_string(path)
         .map_err(|why| Stop::usage(format!("--authentication-config {file}: {why}")))?;
     let version = options.kubernetes_version.unwrap_or_default();
+    // What is sound, and needs something that is not here, has no line to be told.
+    let is_sound = sound(&text, version).is_ok();
     AuthenticationFile::new(path, text, version).map_err(|faults| {
-        Stop::usage(format!(
-            "--authentication-config {file}: {faults}\n(rolecall authn validate {file} says in which lines, and what else there is)"
-        ))
+        let hint = format!("\n(rolecall authn validate {file} says in which lines)");
+        let hint = if is_sound { "" } else { &hint };
+        Stop::usage(format!("--authentication-config {file}: {faults}{hint}"))
     })
 }
 

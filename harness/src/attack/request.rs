@@ -126,7 +126,8 @@ async fn cluster(request: &Request, running: &Running) -> Result<(Kubeconfig, Tr
     let found = all
         .find(|cluster| cluster["name"] == name.as_str())
         .ok_or_else(|| Error::Usage(format!("there is no cluster {name}: rolecall status")))?;
-    let mut trusted = instance::trusted(found).into_iter().map(trust_of);
+    let trusted = running.trusted_by(found).await;
+    let mut trusted = trusted.iter().map(trust_of);
     let none = || {
         Error::Usage(format!(
             "cluster {name} trusts no issuer yet, and so refuses every token; `aws eks associate-identity-provider-config` tells it of one"

@@ -225,11 +225,12 @@ async fn by_instance(request: &Request, running: &Running) -> Result<Vec<Finding
         }
     }
     let mut found_one = false;
-    let trusted = clusters.iter().flat_map(|cluster| {
-        let trusted = instance::trusted(cluster).into_iter();
-        trusted.map(move |issuer| (*cluster, issuer))
-    });
-    for (cluster, provider) in trusted {
+    let mut trusted = Vec::new();
+    for cluster in &clusters {
+        let issuers = running.trusted_by(cluster).await;
+        trusted.extend(issuers.into_iter().map(|issuer| (*cluster, issuer)));
+    }
+    for (cluster, provider) in &trusted {
         let name = cluster["name"].as_str().unwrap_or_default();
         let told_by = format!("cluster {name}");
         let mut subject = subject(request, Some(running), trust_of(provider), &told_by).await?;

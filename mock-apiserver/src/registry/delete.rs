@@ -54,8 +54,8 @@ impl Inner {
         call: &Call<'_>,
         body: &Bytes,
     ) -> Result<Answer, Status> {
-        let options = DeleteOptions::read(call, body)?;
         let list = ListOptions::parse(call)?;
+        let options = DeleteOptions::read(call, body)?;
         self.store.with(|state| {
             let page = page(state, call, &list)?;
             let mut items = Vec::new();

@@ -53,6 +53,10 @@ pub fn apply(document: &Value, operations: &[Value]) -> Result<Value, CannotAppl
                 if found != value() {
                     return Err(CannotApply);
                 }
+                // It was looked into from top to bottom.
+                if let Ok(found) = value_at(&mut document, path) {
+                    found.sort_all_objects();
+                }
             }
             _ => return Err(CannotApply),
         }
@@ -153,6 +157,17 @@ fn index(part: &str, len: usize) -> Result<usize, CannotApply> {
     usize::try_from(at).map_err(|_| CannotApply)
 }
 
+fn value_at<'a>(document: &'a mut Value, path: &str) -> Result<&'a mut Value, CannotApply> {
+    let found = match find(document, path)? {
+        (Container::Object(map), key) => map.get_mut(&key),
+        (Container::List(items), key) => {
+            let at = index(&key, items.len())?;
+            items.get_mut(at)
+        }
+    };
+    found.ok_or(CannotApply)
+}
+
 fn get(document: &mut Value, path: &str) -> Result<Value, CannotApply> {
     match find(document, path)? {
         (Container::Object(map), key) => Ok(map.get(&key).cloned().unwrap_or(Value::Null)),
@@ -167,6 +182,7 @@ fn add(document: &mut Value, path: &str, value: Value) -> Result<(), CannotApply
     match find(document, path)? {
         (Container::Object(map), key) => {
             map.insert(key, value);
+            map.sort_keys();
         }
         (Container::List(items), key) if key == "-" => items.push(value),
         (Container::List(items), key) => {
@@ -200,11 +216,13 @@ fn replace(document: &mut Value, path: &str, value: Value) -> Result<(), CannotA
             return Err(CannotApply);
         }
         *document = value;
+        sort_keys(document);
         return Ok(());
     }
     match find(document, path)? {
         (Container::Object(map), key) => {
             map.insert(key, value);
+            map.sort_keys();
         }
         (Container::List(items), key) => {
             let at = index(&key, items.len())?;

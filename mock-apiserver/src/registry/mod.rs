@@ -195,8 +195,10 @@ impl Registry {
         }
         if call.action == Some(Action::Unserved) {
             // What is sent is read first, where it is of the kind itself.
-            if call.parts.method == Method::PUT && call.info.subresource != "scale" {
-                body::read_object(call, &wire::read_body(body).await?, "UpdateOptions")?;
+            let subresource = call.info.subresource.as_str();
+            let is_of_kind = subresource != "scale" && !unstored::streams(subresource);
+            if call.parts.method == Method::PUT && is_of_kind {
+                write::read_update(call, &wire::read_body(body).await?)?;
             }
             inner.store.with(|state| write::existing(state, call))?;
             return Err(unstored::refusal(call));

@@ -113,6 +113,11 @@ impl Patch {
                     );
                     return Err(status);
                 }
+                // `null` is a list of none.
+                let value = match value {
+                    Value::Null => Value::Array(Vec::new()),
+                    value => value,
+                };
                 let Value::Array(operations) = value else {
                     return Err(match validation {
                         FieldValidation::Ignore => cannot_decode("", &value, "jsonpatch.Patch"),

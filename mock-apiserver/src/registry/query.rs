@@ -1,6 +1,6 @@
 //! The options of a request, from its query.
 
-use std::num::IntErrorKind;
+use std::num::{IntErrorKind, ParseIntError};
 
 use serde_json::Value;
 
@@ -32,20 +32,36 @@ pub struct WriteOptions {
     pub validation: FieldValidation,
 }
 
-/// A 64-bit number of decimal digits, with or without a sign.
-fn parse_int(text: &str) -> Result<i64, &'static str> {
+/// A 64-bit number of decimal digits, with or without a sign (Go's `strconv.ParseInt`).
+///
+/// # Errors
+/// Go's words for what is wrong.
+pub fn parse_int(text: &str) -> Result<i64, &'static str> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let number = match digits.parse::<u64>() {
-        Ok(number) if !digits.starts_with('+') => i128::from(number),
-        Err(error) if *error.kind() == IntErrorKind::PosOverflow => i128::from(u64::MAX),
-        _ => return Err("invalid syntax"),
-    };
+    let number = i128::from(parse_uint(digits)?);
     let number = if negative { -number } else { number };
-    number.try_into().map_err(|_| "value out of range")
+    number.try_into().map_err(|_| OUT_OF_RANGE)
 }
+
+/// A 64-bit number of decimal digits (Go's `strconv.ParseUint`).
+///
+/// # Errors
+/// Go's words for what is wrong.
+pub fn parse_uint(text: &str) -> Result<u64, &'static str> {
+    match text.parse() {
+        _ if text.starts_with('+') => Err("invalid syntax"),
+        Ok(number) => Ok(number),
+        Err(error) if *ParseIntError::kind(&error) == IntErrorKind::PosOverflow => {
+            Err(OUT_OF_RANGE)
+        }
+        Err(_) => Err("invalid syntax"),
+    }
+}
+
+const OUT_OF_RANGE: &str = "value out of range";
 
 impl Query {
     /// Reads a query string.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::cursor::{Cursor, expired};
 use super::kind::Action;
-use super::query::Query;
+use super::query::{Query, parse_uint};
 use super::selector::{Selector, required_name, selects_none};
 use super::store::{State, Stored, key};
 use super::{Answer, Call, Inner, as_item, list_of};
@@ -115,10 +115,10 @@ pub fn parse_revision(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| {
+    parse_uint(text).map(Some).map_err(|why| {
         let quoted = quote(text);
         format!(
-            "resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"
+            "resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: {why}"
         )
     })
 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::kind::{Id, Kind};
 use super::object::{at, meta, meta_map, text};
-use crate::wire::quote;
+use super::query::parse_int;
+use crate::wire::{aggregate, quote};
 use kube_rbac::{Version, names};
 
 /// What a list or a watch is narrowed down to.
@@ -143,7 +144,10 @@ fn terms(selector: &str) -> Result<Vec<FieldTerm>, String> {
             value: unescape(value)?,
         })
     };
-    parts.map(term).collect()
+    let terms: Vec<FieldTerm> = parts.map(term).collect::<Result<_, String>>()?;
+    // What says nothing at all is left out (`hasTerm.Transform`).
+    let says = |term: &FieldTerm| !(term.field.is_empty() && term.value.is_empty());
+    Ok(terms.into_iter().filter(says).collect())
 }
 
 /// Whether both can be read, as far as that is no matter of what is selected.
@@ -258,8 +262,15 @@ fn check_field(kind: &Kind, field: &str) -> Result<(), String> {
 fn parse_labels(selector: &str) -> Result<Vec<Requirement>, String> {
     let mut lexer = Lexer::new(selector);
     let mut requirements = Vec::new();
-    if lexer.peek() == &Token::End {
-        return Ok(requirements);
+    match lexer.peek() {
+        Token::End => return Ok(requirements),
+        Token::Word(_) | Token::Not => {}
+        other => {
+            return Err(format!(
+                "found '{}', expected: !, identifier, or 'end of string'",
+                other.text()
+            ));
+        }
     }
     loop {
         requirements.push(
@@ -286,6 +297,11 @@ fn parse_labels(selector: &str) -> Result<Vec<Requirement>, String> {
             }
         }
     }
+}
+
+/// `labels.isWhitespace`.
+fn is_white(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -340,7 +356,9 @@ impl Lexer {
                 }
             };
             let token = match c {
-                c if c.is_whitespace() => continue,
+                c if is_white(c) => continue,
+                // Go's lexer takes it for the end.
+                '\0' => break,
                 ',' => Token::Comma,
                 '(' => Token::Open,
                 ')' => Token::Close,
@@ -351,11 +369,14 @@ impl Lexer {
                 c => {
                     let mut word = String::from(c);
                     while let Some(&next) = chars.peek() {
-                        if next.is_whitespace() || ",()><!=".contains(next) {
+                        if is_white(next) || ",()><!=".contains(next) {
+                            break;
+                        }
+                        chars.next();
+                        if next == '\0' {
                             break;
                         }
                         word.push(next);
-                        chars.next();
                     }
                     Token::Word(word)
                 }
@@ -411,11 +432,11 @@ impl Lexer {
             }
             Token::Greater => {
                 self.next();
-                Operator::GreaterThan(self.number()?)
+                return self.compared(key, Operator::GreaterThan);
             }
             Token::Less => {
                 self.next();
-                Operator::LessThan(self.number()?)
+                return self.compared(key, Operator::LessThan);
             }
             Token::Word(word) if word == "in" || word == "notin" => {
                 self.next();
@@ -434,18 +455,32 @@ impl Lexer {
             }
         };
         if let Operator::In(values) | Operator::NotIn(values) = &operator {
-            for (index, value) in values.iter().enumerate() {
-                let faults = names::label_value(Version::default(), value);
-                if !faults.is_empty() {
-                    return Err(format!(
-                        "values[{index}][{key}]: Invalid value: {}: {}",
-                        quote(value),
-                        faults.join("; ")
-                    ));
-                }
-            }
+            one_of(value_faults(&key, values))?;
         }
         Ok(Requirement { key, operator })
+    }
+
+    /// What follows `>` or `<`: a number, that is a label's value too.
+    fn compared(
+        &mut self,
+        key: String,
+        operator: impl FnOnce(i64) -> Operator,
+    ) -> Result<Requirement, String> {
+        let value = self.exact_value()?;
+        let number = parse_int(&value);
+        let mut faults = Vec::new();
+        if number.is_err() {
+            faults.push(format!(
+                "values[0]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer",
+                quote(&value)
+            ));
+        }
+        faults.extend(value_faults(&key, std::slice::from_ref(&value)));
+        one_of(faults)?;
+        Ok(Requirement {
+            key,
+            operator: operator(number.unwrap_or_default()),
+        })
     }
 
     fn exact_value(&mut self) -> Result<String, String> {
@@ -459,41 +494,87 @@ impl Lexer {
         }
     }
 
-    fn number(&mut self) -> Result<i64, String> {
-        let value = self.exact_value()?;
-        value.parse().map_err(|_| {
-            format!(
-                "values[0]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer",
-                quote(&value)
-            )
-        })
-    }
-
+    /// The values of a set, in order and each once.
     fn values(&mut self) -> Result<Vec<String>, String> {
         match self.next() {
             Token::Open => {}
             other => return Err(format!("found '{}' expected: '('", other.text())),
         }
+        let mut values = match self.peek() {
+            Token::Close => vec![String::new()],
+            Token::Word(_) | Token::Comma => self.identifiers()?,
+            other => {
+                return Err(format!(
+                    "found '{}', expected: ',', ')' or identifier",
+                    other.text()
+                ));
+            }
+        };
+        // It is the bracket: nothing else ends the identifiers.
+        self.next();
+        values.sort_unstable();
+        values.dedup();
+        Ok(values)
+    }
+
+    /// Identifiers, some of them empty, up to the bracket (`parseIdentifiersList`).
+    fn identifiers(&mut self) -> Result<Vec<String>, String> {
         let mut values = Vec::new();
         loop {
-            values.push(self.list_value());
             match self.next() {
-                Token::Comma => {}
-                Token::Close => return Ok(values),
+                Token::Word(word) => {
+                    values.push(word);
+                    match self.peek() {
+                        Token::Comma => {}
+                        Token::Close => return Ok(values),
+                        other => {
+                            let found = other.text();
+                            return Err(format!("found '{found}', expected: ',' or ')'"));
+                        }
+                    }
+                }
+                Token::Comma => {
+                    if values.is_empty() {
+                        values.push(String::new());
+                    }
+                    match self.peek() {
+                        Token::Close => {
+                            values.push(String::new());
+                            return Ok(values);
+                        }
+                        Token::Comma => values.push(String::new()),
+                        _ => {}
+                    }
+                }
                 other => {
-                    return Err(format!("found '{}', expected: ',' or ')'", other.text()));
+                    let found = other.text();
+                    return Err(format!("found '{found}', expected: ',', or identifier"));
                 }
             }
         }
     }
+}
 
-    fn list_value(&mut self) -> String {
-        if let Token::Word(word) = self.peek().clone() {
-            self.next();
-            word
-        } else {
-            String::new()
-        }
+/// What is wrong with values of the label `key`.
+fn value_faults(key: &str, values: &[String]) -> Vec<String> {
+    let of_one = |(index, value): (usize, &String)| {
+        let faults = names::label_value(Version::default(), value);
+        (!faults.is_empty()).then(|| {
+            format!(
+                "values[{index}][{key}]: Invalid value: {}: {}",
+                quote(value),
+                faults.join("; ")
+            )
+        })
+    };
+    values.iter().enumerate().filter_map(of_one).collect()
+}
+
+/// All faults as one error, where there are any.
+fn one_of(faults: Vec<String>) -> Result<(), String> {
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(aggregate(faults)),
     }
 }
 
@@ -518,6 +599,9 @@ mod tests {
     #[case("count>3,count<5", true)]
     #[case("count>4", false)]
     #[case("empty=", true)]
+    #[case("app in (db,,web,)", true)]
+    #[case("app=web \0nonsense", true)]
+    #[case("app=web\0,nonsense", false)]
     #[case("missing=", false)]
     #[case("x in (),app", false)]
     fn labels_are_matched(#[case] selector: &str, #[case] expected: bool) {
@@ -536,6 +620,23 @@ mod tests {
         "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"
     )]
     #[case("a=b=c", "found '=', expected: ',' or 'end of string'")]
+    #[case(",", "found ',', expected: !, identifier, or 'end of string'")]
+    #[case(
+        "x in (",
+        "unable to parse requirement: found '', expected: ',', ')' or identifier"
+    )]
+    #[case(
+        "x in (a,",
+        "unable to parse requirement: found '', expected: ',', or identifier"
+    )]
+    #[case(
+        "a>x",
+        "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"
+    )]
+    #[case(
+        "a>-5",
+        "unable to parse requirement: values[0][a]: Invalid value: \"-5\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+    )]
     #[case(
         "/a=b",
         "unable to parse requirement: <nil>: Invalid value: \"/a\": prefix part must be non-empty"
@@ -551,6 +652,7 @@ mod tests {
     #[case(Id::Pod, "spec.hostNetwork=false", true)]
     #[case(Id::Pod, "metadata.namespace==other", false)]
     #[case(Id::Secret, "type=Opaque", true)]
+    #[case(Id::Secret, "=,type=Opaque,!=", true)]
     fn fields_are_matched(#[case] id: Id, #[case] fields: &str, #[case] expected: bool) {
         let object = json!({"metadata": {"name": "p", "namespace": "dev"}, "status": {"phase": "Pending"}, "type": "Opaque"});
         let selector = Selector::parse(id.kind(), "", fields).expect("a selector");

@@ -76,13 +76,13 @@ enum Change {
 /// # Errors
 /// What is wrong with the request; what goes wrong later is an event.
 pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
+    call.query.validate_list_options()?;
     if call.negotiated.media == Media::Yaml {
         return Err(Status::not_acceptable(&[
             "application/json;stream=watch",
             "application/vnd.kubernetes.protobuf;stream=watch",
         ]));
     }
-    call.query.validate_list_options()?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let initial = call.query.sends_initial_events();
     let mut options = call.query.clone();
@@ -105,7 +105,8 @@ pub fn start(registry: &Registry, call: &Call<'_>) -> Result<Response, Status> {
         .number("timeoutSeconds")
         .map_err(Status::bad_request)?
     {
-        Some(seconds) if seconds > 0 => Duration::from_secs(seconds.unsigned_abs()),
+        // What is below nothing is over at once.
+        Some(seconds) if seconds != 0 => Duration::from_secs(seconds.max(0).unsigned_abs()),
         _ => MIN_TIMEOUT.mul_f64(1.0 + rand::rng().random_range(0.0..1.0)),
     };
     let timeout = SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);

@@ -10,7 +10,7 @@ use super::admission::{self, canonical, has_finalizers};
 use super::body::{Input, decode_patched, read_object};
 use super::kind::{Action, Id, Kind};
 use super::object::{self, at, copy_meta, copy_top, meta, remove_meta, set, set_meta};
-use super::query::WriteOptions;
+use super::query::{WriteOptions, parse_uint};
 use super::schema::schema;
 use super::store::{State, Stored, key};
 use super::{Answer, Call, Inner, patch, rbac, unstored, validate};
@@ -75,7 +75,8 @@ impl Inner {
             call.audit_annotation("pod-security.kubernetes.io/enforce-policy", policy);
         }
         // The storage layer refuses this one, without a reason of its own.
-        if !dry_run && !matches!(meta(&object, "resourceVersion"), "" | "0") {
+        let version = parse_uint(meta(&object, "resourceVersion"));
+        if !dry_run && version.is_ok_and(|version| version != 0) {
             return Err(Status::unclassified(
                 "resourceVersion should not be set on objects to be created",
             ));
@@ -107,12 +108,7 @@ impl Inner {
     }
 
     pub(super) fn update(&self, call: &Call<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let Input {
-            mut object,
-            dry_run,
-        } = read_object(call, body, "UpdateOptions")?;
-        match_namespace(&mut object, call.namespace)?;
-        check_name(&object, call)?;
+        let Input { object, dry_run } = read_update(call, body)?;
         self.store.with(|state| {
             if call.action == Some(Action::Scale) {
                 let old = existing(state, call)?;
@@ -370,6 +366,14 @@ pub fn match_namespace(object: &mut Value, namespace: &str) -> Result<(), Status
     Err(Status::bad_request(
         "the namespace of the provided object does not match the namespace sent on the request",
     ))
+}
+
+/// The body of an update, which names what the path does.
+pub fn read_update(call: &Call<'_>, body: &Bytes) -> Result<Input, Status> {
+    let mut input = read_object(call, body, "UpdateOptions")?;
+    match_namespace(&mut input.object, call.namespace)?;
+    check_name(&input.object, call)?;
+    Ok(input)
 }
 
 fn check_name(object: &Value, call: &Call<'_>) -> Result<(), Status> {

@@ -304,21 +304,25 @@ async fn a_refused_patch_shows_what_it_would_have_made() {
     let uri = "/api/v1/namespaces/default/configmaps";
     server.post(uri, &config_map("c")).await.expect(201);
     let at = |validation: &str| format!("{uri}/c?fieldValidation={validation}");
-    let operations = json!([{"op": "add", "path": "/x", "value": {"b": 1, "a": 2}}]);
+    let operations = json!([{"op": "add", "path": "/c", "value": {"b": 1, "a": 2}}]);
     for (format, patch, shown) in [
         (
             MERGE_PATCH,
             json!({"x": {"b": {"d": 1, "c": null, "a": 2}}}),
             r#"\"x\":{\"b\":{\"a\":2,\"d\":1}}}"#,
         ),
-        (JSON_PATCH, operations, r#"\"x\":{\"b\":1,\"a\":2}}"#),
+        (
+            JSON_PATCH,
+            operations,
+            r#"\"v1\",\"c\":{\"b\":1,\"a\":2},\"data\":{"#,
+        ),
     ] {
         let refused = server
             .patch(&at("Strict"), format, &patch)
             .await
             .expect(422);
         let message = refused.message();
-        let begins = r#" "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\",\"data\":{"#;
+        let begins = r#" "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\","#;
         assert!(message.starts_with(begins), "{message}");
         assert!(message.contains(shown), "{message}");
     }
