@@ -205,7 +205,6 @@ fn by_file_is_known(up: &Up, folder: &Path) -> Result<(), Stop> {
         .ok()?
         .says("0 broken, 0 LET IN")?;
     let doctor = rolecall(&["doctor", "--dir", &dir])?.refused()?;
-    println!("{doctor}");
     check(
         doctor.code == Some(1) && !doctor.stdout.contains("trusts no issuer"),
         || doctor.to_string(),
