@@ -49,20 +49,23 @@ pub async fn clean(options: Clean) -> Result<u8, Stop> {
     let still = kind::changed_sysctls();
     if options.json {
         output::print(&format!("{}\n", serde_json::Value::from(names)));
-    } else if changed && still.is_empty() {
-        output::print("put back what a kubelet had changed of this machine\n");
-    } else if changed && nodes {
-        output::print(
-            "what a kubelet has changed of this machine is put back with the last node\n",
-        );
-    } else if names.is_empty() && elsewhere.is_empty() {
-        output::print(&match kept.as_slice() {
-            [] => "nothing is left of an earlier run\n".to_owned(),
-            kept => format!(
-                "nothing is left of an earlier run but what was kept (rolecall clean --kept): {}\n",
-                kept.join(", ")
-            ),
-        });
+    } else {
+        if changed && still.is_empty() {
+            output::print("put back what a kubelet had changed of this machine\n");
+        } else if names.is_empty() && elsewhere.is_empty() {
+            output::print(&match kept.as_slice() {
+                [] => "nothing is left of an earlier run\n".to_owned(),
+                kept => format!(
+                    "nothing is left of an earlier run but what was kept (rolecall clean --kept): {}\n",
+                    kept.join(", ")
+                ),
+            });
+        }
+        if !still.is_empty() && nodes {
+            output::print(
+                "what a kubelet has changed of this machine is put back with the last node\n",
+            );
+        }
     }
     let mut remedies = Vec::new();
     if !elsewhere.is_empty() {
