@@ -37,10 +37,9 @@ type Error = Box<dyn std::error::Error>;
 /// other things to do.
 const SETTLES: Duration = Duration::from_secs(5);
 
-/// How often is asked until both name the same binding: of two that will do a real
-/// server is as likely to name either.
-// Where two stand next to each other in Go's map of some seventy, one look in seventy
-// has them the other way about.
+/// How often is asked until both name the same binding. Where two that will do stand
+/// next to each other in Go's map of some seventy, a real server names the second of
+/// them once in seventy times.
 const MOST_LOOKS: usize = 600;
 
 #[tokio::main(flavor = "current_thread")]
