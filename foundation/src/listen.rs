@@ -366,11 +366,17 @@ mod tests {
         clock::Clock::system().now()
     }
 
-    async fn get(addr: SocketAddr, config: rustls::ClientConfig) -> io::Result<String> {
+    type Tls = tokio_rustls::client::TlsStream<TcpStream>;
+
+    async fn connected(addr: SocketAddr, config: rustls::ClientConfig) -> io::Result<Tls> {
         let tcp = TcpStream::connect(addr).await?;
-        let mut tls = tokio_rustls::TlsConnector::from(Arc::new(config))
+        tokio_rustls::TlsConnector::from(Arc::new(config))
             .connect("127.0.0.1".try_into().expect("a name"), tcp)
-            .await?;
+            .await
+    }
+
+    async fn get(addr: SocketAddr, config: rustls::ClientConfig) -> io::Result<String> {
+        let mut tls = connected(addr, config).await?;
         tls.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             .await?;
         let mut answer = String::new();
@@ -442,10 +448,7 @@ mod tests {
         tokio::spawn(listener.serve(tls, tell_peer(), CancellationToken::new()));
         for (bytes, begins) in [(1_040_000, "HTTP/1.1 200"), (1_060_000, "HTTP/1.1 431")] {
             let config = client_config(ca.roots().expect("roots")).expect("a client");
-            let tcp = TcpStream::connect(addr).await.expect("a connection");
-            let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-            let name = "127.0.0.1".try_into().expect("a name");
-            let tls = connector.connect(name, tcp).await.expect("TLS");
+            let tls = connected(addr, config).await.expect("a connection");
             let (mut read, mut write) = tokio::io::split(tls);
             let token = "a".repeat(bytes);
             let head = format!(

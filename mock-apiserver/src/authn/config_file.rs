@@ -37,8 +37,16 @@ pub fn load(text: &str, version: Version) -> Result<AuthenticationConfiguration,
 /// # Errors
 /// Its faults, a line each.
 pub fn sound(text: &str, version: Version) -> Result<AuthenticationConfiguration, String> {
-    let configuration = load(text, version)?;
-    match &*configuration.validate(&[]) {
+    faultless(load(text, version)?, |configuration| {
+        configuration.validate(&[])
+    })
+}
+
+fn faultless(
+    configuration: AuthenticationConfiguration,
+    faults: impl FnOnce(&AuthenticationConfiguration) -> Vec<String>,
+) -> Result<AuthenticationConfiguration, String> {
+    match &*faults(&configuration) {
         [] => Ok(configuration),
         faults => Err(faults.join("\n")),
     }
@@ -83,13 +91,7 @@ impl ConfigFile {
         Ok(Self {
             path: path.to_owned(),
             version,
-            configuration: {
-                let configuration = load(&text, version)?;
-                match &*faults(&configuration) {
-                    [] => configuration,
-                    faults => return Err(faults.join("\n")),
-                }
-            },
+            configuration: faultless(load(&text, version)?, faults)?,
             seen: path.is_file().then_some(Ok(text)),
         })
     }

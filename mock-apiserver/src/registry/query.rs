@@ -1,6 +1,6 @@
 //! The options of a request, from its query.
 
-use std::num::{IntErrorKind, ParseIntError};
+use std::num::IntErrorKind;
 
 use serde_json::Value;
 
@@ -51,12 +51,10 @@ pub fn parse_int(text: &str) -> Result<i64, &'static str> {
 /// # Errors
 /// Go's words for what is wrong.
 pub fn parse_uint(text: &str) -> Result<u64, &'static str> {
-    match text.parse() {
+    match text.parse::<u64>() {
         _ if text.starts_with('+') => Err("invalid syntax"),
         Ok(number) => Ok(number),
-        Err(error) if *ParseIntError::kind(&error) == IntErrorKind::PosOverflow => {
-            Err(OUT_OF_RANGE)
-        }
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Err(OUT_OF_RANGE),
         Err(_) => Err("invalid syntax"),
     }
 }

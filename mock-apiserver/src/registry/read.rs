@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::cursor::{Cursor, expired};
 use super::kind::Action;
 use super::query::{Query, parse_uint};
-use super::selector::{Selector, required_name, selects_none};
+use super::selector::Selector;
 use super::store::{State, Stored, key};
 use super::{Answer, Call, Inner, as_item, list_of};
 use crate::wire::{Status, quote};
@@ -77,11 +77,7 @@ impl ListOptions {
         )
         .map_err(Status::bad_request)?;
         // Where the path names an object, or seems to, the selector may name no other.
-        let fields = query.get("fieldSelector");
-        if !call.name.is_empty()
-            && !selects_none(fields)
-            && required_name(fields).as_deref() != Some(call.name)
-        {
+        if !call.name.is_empty() && selector.asks_for_another_than(call.name) {
             return Err(Status::bad_request(
                 "fieldSelector metadata.name doesn't match requested name",
             ));

@@ -60,6 +60,11 @@ impl Selector {
         self
     }
 
+    /// Whether its fields leave out the object called `name`, or do not ask for a name.
+    pub fn asks_for_another_than(&self, name: &str) -> bool {
+        !self.fields.is_empty() && name_in(&self.fields) != Some(name)
+    }
+
     /// Whether everything matches.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
@@ -159,16 +164,17 @@ pub fn check_syntax(labels: &str, fields: &str) -> Result<(), String> {
     terms(fields).map(drop)
 }
 
-/// Whether a selector of fields has no terms.
-pub fn selects_none(fields: &str) -> bool {
-    terms(fields).is_ok_and(|terms| terms.is_empty())
+/// The one name that a selector of fields can match.
+pub fn required_name(fields: &str) -> Option<String> {
+    let terms = terms(fields).ok()?;
+    name_in(&terms).map(str::to_owned)
 }
 
-/// The one name that a selector of fields can match (`RequiresExactMatch`).
-pub fn required_name(fields: &str) -> Option<String> {
-    let mut terms = terms(fields).ok()?.into_iter();
+/// `RequiresExactMatch` of `metadata.name`.
+fn name_in(terms: &[FieldTerm]) -> Option<&str> {
+    let mut terms = terms.iter();
     let name = terms.find(|term| term.equal && term.field == "metadata.name");
-    name.map(|term| term.value)
+    name.map(|term| term.value.as_str())
 }
 
 /// Whether this is a selector of labels at all.
